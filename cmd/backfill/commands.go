@@ -1,0 +1,305 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"backfill/internal/dataset"
+	"backfill/internal/fail"
+	"backfill/internal/publish"
+	"backfill/internal/runplan"
+	"backfill/internal/runstore"
+	"backfill/jobs/convert"
+	"backfill/jobs/load"
+	"backfill/jobs/plan"
+	"backfill/jobs/reconcile"
+	"backfill/jobs/run"
+	"backfill/jobs/status"
+	"backfill/jobs/workspace"
+)
+
+func both(fs ...func(*flags, *pflag.FlagSet)) func(*flags, *pflag.FlagSet) {
+	return func(f *flags, s *pflag.FlagSet) {
+		for _, add := range fs {
+			add(f, s)
+		}
+	}
+}
+
+func commands() []command {
+	return []command{
+		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: planFlags, run: runPlan,
+			examples: []string{"backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01"}},
+		{name: "convert", does: "turn a plan's chunks into Parquet and receipts; resumes by itself", flags: both(planURIFlag, shardFlag, convertFlags), run: runConvert,
+			examples: []string{"backfill convert --plan s3://…/plans/000000000001.json --shard 3/16"}},
+		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, func(f *flags, s *pflag.FlagSet) {
+			s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without rows is no error")
+		}), run: runLoad, examples: []string{"backfill load --plan s3://…/plans/000000000001.json"}},
+		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: windowFlags, run: runReconcile,
+			examples: []string{"backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01"}},
+		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags), run: runAll,
+			examples: []string{"backfill run --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --memory 512MiB"}},
+		{name: "status", does: "what stands where, and the command that goes on", flags: datasetFlags, run: runStatus,
+			examples: []string{"backfill status --dataset payroll.yaml"}},
+		{name: "version", does: "print the version", run: func(_ context.Context, p *program) error {
+			p.print("backfill %s, formats %d, converter %d\n", version, runplan.Format, runplan.Converter)
+			return nil
+		}},
+	}
+}
+
+func find(name string) (command, bool) {
+	for _, c := range commands() {
+		if c.name == name {
+			return c, true
+		}
+	}
+	return command{}, false
+}
+
+// openDataset compiles --dataset with --set and opens the workspace.
+func (p *program) openDataset(ctx context.Context) (*workspace.Workspace, error) {
+	if p.flags.dataset == "" {
+		return nil, fail.New(fail.Usage, "--dataset is missing").Try("name the dataset file, or set BACKFILL_DATASET")
+	}
+	text, err := os.ReadFile(p.flags.dataset)
+	if err != nil {
+		return nil, fail.Wrap(err, fail.NotFoundInput, "the dataset file can't be read")
+	}
+	ds, err := dataset.Compile(p.flags.dataset, text, p.flags.set, p.env)
+	if err != nil {
+		return nil, err
+	}
+	return p.open(ctx, ds)
+}
+
+func (p *program) open(ctx context.Context, ds *dataset.Dataset) (*workspace.Workspace, error) {
+	timeout, err := time.ParseDuration(p.flags.timeout)
+	if err != nil || timeout <= 0 {
+		return nil, fail.New(fail.Usage, "--statement-timeout %q is no duration", p.flags.timeout).Try("give one such as 4h or 30m")
+	}
+	return workspace.Open(ctx, ds, workspace.Options{
+		Env: p.env, Log: p.log, Now: now, Version: version, By: p.by(), Image: p.env("BACKFILL_IMAGE"), Timeout: timeout,
+	})
+}
+
+// openPlan opens the workspace from a plan: the dataset is the plan's, so that
+// every pod of a run agrees.
+func (p *program) openPlan(ctx context.Context) (*workspace.Workspace, *runplan.Head, []runplan.Chunk, error) {
+	staging, _, ok := strings.Cut(p.flags.plan, "/targets/")
+	if !ok {
+		return nil, nil, nil, fail.New(fail.Usage, "--plan is missing or is no plan's URI").Try("give the URI that `backfill plan` printed")
+	}
+	head, err := runstore.ReadPlan(ctx, staging, p.flags.plan)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ds, err := dataset.Compile("dataset of plan "+p.flags.plan, []byte(head.Dataset.Text), nil, p.planEnv(head, staging))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if ds.Digest != head.Dataset.Digest {
+		return nil, nil, nil, fail.New(fail.Corrupt, "the plan's dataset does not have the digest it was sealed with").At("%s", p.flags.plan).Try("plan again")
+	}
+	w, err := p.open(ctx, ds)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	chunks, err := w.Runs.Chunks(ctx, head)
+	return w, head, chunks, err
+}
+
+// planEnv answers from the environment first, then from the plan.
+func (p *program) planEnv(head *runplan.Head, staging string) func(string) string {
+	tls := "on"
+	if !head.Warehouse.TLS {
+		tls = "off"
+	}
+	planned := map[string]string{
+		"BACKFILL_STAGING_URI": staging, "BACKFILL_WAREHOUSE_URL": head.Warehouse.URL,
+		"BACKFILL_WAREHOUSE_IAM_ROLE": head.Warehouse.IAMRole, "BACKFILL_WAREHOUSE_TLS": tls,
+	}
+	return func(name string) string {
+		if name == "BACKFILL_STAGING_URI" {
+			return staging
+		}
+		if v := p.env(name); v != "" {
+			return v
+		}
+		return planned[name]
+	}
+}
+
+// connector opens sessions; closing errors don't matter after the work is done.
+func connector(w *workspace.Workspace) run.Connect {
+	return func(ctx context.Context) (publish.Session, func(), error) {
+		conn, err := w.Connect(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		return conn, func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			if err := conn.Close(ctx); err != nil {
+				w.Log.Debug(err.Error())
+			}
+		}, nil
+	}
+}
+
+func runPlan(ctx context.Context, p *program) error {
+	w, o, err := p.planned(ctx)
+	if err != nil {
+		return err
+	}
+	s, done, err := connector(w)(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	r, err := plan.Plan(ctx, w, s, o)
+	if err != nil {
+		return err
+	}
+	p.result.planned(r)
+	return p.printPlan(r)
+}
+
+// planned opens the dataset and reads the flags of a plan.
+func (p *program) planned(ctx context.Context) (*workspace.Workspace, plan.Options, error) {
+	o := plan.Options{ChunkBytes: int64(p.flags.chunkBytes), SliceDays: p.flags.sliceDays, Replan: p.flags.replan, AllowEmpty: p.flags.allowEmpty}
+	if o.SliceDays < 1 {
+		return nil, o, fail.New(fail.Usage, "--slice-days must be at least 1")
+	}
+	w, err := p.openDataset(ctx)
+	if err != nil {
+		return nil, o, err
+	}
+	o.Window, err = window(w.Dataset, p.flags.from, p.flags.to)
+	return w, o, err
+}
+
+func (p *program) convertOptions() convert.Options {
+	return convert.Options{Shard: p.flags.shard.i, Of: p.flags.shard.n, Memory: p.memory(), Workers: p.flags.workers}
+}
+
+func (p *program) loadOptions() load.Options {
+	return load.Options{AllowVanish: p.flags.allowVanish, AllowEmpty: p.flags.allowEmpty, Reason: p.flags.reason}
+}
+
+func runConvert(ctx context.Context, p *program) error {
+	w, head, chunks, err := p.openPlan(ctx)
+	if err != nil {
+		return err
+	}
+	p.result.head(head, p.flags.plan)
+	r, err := convert.Convert(ctx, w, head, chunks, p.convertOptions())
+	if r != nil {
+		p.result.converted(r)
+	}
+	if err != nil {
+		return err
+	}
+	p.print("%s\n", convertText(r, p.flags.shard))
+	return nil
+}
+
+func convertText(r *convert.Result, s shard) string {
+	return fmt.Sprintf("shard %s: %d of %d chunks converted, %d were there; %d records, %d rows", s.String(),
+		r.Converted, r.Chunks, r.Reused, r.Tally.Read(), r.Tally[len(r.Tally)-1])
+}
+
+func runLoad(ctx context.Context, p *program) error {
+	w, head, chunks, err := p.openPlan(ctx)
+	if err != nil {
+		return err
+	}
+	p.result.head(head, p.flags.plan)
+	s, done, err := connector(w)(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	r, err := load.Load(ctx, w, s, head, chunks, p.loadOptions())
+	if err != nil {
+		return err
+	}
+	p.result.loaded(r)
+	p.print("plan %d: %d rows staged, %s\n", head.Seq, r.Rows, loadText(r))
+	return nil
+}
+
+func runReconcile(ctx context.Context, p *program) error {
+	w, err := p.openDataset(ctx)
+	if err != nil {
+		return err
+	}
+	win, err := window(w.Dataset, p.flags.from, p.flags.to)
+	if err != nil {
+		return err
+	}
+	s, done, err := connector(w)(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	r, err := reconcile.Reconcile(ctx, w, s, reconcile.Options{Window: win, Keep: true})
+	if err != nil {
+		return err
+	}
+	p.result.reconciled(r)
+	return errors.Join(p.printReport(r), r.Error())
+}
+
+func runAll(ctx context.Context, p *program) error {
+	w, o, err := p.planned(ctx)
+	if err != nil {
+		return err
+	}
+	p.flags.shard = shard{1, 1}
+	r, err := run.Run(ctx, w, connector(w), run.Options{Plan: o, Convert: p.convertOptions(), Load: p.loadOptions()})
+	if r.Plan != nil {
+		p.result.planned(r.Plan)
+	}
+	if r.Convert != nil {
+		p.result.converted(r.Convert)
+	}
+	if r.Load != nil {
+		p.result.loaded(r.Load)
+	}
+	if r.Reconcile != nil {
+		p.result.reconciled(r.Reconcile)
+		if perr := p.printReport(r.Reconcile); perr != nil {
+			return errors.Join(err, perr)
+		}
+	}
+	if err == nil && r.Plan.Done {
+		p.print("Nothing to do: %s.\n", strings.Join(r.Plan.Notes, "; "))
+	}
+	return err
+}
+
+func runStatus(ctx context.Context, p *program) error {
+	w, err := p.openDataset(ctx)
+	if err != nil {
+		return err
+	}
+	s, done, err := connector(w)(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	r, err := status.Status(ctx, w, s)
+	if err != nil {
+		return err
+	}
+	p.result.Status = r
+	p.print("%s", r.Text())
+	return nil
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"backfill/internal/fail"
+)
+
+// flags are the flags of all commands; each command registers what it takes.
+type flags struct {
+	dataset     string
+	set         []string
+	from, to    string
+	plan        string
+	shard       shard
+	memory      size
+	workers     int
+	chunkBytes  size
+	sliceDays   int
+	replan      bool
+	allowVanish int64
+	allowEmpty  bool
+	reason      string
+
+	output, logFormat, logLevel string
+	xcomFile, terminationLog    string
+	timeout                     string
+}
+
+func datasetFlags(f *flags, s *pflag.FlagSet) {
+	s.StringVar(&f.dataset, "dataset", "", "dataset file")
+	s.StringArrayVar(&f.set, "set", nil, "override a value of the dataset file, as path=value; may be given several times")
+}
+
+func windowFlags(f *flags, s *pflag.FlagSet) {
+	datasetFlags(f, s)
+	s.StringVar(&f.from, "from", "", "start of the window, inclusive: RFC 3339, or a date (midnight in the dataset's calendar zone)")
+	s.StringVar(&f.to, "to", "", "end of the window, exclusive")
+}
+
+func planFlags(f *flags, s *pflag.FlagSet) {
+	windowFlags(f, s)
+	f.chunkBytes = 64 << 20
+	s.Var(&f.chunkBytes, "chunk-bytes", "compressed archive bytes of a chunk")
+	s.IntVar(&f.sliceDays, "slice-days", 7, "load days that one transaction replaces")
+	s.BoolVar(&f.replan, "replan", false, "seal a new plan from what the archive holds now")
+	s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without records is no error (exit 99 when the table has none either)")
+}
+
+func planURIFlag(f *flags, s *pflag.FlagSet) {
+	s.StringVar(&f.plan, "plan", "", "URI of a sealed plan, as `plan` printed it")
+}
+
+func convertFlags(f *flags, s *pflag.FlagSet) {
+	s.Var(&f.memory, "memory", "memory the process may use, such as 512MiB (default: the pod's limit)")
+	s.IntVar(&f.workers, "workers", 0, "chunks converted at a time (default: one per processor that fits in memory)")
+}
+
+func shardFlag(f *flags, s *pflag.FlagSet) {
+	f.shard = shard{i: 1, n: 1}
+	s.Var(&f.shard, "shard", "convert only part i of n, as i/n")
+}
+
+func loadFlags(f *flags, s *pflag.FlagSet) {
+	s.Int64Var(&f.allowVanish, "allow-vanish", 0, "rows that may go from the table although no archived record has their key")
+	s.StringVar(&f.reason, "reason", "", "why, for the ledger")
+}
+
+func (p *program) flagSet(cmd command) *pflag.FlagSet {
+	s := pflag.NewFlagSet(cmd.name, pflag.ContinueOnError)
+	s.SetOutput(io.Discard)
+	s.SortFlags = false
+	if cmd.flags != nil {
+		cmd.flags(&p.flags, s)
+	}
+	s.StringVar(&p.flags.output, "output", "text", "what stdout gets: "+strings.Join(outputs(cmd), ", "))
+	s.StringVar(&p.flags.logFormat, "log-format", "text", "log lines on stderr: text or json")
+	s.StringVar(&p.flags.logLevel, "log-level", "info", "debug, info, warning or error")
+	s.StringVar(&p.flags.timeout, "statement-timeout", "4h", "longest time one warehouse statement may take")
+	s.StringVar(&p.flags.xcomFile, "xcom-file", "", "where the result JSON goes if its directory exists (default /airflow/xcom/return.json)")
+	s.StringVar(&p.flags.terminationLog, "termination-log", "", "where the cause of a failure goes (default /dev/termination-log)")
+	return s
+}
+
+func outputs(cmd command) []string {
+	if cmd.name == "plan" {
+		return []string{"text", "json", "shards"}
+	}
+	return []string{"text", "json"}
+}
+
+// parse reads the environment's twins first, then the arguments. The text
+// None, and nothing, leave a flag unset: that is how templates render missing values.
+func (p *program) parse(s *pflag.FlagSet, args []string) (err error) {
+	s.VisitAll(func(f *pflag.Flag) {
+		name := "BACKFILL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if v := p.env(name); !unset(v) && err == nil {
+			if serr := s.Set(f.Name, v); serr != nil {
+				err = fmt.Errorf("%s: %w", name, serr)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.Parse(dropUnset(args)); err != nil {
+		return err
+	}
+	if s.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", s.Arg(0))
+	}
+	return nil
+}
+
+func unset(v string) bool { return v == "" || v == "None" }
+
+// dropUnset leaves out flags that are given as --flag=, --flag=None, --flag ""
+// and --flag None.
+func dropUnset(args []string) []string {
+	var out []string
+	for i := 0; i < len(args); i++ {
+		name, value, joined := strings.Cut(args[i], "=")
+		if !strings.HasPrefix(name, "--") {
+			out = append(out, args[i])
+			continue
+		}
+		if joined && unset(value) {
+			continue
+		}
+		if !joined && i+1 < len(args) && unset(args[i+1]) {
+			i++
+			continue
+		}
+		out = append(out, args[i])
+	}
+	return out
+}
+
+// shard is the value of --shard.
+type shard struct{ i, n int }
+
+func (v *shard) String() string { return fmt.Sprintf("%d/%d", v.i, v.n) }
+func (v *shard) Type() string   { return "i/n" }
+func (v *shard) Set(text string) error {
+	a, b, ok := strings.Cut(text, "/")
+	i, err1 := strconv.Atoi(a)
+	n, err2 := strconv.Atoi(b)
+	if !ok || err1 != nil || err2 != nil || n < 1 || i < 1 || i > n || n > 10000 {
+		return fail.New(fail.Usage, "%q is no shard: give i/n with 1 ≤ i ≤ n ≤ 10000, such as 3/16", text)
+	}
+	*v = shard{i, n}
+	return nil
+}
+
+// size is a number of bytes with an optional unit.
+type size int64
+
+func (v *size) String() string {
+	if *v == 0 {
+		return ""
+	}
+	if *v%(1<<20) == 0 {
+		return fmt.Sprintf("%dMiB", *v>>20)
+	}
+	return strconv.FormatInt(int64(*v), 10)
+}
+func (v *size) Type() string { return "bytes" }
+func (v *size) Set(text string) error {
+	digits := strings.TrimRight(text, "kKMGTiB")
+	units := map[string]int64{"": 1, "B": 1, "KiB": 1 << 10, "kB": 1e3, "KB": 1e3, "Ki": 1 << 10, "K": 1 << 10, "MiB": 1 << 20, "MB": 1e6, "Mi": 1 << 20, "M": 1 << 20, "GiB": 1 << 30, "GB": 1e9, "Gi": 1 << 30, "G": 1 << 30}
+	unit, ok := units[text[len(digits):]]
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if !ok || err != nil || n < 1 || n > math.MaxInt64/unit {
+		return fail.New(fail.Usage, "%q is no size: give a number with a unit, such as 512MiB", text)
+	}
+	*v = size(n * unit)
+	return nil
+}

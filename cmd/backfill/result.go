@@ -1,0 +1,207 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"backfill/internal/account"
+	"backfill/internal/dataset"
+	"backfill/internal/fail"
+	"backfill/internal/kafka"
+	"backfill/internal/runplan"
+	"backfill/jobs/convert"
+	"backfill/jobs/load"
+	"backfill/jobs/plan"
+	"backfill/jobs/reconcile"
+	"backfill/jobs/status"
+)
+
+// result is what scripts and Airflow get, on success and on failure.
+type result struct {
+	Command string `json:"command"`
+	Version string `json:"version"`
+	Exit    int    `json:"exit"`
+	Code    string `json:"code,omitempty"`
+	Error   string `json:"error,omitempty"`
+	Hint    string `json:"hint,omitempty"`
+
+	Run      string   `json:"run,omitempty"`
+	Seq      int64    `json:"seq,omitempty"`
+	Plan     string   `json:"plan,omitempty"`
+	Target   string   `json:"target,omitempty"`
+	Window   string   `json:"window,omitempty"`
+	Objects  int      `json:"objects,omitempty"`
+	Bytes    int64    `json:"bytes,omitempty"`
+	Chunks   int      `json:"chunks,omitempty"`
+	Slices   int      `json:"slices,omitempty"`
+	Replaces int64    `json:"replaces_rows,omitempty"`
+	Sealed   bool     `json:"sealed,omitempty"`
+	Done     bool     `json:"already_done,omitempty"`
+	Notes    []string `json:"notes,omitempty"`
+
+	Records   int64          `json:"records_read,omitempty"`
+	Tally     *account.Tally `json:"dispositions,omitempty"`
+	Converted int            `json:"chunks_converted,omitempty"`
+	Reused    int            `json:"chunks_reused,omitempty"`
+	Staged    int64          `json:"rows_staged,omitempty"`
+	Inserted  int64          `json:"rows_inserted,omitempty"`
+	Deleted   int64          `json:"rows_deleted,omitempty"`
+
+	Verdict  string         `json:"verdict,omitempty"`
+	Sentence string         `json:"sentence,omitempty"`
+	Report   string         `json:"report,omitempty"`
+	Breaks   int            `json:"breaks,omitempty"`
+	Status   *status.Result `json:"status,omitempty"`
+}
+
+func (r *result) head(h *runplan.Head, uri string) {
+	r.Run, r.Seq, r.Plan, r.Target, r.Window = string(h.Run), int64(h.Seq), uri, h.Target, h.Window.String()
+	r.Objects, r.Bytes, r.Chunks, r.Slices = h.Objects, h.Bytes, h.Chunks, len(h.Slices)
+}
+
+func (r *result) planned(p *plan.Result) {
+	r.head(p.Head, p.URI)
+	r.Sealed, r.Done, r.Notes, r.Replaces = p.Sealed, p.Done, p.Notes, p.TotalRows()
+}
+
+func (r *result) converted(c *convert.Result) {
+	r.Records, r.Tally, r.Converted, r.Reused = c.Tally.Read(), &c.Tally, c.Converted, c.Reused
+}
+
+func (r *result) loaded(l *load.Result) {
+	r.Staged, r.Inserted, r.Deleted = l.Rows, l.Inserted, l.Deleted
+}
+
+func (r *result) reconciled(c *reconcile.Result) {
+	r.Verdict, r.Sentence, r.Report, r.Breaks = c.Report.Verdict, c.Report.Sentence, c.URI, len(c.Report.Breaks)
+}
+
+// print writes text for people; with --output json stdout gets the result only.
+func (p *program) print(format string, args ...any) {
+	if p.flags.output == "text" {
+		fmt.Fprintf(p.stdout, format, args...)
+	}
+}
+
+func (p *program) printJSON() {
+	enc := json.NewEncoder(p.stdout)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(p.result); err != nil {
+		fmt.Fprintf(p.stderr, "WARNING writing the result: %v\n", err)
+	}
+}
+
+func (p *program) printReport(r *reconcile.Result) error {
+	if p.flags.output != "text" {
+		return nil
+	}
+	if err := r.Report.Text(p.stdout, r.URI); err != nil {
+		return fail.Wrap(err, fail.Internal, "printing the report")
+	}
+	return nil
+}
+
+// printPlan shows what the plan will do; shards prints one line per chunk for
+// schedulers that map over them.
+func (p *program) printPlan(r *plan.Result) error {
+	if p.flags.output == "shards" {
+		enc := json.NewEncoder(p.stdout)
+		for _, c := range r.Chunks {
+			if err := enc.Encode(map[string]any{"chunk": c.ID, "partition": c.Partition.String(), "objects": len(c.Objects), "bytes": c.Bytes}); err != nil {
+				return fail.Wrap(err, fail.Internal, "printing the shards")
+			}
+		}
+		return nil
+	}
+	if p.flags.output != "text" {
+		return nil
+	}
+	tw := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(tw, "%s\t"+format+"\n", append([]any{name}, args...)...)
+	}
+	row("plan", "%d of %s, run %s", r.Head.Seq, r.Head.Target, r.Head.Run)
+	row("window", "%s", r.Head.Window)
+	row("archive", "%d objects, %d bytes, %d chunks", r.Head.Objects, r.Head.Bytes, len(r.Chunks))
+	for i, s := range r.Head.Slices {
+		if i < len(r.Rows) {
+			row(fmt.Sprintf("slice %d", i+1), "%s, %d rows of the table stand there", s, r.Rows[i])
+		}
+	}
+	for _, n := range r.Notes {
+		row("note", "%s", n)
+	}
+	row("go on with", "backfill convert --plan %s", r.URI)
+	return tw.Flush()
+}
+
+func loadText(r *load.Result) string {
+	return fmt.Sprintf("%d rows deleted, %d inserted in %s", r.Deleted, r.Inserted, r.Took.Round(time.Millisecond))
+}
+
+// window reads --from and --to in the dataset's calendar zone.
+func window(ds *dataset.Dataset, from, to string) (kafka.Window, error) {
+	if ds.Records.EventTime == nil {
+		if from != "" || to != "" {
+			return kafka.Window{}, fail.New(fail.BadWindow, "dataset %s has no event time, so --from and --to mean nothing", ds.Name).Try("leave them out")
+		}
+		return kafka.Window{}, nil
+	}
+	var w kafka.Window
+	for _, end := range []struct {
+		flag, text string
+		to         *kafka.Instant
+	}{{"--from", from, &w.From}, {"--to", to, &w.To}} {
+		if end.text == "" {
+			return w, fail.New(fail.BadWindow, "%s is missing", end.flag).Try("give a date or an RFC 3339 time")
+		}
+		at, err := instant(end.text, ds.Calendar)
+		if err != nil {
+			return w, fail.New(fail.BadWindow, "%s %q is no date and no RFC 3339 time", end.flag, end.text).Try("write it like 2026-03-01 or 2026-03-01T00:00:00-08:00")
+		}
+		*end.to = at
+	}
+	if w.To <= w.From {
+		return w, fail.New(fail.BadWindow, "the window %s is empty or reversed", w).Try("--from is inclusive and --to exclusive; in Airflow use a data interval that has a length")
+	}
+	return w, nil
+}
+
+func instant(text string, zone *time.Location) (kafka.Instant, error) {
+	if d, err := time.Parse(time.DateOnly, text); err == nil {
+		return kafka.NewCalendar(zone).Start(kafka.Day(d.Unix() / 86400)), nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, strings.Replace(text, " ", "T", 1))
+	return kafka.InstantOf(t), err
+}
+
+// newLogger returns a logger whose text lines begin with the level, which
+// Airflow maps to its own.
+func newLogger(w io.Writer, format, level string) *zap.Logger {
+	cfg := zapcore.EncoderConfig{
+		LevelKey: "level", MessageKey: "message", EncodeLevel: encodeLevel, EncodeDuration: zapcore.StringDurationEncoder,
+		ConsoleSeparator: " ", EncodeTime: zapcore.RFC3339NanoTimeEncoder,
+	}
+	encoder := zapcore.NewConsoleEncoder(cfg)
+	if format == "json" {
+		cfg.TimeKey = "time"
+		encoder = zapcore.NewJSONEncoder(cfg)
+	}
+	levels := map[string]zapcore.Level{"debug": zap.DebugLevel, "info": zap.InfoLevel, "warning": zap.WarnLevel, "error": zap.ErrorLevel}
+	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(w), levels[level]))
+}
+
+func encodeLevel(l zapcore.Level, enc zapcore.PrimitiveArrayEncoder) {
+	if l == zapcore.WarnLevel {
+		enc.AppendString("WARNING")
+		return
+	}
+	zapcore.CapitalLevelEncoder(l, enc)
+}

@@ -1,0 +1,162 @@
+// Package account counts: every archived record in exactly one disposition,
+// and every row in a cell with its offset sum, hash lanes and exact money
+// sums. Counts merge: chunks into partitions, days into months, legs beside
+// legs.
+//
+// It does no I/O. scan counts records, canon gives the lanes, publish reads the
+// same cells back from the warehouse, tieout compares them.
+package account
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"backfill/internal/kafka"
+)
+
+// Disposition is the one class in which an archived record ends. The order of
+// the constants is the order in which they are decided.
+type Disposition uint8
+
+// The dispositions.
+const (
+	Unreadable Disposition = iota // not a value: quarantined
+	Tombstone                     // a null value
+	Undatable                     // no event time, no Kafka time
+	OutOfWindow
+	Filtered // dropped by `where`
+	Suppressed
+	Rejected // a value does not fit its column: quarantined
+	DuplicateOffset
+	Row // became a Parquet row
+	dispositions
+)
+
+var dispositionNames = [dispositions]string{
+	"unreadable", "tombstone", "undatable", "out_of_window", "filtered", "suppressed", "rejected", "duplicate_offset", "parquet_rows",
+}
+
+// String gives the stable name used in receipts and reports.
+func (d Disposition) String() string { return dispositionNames[d] }
+
+// Dispositions returns all dispositions in the order in which they are decided.
+func Dispositions() []Disposition {
+	list := make([]Disposition, dispositions)
+	for i := range list {
+		list[i] = Disposition(i)
+	}
+	return list
+}
+
+// Tally counts records by disposition. In JSON it is an object of all names
+// plus "records_read", which reading checks.
+type Tally [dispositions]int64
+
+// Read returns the number of records read: the sum of all dispositions.
+func (t Tally) Read() int64 {
+	var n int64
+	for _, c := range t {
+		n += c
+	}
+	return n
+}
+
+// Add adds the other tally.
+func (t *Tally) Add(other Tally) {
+	for i, c := range other {
+		t[i] += c
+	}
+}
+
+// MarshalJSON writes the object described at Tally.
+func (t Tally) MarshalJSON() ([]byte, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, `{"records_read":%d`, t.Read())
+	for i, c := range t {
+		fmt.Fprintf(&b, `,%q:%d`, Disposition(i), c)
+	}
+	b.WriteByte('}')
+	return []byte(b.String()), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote and fails when it does not add up.
+func (t *Tally) UnmarshalJSON(text []byte) error {
+	var m map[string]int64
+	if err := json.Unmarshal(text, &m); err != nil {
+		return fmt.Errorf("reading a tally: %w", err)
+	}
+	for i := range t {
+		t[i] = m[Disposition(i).String()]
+	}
+	if t.Read() != m["records_read"] {
+		return fmt.Errorf("reading a tally: dispositions add up to %d, records read are %d", t.Read(), m["records_read"])
+	}
+	return nil
+}
+
+// Group is the values of the columns that money is totalled by, in dataset
+// order, packed into one comparable string. The zero Group has no columns.
+type Group string
+
+const (
+	groupSeparator = "\x1f"
+	groupNull      = "\x00"
+)
+
+// AppendGroup appends one value to a packed group; first says that it is the
+// first column. A NULL is given as null=true.
+func AppendGroup(buf []byte, value []byte, null, first bool) []byte {
+	if !first {
+		buf = append(buf, groupSeparator...)
+	}
+	if null {
+		return append(buf, groupNull...)
+	}
+	return append(buf, value...)
+}
+
+// Values unpacks the group; a nil entry is NULL. n is the number of columns.
+func (g Group) Values(n int) []*string {
+	if n == 0 {
+		return nil
+	}
+	parts := strings.SplitN(string(g), groupSeparator, n)
+	out := make([]*string, len(parts))
+	for i, p := range parts {
+		if p != groupNull {
+			out[i] = &p
+		}
+	}
+	return out
+}
+
+// String gives the values for people: joined by " / ", NULL as "null".
+func (g Group) String() string {
+	s := strings.ReplaceAll(string(g), groupNull, "null")
+	return strings.ReplaceAll(s, groupSeparator, " / ")
+}
+
+// Place says which rows a cell holds.
+type Place struct {
+	Topic     string          `json:"topic"` // "" where the leg does not know it
+	Partition kafka.Partition `json:"partition"`
+	Day       kafka.Day       `json:"day"`    // load day; NoDay for datasets without event time
+	Bucket    int32           `json:"bucket"` // key hash modulo the dataset's bucket count, sign kept
+	Group     Group           `json:"group"`
+}
+
+// Less orders places for output.
+func (p Place) Less(q Place) bool {
+	switch {
+	case p.Topic != q.Topic:
+		return p.Topic < q.Topic
+	case p.Partition != q.Partition:
+		return p.Partition < q.Partition
+	case p.Day != q.Day:
+		return p.Day < q.Day
+	case p.Bucket != q.Bucket:
+		return p.Bucket < q.Bucket
+	}
+	return p.Group < q.Group
+}

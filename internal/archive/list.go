@@ -1,0 +1,169 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"slices"
+	"strings"
+
+	"backfill/internal/fail"
+	"backfill/internal/objstore"
+)
+
+// Lister is the store of an archive, as far as listing needs it.
+type Lister interface {
+	// List calls fn for every object under the root whose key, relative to
+	// the root, begins with prefix.
+	List(ctx context.Context, prefix string, fn func(objstore.Object) error) error
+	// URI returns the full name of a key.
+	URI(key string) objstore.URI
+}
+
+// Limits bounds a listing.
+type Limits struct {
+	// Objects is the largest number of data objects; 0 stands for 1,000,000.
+	// One takes about 350 bytes with keys of 100 bytes.
+	Objects int
+}
+
+const defaultObjects = 1_000_000
+
+// Object is one data object. Its Key is relative to the root of the store.
+type Object struct {
+	objstore.Object
+	Name Name
+	URI  string // full name
+}
+
+// Listing is everything that an archive held when it was listed.
+type Listing struct {
+	Objects []Object       // by topic, partition, first offset, key
+	Ignored map[string]int // reason to number of objects
+	Digest  string         // hex SHA-256 over key, size, ETag and version of Objects, in order
+}
+
+// shownKeys is how many keys a message names.
+const shownKeys = 3
+
+// List lists all data objects of the store. Any key that the layout does not
+// know makes it fail with fail.BadLayout, after all keys were seen. More data
+// objects than the limit are fail.Memory.
+func List(ctx context.Context, l Lister, layout Layout, limits Limits) (*Listing, error) {
+	limit := limits.Objects
+	if limit == 0 {
+		limit = defaultObjects
+	}
+	c := &collector{lister: l, layout: layout, limit: limit, listing: &Listing{Ignored: map[string]int{}}, shared: map[string]string{}}
+	if err := l.List(ctx, "", c.add); err != nil {
+		return nil, err
+	}
+	if c.unknown > 0 {
+		return nil, c.refusal()
+	}
+	objects := c.listing.Objects
+	slices.SortFunc(objects, func(a, b Object) int {
+		return cmp.Or(
+			strings.Compare(a.Name.Topic, b.Name.Topic),
+			cmp.Compare(a.Name.Partition, b.Name.Partition),
+			cmp.Compare(a.Name.FirstOffset, b.Name.FirstOffset),
+			strings.Compare(a.Key, b.Key),
+		)
+	})
+	c.listing.Digest = digest(objects)
+	return c.listing, nil
+}
+
+type collector struct {
+	lister  Lister
+	layout  Layout
+	limit   int
+	listing *Listing
+	shared  map[string]string // topics and storage classes, one copy each
+	seen    int
+	unknown int
+	samples []string
+}
+
+func (c *collector) add(o objstore.Object) error {
+	c.seen++
+	uri := c.lister.URI(o.Key)
+	if strings.HasSuffix(uri.Key, "/") && o.Size == 0 {
+		c.listing.Ignored[reasonFolder]++
+		return nil
+	}
+	name, verdict := c.layout.Parse(uri.Key)
+	switch verdict.Kind {
+	case Ignored:
+		c.listing.Ignored[verdict.Reason]++
+		return nil
+	case Unknown:
+		c.unknown++
+		if len(c.samples) < shownKeys {
+			c.samples = append(c.samples, fmt.Sprintf("%s (%s)", uri, verdict.Reason))
+		}
+		return nil
+	}
+	if len(c.listing.Objects) == c.limit {
+		return fail.New(fail.Memory, "the archive holds more than %d data objects", c.limit).At("%s", c.lister.URI("")).
+			Try("choose a narrower archive.uri, one topic for instance")
+	}
+	// One text holds URI and key; topics and classes are shared by all.
+	full := uri.String()
+	o.Key = full[len(full)-len(o.Key):]
+	o.StorageClass = c.share(o.StorageClass)
+	name.Topic = c.share(name.Topic)
+	c.listing.Objects = append(c.listing.Objects, Object{Object: o, Name: name, URI: full})
+	return nil
+}
+
+// share returns the one copy of s, which does not keep a longer string alive.
+func (c *collector) share(s string) string {
+	if s == "" {
+		return ""
+	}
+	if one, ok := c.shared[s]; ok {
+		return one
+	}
+	one := strings.Clone(s)
+	c.shared[one] = one
+	return one
+}
+
+func (c *collector) refusal() error {
+	more := ""
+	if n := c.unknown - len(c.samples); n > 0 {
+		more = fmt.Sprintf(", and %d more", n)
+	}
+	return fail.New(fail.BadLayout, "%d of %d keys fit no layout: %s%s", c.unknown, c.seen, strings.Join(c.samples, ", "), more).
+		At("%s", c.lister.URI("")).
+		Try("correct archive.layout or archive.uri, or move these objects out of the archive: nothing is skipped silently")
+}
+
+// digest hashes the objects so that no two lists of objects share a text.
+func digest(objects []Object) string {
+	h := sha256.New()
+	for i := range objects {
+		o := &objects[i]
+		for _, s := range [...]string{o.Key, o.ETag, o.Version} {
+			writeText(h, s)
+		}
+		writeNumber(h, uint64(o.Size))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func writeText(h hash.Hash, s string) {
+	writeNumber(h, uint64(len(s)))
+	h.Write([]byte(s))
+}
+
+func writeNumber(h hash.Hash, n uint64) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], n)
+	h.Write(b[:])
+}

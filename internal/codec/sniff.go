@@ -1,0 +1,79 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+)
+
+// sniffBytes is enough for every magic and for a Hadoop snappy header.
+const sniffBytes = 16
+
+const byteOrderMark = "\xef\xbb\xbf"
+
+var gzipMagic = []byte{0x1f, 0x8b}
+
+// magics names what is known by its first bytes and not read.
+var magics = []struct{ prefix, name string }{
+	{"\x82SNAPPY\x00", "snappy data (xerial framing)"},
+	{"\xff\x06\x00\x00sNaPpY", "snappy data (standard framing)"},
+	{"\x04\x22\x4d\x18", "lz4 data"},
+	{"\x02\x21\x4c\x18", "lz4 data (legacy framing)"},
+	{"\xfd7zXZ\x00", "xz data"},
+	{"PK\x03\x04", "a zip archive"},
+	{"PK\x05\x06", "an empty zip archive"},
+	{"Obj\x01", "an Avro container file"},
+	{"PAR1", "a Parquet file"},
+	{"PARE", "an encrypted Parquet file"},
+	{"ORC", "an ORC file"},
+	{"\xff\xfe", "UTF-16 text"},
+	{"\xfe\xff", "UTF-16 text"},
+}
+
+func hasPrefix(b []byte, prefix string) bool { return strings.HasPrefix(string(b), prefix) }
+
+// supported returns the kind that the first bytes belong to.
+func supported(first []byte) string {
+	switch {
+	case bytes.HasPrefix(first, gzipMagic):
+		return Gzip
+	case hasPrefix(first, "\x28\xb5\x2f\xfd"), isSkippable(first):
+		return Zstd
+	}
+	return Plain
+}
+
+// isSkippable reports a skippable zstd frame, whose magic has 16 values.
+func isSkippable(first []byte) bool {
+	return len(first) >= 4 && first[0]&0xf0 == 0x50 && string(first[1:4]) == "\x2a\x4d\x18"
+}
+
+// unsupported names what the first bytes are if it is known and not read, or
+// returns "".
+func unsupported(first []byte) string {
+	for _, m := range magics {
+		if hasPrefix(first, m.prefix) {
+			return m.name
+		}
+	}
+	switch {
+	case hasPrefix(first, "BZh") && len(first) > 3 && first[3] >= '1' && first[3] <= '9':
+		return "bzip2 data"
+	case hasPrefix(first, "SEQ") && len(first) > 3 && first[3] < ' ':
+		return "a Hadoop SequenceFile"
+	case isHadoopSnappy(first):
+		return "snappy data (Hadoop framing)"
+	}
+	return ""
+}
+
+// isHadoopSnappy reports Hadoop's block framing, which has no magic: two
+// big-endian lengths, then a raw block that begins with its own length.
+func isHadoopSnappy(first []byte) bool {
+	if len(first) < 13 {
+		return false
+	}
+	whole, chunk := binary.BigEndian.Uint32(first), binary.BigEndian.Uint32(first[4:])
+	inner, n := binary.Uvarint(first[8:])
+	return whole < 1<<24 && chunk > 0 && n > 0 && inner > 0 && inner <= uint64(whole)
+}

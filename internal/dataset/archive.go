@@ -1,0 +1,217 @@
+package dataset
+
+import (
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"backfill/internal/kafka"
+)
+
+const (
+	maxGaps     = 10000
+	maxPattern  = 1024
+	maxReason   = 200
+	maxDuration = 3660 * 24 * time.Hour
+)
+
+var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+
+// archive reads the archive section.
+func (c *compiler) archive(root section) {
+	s := c.child(root, "archive")
+	a := &c.out.Archive
+	if s.values["uri"] == nil {
+		c.missing(s, "uri", "add where the archive is: s3://bucket/prefix or file:///path")
+	} else if uri, ok := c.expanded(s, "uri"); ok {
+		a.URI = c.storage(c.place(s, "uri"), s.key("uri"), uri)
+	}
+	c.layout(s)
+	a.Lateness = c.duration(s, "lateness")
+	a.Idle = c.duration(s, "idle")
+	c.gaps(s)
+}
+
+// layout reads archive.layout and the constants that stand in for its groups.
+func (c *compiler) layout(s section) {
+	n := s.values["layout"]
+	switch {
+	case n == nil:
+		c.missing(s, "layout", "write `layout: confluent` or `layout: {key_pattern: …}`")
+	case n.Kind == yaml.MappingNode:
+		c.keyPattern(s, c.section(layoutPath, layoutPath, n))
+	default:
+		c.namedLayout(s, n)
+	}
+}
+
+func (c *compiler) namedLayout(s section, n *yaml.Node) {
+	name, ok := c.text(s, "layout")
+	switch {
+	case !ok:
+		return
+	case contains([]string{"auto", "aiven", "lenses", "firehose"}, name):
+		c.at(n, "use confluent or {key_pattern: …}", "archive.layout %s is not supported by this version", name)
+		return
+	case name != LayoutConfluent:
+		c.at(n, "use confluent or {key_pattern: …}", "archive.layout %s is not known", shown(name))
+		return
+	}
+	c.out.Archive.Layout = Layout{Name: LayoutConfluent}
+	for _, key := range []string{"topic", "partition"} {
+		if constant := s.values[key]; constant != nil {
+			c.at(constant, "take it away", "archive.%s goes with a key_pattern only: the confluent layout has it in the key", key)
+		}
+	}
+}
+
+// keyPattern reads {key_pattern: …}: which of topic, partition and offset the
+// pattern finds, and which constants stand in for the rest.
+func (c *compiler) keyPattern(s, layout section) {
+	n := layout.values["key_pattern"]
+	text, ok := c.text(layout, "key_pattern")
+	if n == nil && len(layout.values) == 0 && len(layout.node.Content) == 0 {
+		c.at(layout.node, "write {key_pattern: …}", "archive.layout is empty")
+	}
+	if !ok {
+		return
+	}
+	if len(text) > maxPattern {
+		c.at(n, "", "the key_pattern has %d bytes, more than %d", len(text), maxPattern)
+		return
+	}
+	pattern, err := regexp.Compile(`^(?:` + text + `)$`)
+	if _, alone := regexp.Compile(text); err != nil || alone != nil {
+		c.at(n, "it is a Go regular expression (RE2): no look-around, no back-references", "the key_pattern does not compile")
+		return
+	}
+	l := Layout{Name: LayoutKeyPattern, KeyPattern: text, Pattern: pattern}
+	groups := map[string]bool{}
+	for _, group := range pattern.SubexpNames() {
+		if group != "" && !contains([]string{"topic", "partition", "offset"}, group) {
+			c.at(n, "groups are topic, partition and offset", "the key_pattern has an unknown group %s", shown(group))
+		}
+		groups[group] = true
+	}
+	c.layoutConstants(s, &l, groups)
+	c.out.Archive.Layout = l
+}
+
+func (c *compiler) layoutConstants(s section, l *Layout, groups map[string]bool) {
+	for _, key := range []string{"topic", "partition"} {
+		constant := s.values[key]
+		switch {
+		case groups[key] && constant != nil:
+			c.at(constant, "keep one of them", "archive.%s is given, and the key_pattern has a group %s", key, key)
+		case !groups[key] && constant == nil:
+			c.at(s.values["layout"], "add (?P<"+key+">…) or the constant archive."+key, "the key_pattern has no group %s", key)
+		}
+	}
+	if topic, ok := c.text(s, "topic"); ok {
+		l.Topic = topic
+		c.topic(s.values["topic"], topic)
+	}
+	if partition, ok := c.integer(s, "partition", 0, 1<<31-1); ok {
+		number := int32(partition)
+		l.Partition = &number
+	}
+}
+
+func (c *compiler) topic(n *yaml.Node, topic string) {
+	if !topicName.MatchString(topic) {
+		c.at(n, "letters, digits, dot, _ and -, at most 249", "%s is not a topic's name", shown(topic))
+	}
+}
+
+// gaps reads archive.gaps and sorts them, so that their order in the file does
+// not matter.
+func (c *compiler) gaps(s section) {
+	type placed struct {
+		Gap
+		node *yaml.Node
+	}
+	var list []placed
+	for i, n := range c.items(s, "gaps", maxGaps) {
+		if gap, ok := c.gap(c.section(gapPath, "archive.gaps["+strconv.Itoa(i)+"]", n)); ok {
+			list = append(list, placed{gap, n})
+		}
+	}
+	sort.SliceStable(list, func(i, j int) bool {
+		a, b := list[i], list[j]
+		if a.Topic != b.Topic {
+			return a.Topic < b.Topic
+		}
+		if a.Partition != b.Partition {
+			return a.Partition < b.Partition
+		}
+		return a.From < b.From
+	})
+	for i, one := range list {
+		if i > 0 {
+			last := list[i-1]
+			if last.Topic == one.Topic && last.Partition == one.Partition && one.From < last.To {
+				c.at(one.node, "make them one or cut them", "the gap [%d, %d) overlaps the gap [%d, %d)", one.From, one.To, last.From, last.To)
+			}
+		}
+		c.out.Archive.Gaps = append(c.out.Archive.Gaps, one.Gap)
+	}
+}
+
+func (c *compiler) gap(s section) (Gap, bool) {
+	const most = 1<<63 - 1
+	before := len(c.list)
+	for _, key := range []string{"partition", "from", "to", "reason"} {
+		if s.values[key] == nil {
+			c.missing(s, key, "a gap is {partition, from, to, reason}: offsets from (in it) to (no longer in it)")
+		}
+	}
+	partition, _ := c.integer(s, "partition", 0, 1<<31-1)
+	from, fromOK := c.integer(s, "from", 0, most)
+	to, toOK := c.integer(s, "to", 0, most)
+	if fromOK && toOK && to <= from {
+		c.at(s.values["to"], "to is the first offset after the gap", "the gap [%d, %d) is empty", from, to)
+	}
+	reason, _ := c.text(s, "reason")
+	if len(reason) > maxReason {
+		c.at(s.values["reason"], "", "%s has %d bytes, more than %d", s.key("reason"), len(reason), maxReason)
+	}
+	topic, ok := c.text(s, "topic")
+	if ok {
+		c.topic(s.values["topic"], topic)
+	}
+	gap := Gap{Topic: topic, Partition: kafka.Partition(partition), From: kafka.Offset(from), To: kafka.Offset(to), Reason: reason}
+	return gap, len(c.list) == before
+}
+
+var daysOnly = regexp.MustCompile(`^[0-9]{1,5}d$`)
+
+// duration returns a key's duration: Go's spelling (72h, 90m) or whole days
+// (3d); 0 if absent or wrong.
+func (c *compiler) duration(s section, key string) time.Duration {
+	value, ok := c.scalar(s, key, "a duration such as 72h or 3d", "!!str", "!!int")
+	if !ok {
+		return 0
+	}
+	var d time.Duration
+	var err error
+	if daysOnly.MatchString(value) {
+		var days int
+		days, err = strconv.Atoi(strings.TrimSuffix(value, "d"))
+		d = time.Duration(days) * 24 * time.Hour
+	} else {
+		d, err = time.ParseDuration(value)
+	}
+	switch {
+	case err != nil:
+		c.at(s.values[key], "a number with its unit: 72h, 90m, 3d", "%s %s is not a duration", s.key(key), shown(value))
+	case d < 0 || d > maxDuration:
+		c.at(s.values[key], "", "%s must be from 0 to 3660d, not %s", s.key(key), shown(value))
+	default:
+		return d
+	}
+	return 0
+}

@@ -1,0 +1,266 @@
+package dataset
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"strings"
+	"unicode/utf8"
+
+	"backfill/internal/schema"
+)
+
+// The canonical document is written from the compiled dataset, so that two
+// files that mean the same give the same bytes. What equals its default is left
+// out: a key that a later version adds does not change the digests of files
+// that do not use it.
+type document struct {
+	Version    int             `json:"version"`
+	Name       string          `json:"name"`
+	Archive    archiveForm     `json:"archive"`
+	Records    recordsForm     `json:"records"`
+	Calendar   string          `json:"calendar"`
+	Columns    []columnForm    `json:"columns"`
+	Table      tableForm       `json:"table"`
+	Quarantine *quarantineForm `json:"quarantine,omitempty"`
+	Reconcile  *reconcileForm  `json:"reconcile,omitempty"`
+}
+
+type archiveForm struct {
+	URI      string    `json:"uri"`
+	Layout   any       `json:"layout"`
+	Topic    string    `json:"topic,omitempty"`
+	Part     *int32    `json:"partition,omitempty"`
+	Lateness string    `json:"lateness,omitempty"`
+	Idle     string    `json:"idle,omitempty"`
+	Gaps     []gapForm `json:"gaps,omitempty"`
+}
+
+type gapForm struct {
+	Topic     string `json:"topic,omitempty"`
+	Partition int32  `json:"partition"`
+	From      int64  `json:"from"`
+	To        int64  `json:"to"`
+	Reason    string `json:"reason"`
+}
+
+type recordsForm struct {
+	Where     string `json:"where,omitempty"`
+	EventTime string `json:"event_time"`
+	Zone      string `json:"event_time_zone,omitempty"`
+	Unit      string `json:"event_time_unit,omitempty"`
+	Partition string `json:"partition,omitempty"`
+	Offset    string `json:"offset,omitempty"`
+	Timestamp string `json:"timestamp,omitempty"`
+}
+
+type columnForm struct {
+	Name     string  `json:"name"`
+	Type     string  `json:"type"`
+	From     string  `json:"from,omitempty"`
+	Const    *string `json:"const,omitempty"`
+	Required bool    `json:"required,omitempty"`
+	Fraction string  `json:"fraction,omitempty"`
+	Zone     string  `json:"zone,omitempty"`
+}
+
+type tableForm struct {
+	Name         string   `json:"name"`
+	Mode         Mode     `json:"mode"`
+	Scope        string   `json:"scope"`
+	WindowColumn string   `json:"window_column,omitempty"`
+	Key          []string `json:"key,omitempty"`
+	LatestBy     []string `json:"latest_by,omitempty"`
+	NotLoaded    []string `json:"not_loaded,omitempty"`
+	Provenance   bool     `json:"provenance,omitempty"`
+}
+
+type quarantineForm struct {
+	MaxRecords *int64 `json:"max_records,omitempty"`
+	MaxRate    string `json:"max_rate,omitempty"`
+}
+
+type reconcileForm struct {
+	Totals  []string `json:"totals,omitempty"`
+	By      []string `json:"by,omitempty"`
+	Buckets int      `json:"buckets,omitempty"`
+}
+
+// convertForm is what decides a conversion's output. Beside the Parquet bytes
+// that is the receipt: it tallies by load day (calendar), by money column and
+// currency (totals, by) and by hash bucket of the key, so reusing a receipt
+// after one of these changed would compare sums that were cut differently.
+// Scope, mode, quarantine limits, lateness and the like are left out: changing
+// them must not convert the archive again. Where objects come from is the
+// chunk's business.
+type convertForm struct {
+	Layout    any            `json:"layout"`
+	Topic     string         `json:"topic,omitempty"`
+	Partition *int32         `json:"partition,omitempty"`
+	Records   recordsForm    `json:"records"`
+	Fraction  string         `json:"event_time_fraction,omitempty"`
+	Calendar  string         `json:"calendar"`
+	Columns   []columnForm   `json:"columns"`
+	Reconcile *reconcileForm `json:"reconcile,omitempty"`
+	BucketKey []string       `json:"bucket_key,omitempty"`
+}
+
+// seal fills Text and the digests.
+func (d *Dataset) seal() error {
+	whole := d.document()
+	convert := convertForm{
+		Layout: whole.Archive.Layout, Topic: whole.Archive.Topic, Partition: whole.Archive.Part,
+		Records: whole.Records, Calendar: whole.Calendar, Columns: whole.Columns, Reconcile: whole.Reconcile,
+	}
+	if d.Records.EventTime != nil {
+		convert.Fraction = fractionForm(d.Records.EventTime.Fraction)
+	}
+	if d.Reconcile.Buckets > 1 {
+		convert.BucketKey = d.Table.Key
+	}
+	var err error
+	if d.Text, err = canonical(whole); err != nil {
+		return err
+	}
+	part, err := canonical(convert)
+	if err != nil {
+		return err
+	}
+	d.Digest, d.ConvertDigest = digest(d.Text), digest(part)
+	return nil
+}
+
+func digest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+func (d *Dataset) document() document {
+	doc := document{
+		Version: d.Version, Name: d.Name, Archive: d.Archive.form(), Records: d.Records.form(), Calendar: d.CalendarName,
+		Table: tableForm{
+			Name: d.Table.Schema + "." + d.Table.Name, Mode: d.Table.Mode, Scope: d.Table.Scope, WindowColumn: d.Table.WindowColumn,
+			Key: d.Table.Key, LatestBy: d.Table.LatestBy, NotLoaded: d.Table.NotLoaded, Provenance: d.Table.Provenance,
+		},
+		Quarantine: d.Quarantine.form(), Reconcile: d.reconcileForm(),
+	}
+	if d.Table.Scope == "" {
+		doc.Table.Scope = "all"
+	}
+	for _, column := range d.Columns {
+		doc.Columns = append(doc.Columns, columnForm{
+			Name: column.Name, Type: column.Type.String(), From: pathForm(column.Path), Const: column.Const,
+			Required: column.Required, Fraction: fractionForm(column.Fraction), Zone: column.Zone,
+		})
+	}
+	return doc
+}
+
+func (a Archive) form() archiveForm {
+	f := archiveForm{URI: a.URI, Layout: a.Layout.Name, Topic: a.Layout.Topic, Part: a.Layout.Partition}
+	if a.Layout.Name == LayoutKeyPattern {
+		f.Layout = map[string]string{LayoutKeyPattern: a.Layout.KeyPattern}
+	}
+	if a.Lateness > 0 {
+		f.Lateness = a.Lateness.String()
+	}
+	if a.Idle > 0 {
+		f.Idle = a.Idle.String()
+	}
+	for _, gap := range a.Gaps {
+		f.Gaps = append(f.Gaps, gapForm{gap.Topic, int32(gap.Partition), int64(gap.From), int64(gap.To), gap.Reason})
+	}
+	return f
+}
+
+func (r Records) form() recordsForm {
+	f := recordsForm{EventTime: "none", Partition: pathForm(r.Partition), Offset: pathForm(r.Offset), Timestamp: pathForm(r.Timestamp)}
+	if r.Where != nil {
+		f.Where = r.Where.Text
+	}
+	if t := r.EventTime; t != nil {
+		f.EventTime, f.Zone = pathForm(t.Path), t.Zone
+		if t.Unit != UnitMillis {
+			f.Unit = t.Unit
+		}
+	}
+	return f
+}
+
+func (q Quarantine) form() *quarantineForm {
+	if q.MaxRate == nil && q.MaxRecords == 0 {
+		return nil
+	}
+	f := &quarantineForm{}
+	if q.MaxRecords >= 0 {
+		f.MaxRecords = &q.MaxRecords
+	}
+	if q.MaxRate != nil {
+		f.MaxRate = rateForm(q.MaxRate)
+	}
+	return f
+}
+
+// rateForm spells an exact decimal with no digit too many.
+func rateForm(rate *big.Rat) string {
+	digits, _ := rate.FloatPrec() // exact: it was read from a decimal
+	return rate.FloatString(digits)
+}
+
+func (d *Dataset) reconcileForm() *reconcileForm {
+	r := d.Reconcile
+	f := &reconcileForm{Totals: d.columnNames(r.Totals), By: d.columnNames(r.By)}
+	if r.Buckets > 1 {
+		f.Buckets = r.Buckets
+	}
+	if len(f.Totals)+len(f.By)+f.Buckets == 0 {
+		return nil
+	}
+	return f
+}
+
+func (d *Dataset) columnNames(indexes []int) []string {
+	var names []string
+	for _, i := range indexes {
+		names = append(names, d.Columns[i].Name)
+	}
+	return names
+}
+
+func pathForm(path []string) string {
+	if path == nil {
+		return ""
+	}
+	return strings.Join(append([]string{pathsStart}, path...), ".")
+}
+
+func fractionForm(f schema.Fraction) string {
+	if f == schema.FloorFraction {
+		return "floor"
+	}
+	return ""
+}
+
+// canonical writes the form as indented JSON that every YAML reader accepts:
+// characters that JSON may hold and YAML may not are escaped.
+func canonical(form any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(form); err != nil {
+		return nil, fmt.Errorf("writing the canonical dataset: %w", err)
+	}
+	text := make([]byte, 0, b.Len())
+	for _, r := range b.String() {
+		if r >= 0x7f && r < 0xa0 || r == 0xfeff || r == 0xfffe || r == 0xffff {
+			text = fmt.Appendf(text, `\u%04x`, r)
+		} else {
+			text = utf8.AppendRune(text, r)
+		}
+	}
+	return text, nil
+}

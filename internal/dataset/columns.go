@@ -1,0 +1,137 @@
+package dataset
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"backfill/internal/schema"
+)
+
+// maxColumns is Redshift's limit for a table less our technical columns.
+const maxColumns = 1600 - 4
+
+// columnNodes keeps where the parts of a column stand, by its index, for
+// problems that other sections find.
+type columnNodes struct {
+	item, required, zone []*yaml.Node // required and zone: the item where the key is absent
+}
+
+// columns reads the list of columns. A column with problems is kept as far as
+// it is known, so that sections which name it do not complain again.
+func (c *compiler) columns(root section) {
+	if root.values["columns"] == nil {
+		c.missing(root, "columns", "add a list of {name, type, from}")
+		return
+	}
+	for i, n := range c.items(root, "columns", maxColumns) {
+		s := c.section(columnPath, fmt.Sprintf("columns[%d]", i), n)
+		column := c.column(s)
+		if column.Name != "" && columnIndex(c.out.Columns, column.Name) >= 0 {
+			c.at(s.values["name"], "keep one of them", "the column %s is given twice", column.Name)
+		}
+		c.out.Columns = append(c.out.Columns, column)
+		c.nodes.item = append(c.nodes.item, n)
+		c.nodes.required = append(c.nodes.required, s.or("required"))
+		c.nodes.zone = append(c.nodes.zone, s.or("zone"))
+	}
+	if n := root.values["columns"]; n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+		c.at(n, "add a list of {name, type, from}", "columns is empty")
+	}
+}
+
+// or returns a key's node, or the section's where the key is absent.
+func (s section) or(key string) *yaml.Node {
+	if n := s.values[key]; n != nil {
+		return n
+	}
+	return s.node
+}
+
+func (c *compiler) column(s section) schema.Column {
+	var column schema.Column
+	if s.values["name"] == nil {
+		c.missing(s, "name", "the table's column")
+	} else if name, ok := c.text(s, "name"); ok {
+		column.Name = name
+		c.columnName(s.values["name"], name)
+	}
+	if s.values["type"] == nil {
+		c.missing(s, "type", "the Redshift type, such as varchar(36) or decimal(18,2)")
+	} else if text, ok := c.text(s, "type"); ok {
+		t, hint, problem := parseType(text)
+		if problem != "" {
+			c.at(s.values["type"], hint, "%s", problem)
+		}
+		column.Type = t
+	}
+	column.Required = c.flagOf(s, "required")
+	c.timestampOptions(s, &column)
+	switch from, constant := s.values["from"], s.values["const"]; {
+	case from != nil && constant != nil:
+		c.at(constant, "keep one of them", "%s has both from and const", s.name)
+	case from != nil:
+		column.Path = c.path(s, "from")
+	case constant != nil:
+		column.Const = c.constant(s, column.Type)
+	case s.node.Kind == yaml.MappingNode:
+		c.at(s.node, "say where the value comes from: `from: value.…` or `const: …`", "%s has neither from nor const", s.name)
+	}
+	return column
+}
+
+// systemColumns are names that Redshift keeps for itself.
+var systemColumns = []string{"oid", "tableoid", "ctid", "xmin", "cmin", "xmax", "cmax", "deletexid", "insertxid"}
+
+func (c *compiler) columnName(n *yaml.Node, name string) {
+	if !c.identifier(n, "the column name", name) {
+		return
+	}
+	switch {
+	case strings.HasPrefix(name, "_kafka_"), strings.HasPrefix(name, "_backfill_"):
+		c.at(n, "choose another name; table.provenance adds these columns", "the column name %s is kept for technical columns", name)
+	case contains(systemColumns, name):
+		c.at(n, "choose another name", "the column name %s is kept by Redshift", name)
+	}
+}
+
+// timestampOptions reads the keys that only timestamps have.
+func (c *compiler) timestampOptions(s section, column *schema.Column) {
+	for _, key := range []string{"fraction", "zone"} {
+		if n := s.values[key]; n != nil && column.Type.Kind != schema.Timestamp && column.Type.Kind != 0 {
+			c.at(n, "take it away", "%s is for timestamps, and the column is %s", s.key(key), column.Type)
+		}
+	}
+	if fraction, ok := c.choice(s, "fraction", "reject", "floor"); ok && fraction == "floor" {
+		column.Fraction = schema.FloorFraction
+	}
+	if zone, _, ok := c.zone(s, "zone"); ok {
+		column.Zone = zone
+	}
+}
+
+// constant returns the text of const, checked and spelled as its type does.
+func (c *compiler) constant(s section, t schema.Type) *string {
+	n := s.values["const"]
+	if !c.is(n, yaml.ScalarNode, s.key("const"), "one value") {
+		return nil
+	}
+	if n.Tag == "!!binary" {
+		c.at(n, "write text", "%s must be one value", s.key("const"))
+		return nil
+	}
+	if strings.Contains(n.Value, "${") {
+		c.at(n, "use --set", "%s can't refer to the environment", s.key("const"))
+		return nil
+	}
+	if t.Kind == 0 {
+		return nil // the type's own problem is noted
+	}
+	text, problem := parseConstant(n.Value, t)
+	if problem != "" {
+		c.at(n, "", "the constant %s does not fit %s: %s", shown(n.Value), t, problem)
+		return nil
+	}
+	return &text
+}

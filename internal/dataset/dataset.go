@@ -1,0 +1,201 @@
+// Package dataset compiles the user's dataset file: one YAML document that
+// says where the archive is, how an event becomes columns, which rows of which
+// table it owns and what must tie out.
+//
+//	file ─▶ nodes ─▶ --set overrides ─▶ checks ─▶ Dataset ─▶ canonical text ─▶ digests
+//	                                      └─▶ every problem at file:line:column, with a hint
+//
+// Everything is checked here once: the rest of the program trusts a *Dataset.
+// The package reads no file, opens no connection and never sees a secret: a
+// password is kept as the name of an environment variable. Jobs call Compile;
+// plans carry Dataset.Text, which compiles to the same digests elsewhere.
+package dataset
+
+import (
+	"math/big"
+	"regexp"
+	"time"
+
+	"backfill/internal/fail"
+	"backfill/internal/kafka"
+	"backfill/internal/schema"
+)
+
+// Dataset is a checked dataset. It is never changed after Compile and is safe
+// for concurrent use.
+type Dataset struct {
+	Name    string // lower-case identifier
+	Version int    // of the file format: 1
+
+	// Digest is the hex SHA-256 of Text. The order of keys, comments, quotes,
+	// omitted defaults and equal spellings (72h, 3d) do not change it. Values of
+	// the environment that ${NAME} put into the document do: another archive is
+	// another dataset. Staging, warehouse and secrets are not part of it: they
+	// say where things run, not what they do.
+	Digest string
+
+	// ConvertDigest is the hex SHA-256 of what decides the output of a
+	// conversion: Parquet bytes and the tallies in the receipt. See convertForm
+	// for what is in it and why.
+	ConvertDigest string
+
+	// Text is the canonical document (JSON, which is YAML): expanded, with
+	// overrides applied, without the staging and warehouse sections. Compile
+	// accepts it and gives the same Digest and Text.
+	Text []byte
+
+	Archive      Archive
+	Records      Records
+	Calendar     *time.Location // zone of load days, report days and dates without a time
+	CalendarName string         // its IANA name
+	Columns      []schema.Column
+	Table        Table
+	Staging      Staging
+	Warehouse    Warehouse
+	Quarantine   Quarantine
+	Reconcile    Reconcile
+}
+
+// Archive says where the archived objects are and how their keys read.
+type Archive struct {
+	URI      string // s3://bucket[/prefix] or file:///path, without a slash at the end
+	Layout   Layout
+	Lateness time.Duration // how much later than its event time a record may have been archived
+	Idle     time.Duration // how long a partition may be silent at a window's end and still be settled
+	Gaps     []Gap         // by topic, partition, offset; never overlapping
+}
+
+// The layouts.
+const (
+	LayoutConfluent  = "confluent"   // the default partitioner of the Confluent S3 sink
+	LayoutKeyPattern = "key_pattern" // a regular expression of the user's
+)
+
+// Layout says how an object's key names its topic, partition and first offset.
+type Layout struct {
+	Name       string         // LayoutConfluent or LayoutKeyPattern
+	KeyPattern string         // as the user wrote it; LayoutKeyPattern only
+	Pattern    *regexp.Regexp // KeyPattern anchored at both ends, for the key below Archive.URI; groups topic, partition, offset; nil for LayoutConfluent
+	Topic      string         // topic of all objects where Pattern has no such group
+	Partition  *int32         // partition of all objects where Pattern has no such group
+}
+
+// Gap is a range of offsets [From, To) that is known to be missing.
+type Gap struct {
+	Topic     string // "": whatever topic the archive holds
+	Partition kafka.Partition
+	From, To  kafka.Offset
+	Reason    string // for the report
+}
+
+// Records says how a record is read. Paths lead down from the record's value;
+// nil means that the body does not hold the field.
+type Records struct {
+	Where     *Where     // which records are wanted; nil: all
+	EventTime *TimeField // nil: no windows, append only
+	Partition []string
+	Offset    []string
+	Timestamp []string // the Kafka timestamp, milliseconds since 1970
+}
+
+// The units of a time that is given as a number.
+const (
+	UnitSeconds = "seconds"
+	UnitMillis  = "millis"
+	UnitMicros  = "micros"
+	UnitNanos   = "nanos"
+)
+
+// TimeField says where a time stands and how it reads.
+type TimeField struct {
+	Path     []string
+	Zone     string          // IANA zone of text without one; "" refuses such text
+	Unit     string          // of numbers: one of the Unit constants
+	Fraction schema.Fraction // of the window column, so that both carry the same instant
+}
+
+// Mode says how rows get into the table.
+type Mode string
+
+// The modes.
+const (
+	ReplaceWindow Mode = "replace_window" // delete window ∧ scope, insert the stage
+	Append        Mode = "append"         // insert what the ledger has not seen
+)
+
+// Table is the target table and the part of it that the dataset owns.
+type Table struct {
+	Schema, Name string
+	Mode         Mode
+	Scope        string   // SQL predicate on the table's columns, safe to put into parentheses; "" owns the whole table
+	WindowColumn string   // "" without windows
+	Key          []string // identity of a row; empty: rows are not de-duplicated by key
+	LatestBy     []string // which version of a key wins, most significant first
+	NotLoaded    []string // columns of the table that keep their default
+	Provenance   bool     // the table has the technical columns
+}
+
+// Staging says where runs keep plans, receipts and Parquet. URI is "" where
+// neither the file nor the environment names one; see NeedStaging.
+type Staging struct {
+	URI string
+}
+
+// Warehouse says how Redshift is reached. URL and IAMRole are "" where neither
+// the file nor the environment names them; see NeedWarehouse.
+type Warehouse struct {
+	URL         string // redshift://user@host[:port]/database, never with a password
+	IAMRole     string // ARN, chain of ARNs or default: what COPY reads with
+	TLS         bool   // verify the server's certificate and name; false: no TLS
+	PasswordEnv string // name of the environment variable that holds the password
+}
+
+// Quarantine limits the rejected records of a run. Going over either limit
+// stops it before anything is loaded. A file that gives no limit allows none.
+type Quarantine struct {
+	MaxRecords int64    // -1: no limit by number (MaxRate is set)
+	MaxRate    *big.Rat // rejected by read records, 0 to 1, exact; nil: no limit by rate
+}
+
+// Reconcile says what must tie out. Totals and By are indexes into
+// Dataset.Columns.
+type Reconcile struct {
+	Totals  []int // columns that are summed exactly: decimals and integers
+	By      []int // columns that split the sums, such as the currency
+	Buckets int   // 1 to 4096: hash buckets per day that are compared one by one
+}
+
+// NeedStaging returns a BadDataset error if no staging prefix is known.
+func (d *Dataset) NeedStaging() error {
+	if d.Staging.URI != "" {
+		return nil
+	}
+	return fail.New(fail.BadDataset, "dataset %s has no staging.uri", d.Name).
+		Try("Add `staging: {uri: s3://bucket/prefix}` to the dataset file or set %s.", stagingURIVar)
+}
+
+// NeedWarehouse returns a BadDataset error if the warehouse's address or the
+// role for COPY is not known.
+func (d *Dataset) NeedWarehouse() error {
+	if d.Warehouse.URL == "" {
+		return fail.New(fail.BadDataset, "dataset %s has no warehouse.url", d.Name).
+			Try("Add `warehouse: {url: redshift://user@host/database}` to the dataset file or set %s.", warehouseURLVar)
+	}
+	if d.Warehouse.IAMRole == "" {
+		return fail.New(fail.BadDataset, "dataset %s has no warehouse.iam_role", d.Name).
+			Try("Add the role that COPY reads with to the warehouse section or set %s.", warehouseRoleVar)
+	}
+	return nil
+}
+
+// ColumnIndex returns the position of the named column in Columns, or -1.
+func (d *Dataset) ColumnIndex(name string) int { return columnIndex(d.Columns, name) }
+
+func columnIndex(cols []schema.Column, name string) int {
+	for i := range cols {
+		if cols[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}

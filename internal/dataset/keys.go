@@ -1,0 +1,106 @@
+package dataset
+
+import "strings"
+
+// known holds the keys of each section; sections are named by their path,
+// items of a list by [].
+var known = map[string][]string{
+	"":           {"version", "name", "archive", "records", "calendar", "columns", "table", "staging", "warehouse", "quarantine", "reconcile"},
+	"archive":    {"uri", "layout", "topic", "partition", "lateness", "idle", "gaps"},
+	layoutPath:   {"key_pattern"},
+	gapPath:      {"topic", "partition", "from", "to", "reason"},
+	"records":    {"where", "event_time", "event_time_zone", "event_time_unit", "partition", "offset", "timestamp"},
+	columnPath:   {"name", "type", "from", "const", "required", "fraction", "zone"},
+	"table":      {"name", "mode", "scope", "window_column", "key", "latest_by", "not_loaded", "provenance"},
+	"staging":    {"uri"},
+	"warehouse":  {"url", "iam_role", "password", "tls"},
+	"quarantine": {"max_records", "max_rate"},
+	"reconcile":  {"totals", "by", "tolerance", "buckets"},
+}
+
+const (
+	layoutPath = "archive.layout"
+	gapPath    = "archive.gaps[]"
+	columnPath = "columns[]"
+)
+
+// later holds keys that belong to the format and that this version can't do.
+// Ignoring them would do something else than the file says.
+var later = map[string]map[string]string{
+	"archive": {
+		"format":      "leave it out: compression is read from the bytes, and records are JSON",
+		"folder_time": "leave it out: dated folders are then not used to prune",
+	},
+	"records": {
+		"envelope": "leave it out and give the paths from the record's value down",
+		"key":      "only the record's value can be read",
+		"headers":  "only the record's value can be read",
+	},
+	columnPath: {
+		"mask": "leave the column out or mask it before it is archived",
+	},
+	"reconcile": {
+		"period": "leave it out: the report is by day",
+	},
+}
+
+// neutral holds keys of later that may stand with the one value that says what
+// this version does anyhow.
+var neutral = map[string]map[string]string{
+	"archive": {"format": "auto"},
+	"records": {"envelope": "none"},
+}
+
+// nearest returns the candidate most like the word, or "" if none is close.
+func nearest(word string, candidates []string) string {
+	best, most := "", 1+len(word)/3
+	for _, c := range candidates {
+		if d := distance(word, c); d <= most {
+			best, most = c, d-1
+		}
+	}
+	return best
+}
+
+// distance is the number of single-byte edits from a to b.
+func distance(a, b string) int {
+	const longest = 64 // keeps the work bounded; no name of ours is longer
+	a, b = a[:min(len(a), longest)], b[:min(len(b), longest)]
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			edit := diagonal
+			if a[i-1] != b[j-1] {
+				edit++
+			}
+			diagonal = row[j]
+			row[j] = min(edit, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// keyHint helps with a key that the section does not have.
+func keyHint(section, key string) string {
+	folded := strings.ToLower(strings.ReplaceAll(key, "-", "_"))
+	if near := nearest(folded, known[section]); near != "" {
+		return "did you mean " + near + "?"
+	}
+	for _, other := range []string{"", "archive", "records", columnPath, "table", "staging", "warehouse", "quarantine", "reconcile"} {
+		for _, k := range known[other] {
+			if k != folded || other == section {
+				continue
+			}
+			if other == "" {
+				return "it belongs to the top level"
+			}
+			return "it belongs to " + other
+		}
+	}
+	return "keys here: " + strings.Join(known[section], ", ")
+}

@@ -1,0 +1,115 @@
+package dataset
+
+import (
+	"math/big"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"backfill/internal/schema"
+)
+
+const (
+	maxBuckets = 4096
+	maxTotals  = 64 // sums that every tally carries
+	maxBy      = 8
+)
+
+// quarantine reads the limits of rejected records. Without any, none may be
+// rejected: a limit that nobody chose must not let rows go missing.
+func (c *compiler) quarantine(root section) {
+	s := c.child(root, "quarantine")
+	q := &c.out.Quarantine
+	if n := s.values["max_rate"]; n != nil {
+		q.MaxRecords = -1
+		q.MaxRate = c.rate(s, n)
+	}
+	if records, ok := c.integer(s, "max_records", 0, 1<<53); ok {
+		q.MaxRecords = records
+	}
+}
+
+func (c *compiler) rate(s section, n *yaml.Node) *big.Rat {
+	text, ok := c.scalar(s, "max_rate", "a number from 0 to 1", "!!int", "!!float", "!!str")
+	if !ok {
+		return nil
+	}
+	rate := exactNumber(text)
+	if rate == nil || rate.Sign() < 0 || rate.Cmp(big.NewRat(1, 1)) > 0 {
+		c.at(n, "0.001 is one record in a thousand", "quarantine.max_rate must be a plain decimal number from 0 to 1, not %s", shown(text))
+		return nil
+	}
+	return rate
+}
+
+// exactNumber reads a plain decimal number, nil if the text is none.
+func exactNumber(text string) *big.Rat {
+	if !decimalNumber.MatchString(text) {
+		return nil
+	}
+	number, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return nil
+	}
+	return number
+}
+
+// reconcile reads what must tie out.
+func (c *compiler) reconcile(root section) {
+	s := c.child(root, "reconcile")
+	r := &c.out.Reconcile
+	names, nodes := c.names(s, "totals")
+	money := ""
+	for i, name := range names {
+		index := c.comparable(nodes[i], "reconcile.totals", name)
+		if index < 0 {
+			continue
+		}
+		switch c.out.Columns[index].Type.Kind {
+		case schema.Decimal:
+			money = name
+		case schema.Smallint, schema.Integer, schema.Bigint, 0:
+		default:
+			c.at(nodes[i], "choose decimals and integers", "reconcile.totals can't sum %s: it is %s", name, c.out.Columns[index].Type)
+		}
+		r.Totals = append(r.Totals, index)
+	}
+	if split := c.by(s); money != "" && !split {
+		c.at(s.values["totals"], "add `by: [currency]`", "money totals (%s) without a currency dimension are refused: sums over currencies mean nothing", money)
+	}
+	if len(r.Totals) > maxTotals {
+		c.at(s.values["totals"], "", "reconcile.totals has %d columns, more than %d", len(r.Totals), maxTotals)
+	}
+	if n := s.values["tolerance"]; n != nil {
+		text, ok := c.scalar(s, "tolerance", "0", "!!int", "!!float", "!!str")
+		if rate := exactNumber(text); ok && (rate == nil || rate.Sign() != 0) {
+			c.at(n, "write 0 or take it away", "reconcile.tolerance can only be 0: money ties out exactly")
+		}
+	}
+	r.Buckets = 1
+	if buckets, ok := c.integer(s, "buckets", 1, maxBuckets); ok {
+		r.Buckets = int(buckets)
+	}
+}
+
+// by reads the columns that split the totals and reports whether the file
+// names any.
+func (c *compiler) by(s section) bool {
+	names, nodes := c.names(s, "by")
+	for i, name := range names {
+		index := c.comparable(nodes[i], "reconcile.by", name)
+		if index < 0 {
+			continue
+		}
+		switch t := c.out.Columns[index].Type; t.Kind {
+		case schema.Char, schema.Varchar, schema.Smallint, schema.Integer, schema.Bigint, 0:
+		default:
+			c.at(nodes[i], "choose text or integers", "reconcile.by can't use %s: it is %s", name, t)
+		}
+		c.out.Reconcile.By = append(c.out.Reconcile.By, index)
+	}
+	if len(names) > maxBy {
+		c.at(s.values["by"], "", "reconcile.by has %d columns, more than %d: %s", len(names), maxBy, strings.Join(names, ", "))
+	}
+	return len(names) > 0
+}

@@ -1,0 +1,87 @@
+package dataset
+
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	maxPath    = 32  // steps
+	maxStep    = 255 // bytes
+	pathsStart = "value"
+)
+
+// records reads the records section.
+func (c *compiler) records(root section) {
+	s := c.child(root, "records")
+	r := &c.out.Records
+	if text, ok := c.text(s, "where"); ok {
+		r.Where = c.where(s.values["where"], text)
+	}
+	c.eventTime(s)
+	r.Partition = c.path(s, "partition")
+	r.Offset = c.path(s, "offset")
+	r.Timestamp = c.path(s, "timestamp")
+}
+
+// eventTime reads records.event_time and how it is spelled.
+func (c *compiler) eventTime(s section) {
+	n := s.values["event_time"]
+	if n == nil {
+		c.missing(s, "event_time", "write the path of the event's time, or none for a dataset without windows")
+		return
+	}
+	if n.Kind == yaml.ScalarNode && n.Value == "none" {
+		for _, key := range []string{"event_time_zone", "event_time_unit"} {
+			if s.values[key] != nil {
+				c.at(s.values[key], "take it away", "%s has no meaning without an event time", s.key(key))
+			}
+		}
+		return
+	}
+	t := &TimeField{Path: c.path(s, "event_time"), Unit: UnitMillis}
+	if zone, _, ok := c.zone(s, "event_time_zone"); ok {
+		t.Zone = zone
+	}
+	if unit, ok := c.choice(s, "event_time_unit", UnitSeconds, UnitMillis, UnitMicros, UnitNanos); ok {
+		t.Unit = unit
+	}
+	c.out.Records.EventTime = t
+}
+
+// path returns the steps of a key's path below the record's value: empty for
+// the value itself, nil if absent or wrong.
+func (c *compiler) path(s section, key string) []string {
+	text, ok := c.text(s, key)
+	if !ok {
+		return nil
+	}
+	n, what := s.values[key], s.key(key)
+	steps := strings.Split(text, ".")
+	switch first := steps[0]; {
+	case strings.ContainsAny(text, "[]"):
+		c.at(n, "archive the element as a field of its own, or keep the whole list in a SUPER column",
+			"%s %s indexes a list, which is not supported", what, shown(text))
+		return nil
+	case first == pathsStart:
+	case contains([]string{"key", "headers", "topic", "partition", "offset", "timestamp"}, first):
+		c.at(n, "paths start with value", "%s %s is not supported by this version: only the record's value can be read", what, shown(text))
+		return nil
+	default:
+		c.at(n, "write value."+strings.TrimPrefix(text, "$."), "%s %s does not start with value", what, shown(text))
+		return nil
+	}
+	if len(steps) > maxPath+1 {
+		c.at(n, "", "%s has more than %d steps", what, maxPath)
+		return nil
+	}
+	for _, step := range steps[1:] {
+		if step == "" || len(step) > maxStep || strings.ContainsAny(step, " \t\n\"'`*?") {
+			c.at(n, "steps are the exact names of fields, put together by dots", "%s %s has a step that is no name", what, shown(text))
+			return nil
+		}
+	}
+	// Never nil: an empty path is the value itself.
+	return append(make([]string, 0, len(steps)-1), steps[1:]...)
+}

@@ -1,0 +1,194 @@
+package dataset
+
+import (
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"backfill/internal/schema"
+)
+
+// table reads the table section and checks it against columns and event time.
+func (c *compiler) table(root section) {
+	s := c.child(root, "table")
+	t := &c.out.Table
+	c.tableName(s)
+	c.mode(s)
+	switch scope, ok := c.text(s, "scope"); {
+	case s.values["scope"] == nil:
+		c.missing(s, "scope", "write the predicate of the rows that this dataset owns, or `all` for the whole table")
+	case ok && scope != "all":
+		if hint, problem := checkScope(scope); problem != "" {
+			c.at(s.values["scope"], hint, "table.scope %s", problem)
+		}
+		t.Scope = scope
+	}
+	t.Key = c.columnNames(s, "key")
+	t.LatestBy = c.columnNames(s, "latest_by")
+	if len(t.LatestBy) > 0 && s.values["key"] == nil {
+		c.at(s.values["latest_by"], "add table.key or take latest_by away", "latest_by chooses among rows of one key, and there is no key")
+	}
+	c.keyRequired(s)
+	c.notLoaded(s)
+	t.Provenance = c.flagOf(s, "provenance")
+	c.window(s)
+}
+
+func (c *compiler) tableName(s section) {
+	if s.values["name"] == nil {
+		c.missing(s, "name", "write schema.table")
+		return
+	}
+	name, ok := c.text(s, "name")
+	if !ok {
+		return
+	}
+	parts := strings.Split(name, ".")
+	if len(parts) != 2 {
+		c.at(s.values["name"], "write schema.table", "table.name %s is not schema.table", shown(name))
+		return
+	}
+	if c.identifier(s.values["name"], "the schema", parts[0]) && c.identifier(s.values["name"], "the table", parts[1]) {
+		c.out.Table.Schema, c.out.Table.Name = parts[0], parts[1]
+	}
+}
+
+func (c *compiler) mode(s section) {
+	if s.values["mode"] == nil {
+		c.missing(s, "mode", "write replace_window or append")
+		return
+	}
+	mode, ok := c.text(s, "mode")
+	switch {
+	case !ok:
+	case mode == string(ReplaceWindow), mode == string(Append):
+		c.out.Table.Mode = Mode(mode)
+	case mode == "upsert", mode == "insert_missing":
+		c.at(s.values["mode"], "use replace_window or append", "table.mode %s is not supported by this version", mode)
+	default:
+		c.at(s.values["mode"], "use replace_window or append", "table.mode %s is not known", shown(mode))
+	}
+}
+
+// columnNames returns a list of names of the dataset's columns that can be
+// compared, so no SUPER.
+func (c *compiler) columnNames(s section, key string) []string {
+	names, nodes := c.names(s, key)
+	for i, name := range names {
+		c.comparable(nodes[i], s.key(key), name)
+	}
+	return names
+}
+
+// comparable returns the index of a column that can be compared, or -1 after
+// noting a problem.
+func (c *compiler) comparable(n *yaml.Node, what, name string) int {
+	index := c.columnOf(n, what, name)
+	if index >= 0 && c.out.Columns[index].Type.Kind == schema.Super {
+		c.at(n, "choose a column of another type", "%s can't use %s: SUPER values can't be compared", what, name)
+		return -1
+	}
+	return index
+}
+
+// columnOf returns the index of a column, or -1 after noting a problem.
+func (c *compiler) columnOf(n *yaml.Node, what, name string) int {
+	index := columnIndex(c.out.Columns, name)
+	if index < 0 {
+		c.at(n, c.columnHint(name), "%s names %s, which is not a column of the dataset", what, shown(name))
+	}
+	return index
+}
+
+func (c *compiler) columnHint(name string) string {
+	var names []string
+	for _, column := range c.out.Columns {
+		names = append(names, column.Name)
+	}
+	if near := nearest(name, names); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return "add it to columns"
+}
+
+// keyRequired checks that no key column can be NULL: NULL equals nothing, so
+// such rows would never be found again.
+func (c *compiler) keyRequired(s section) {
+	for _, name := range c.out.Table.Key {
+		i := columnIndex(c.out.Columns, name)
+		if i >= 0 && !c.out.Columns[i].Required && c.out.Columns[i].Const == nil {
+			c.at(c.nodes.required[i], "add `required: true`", "the key column %s may be NULL", name)
+		}
+	}
+	if n := s.values["key"]; n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+		c.at(n, "take it away for rows without a key", "table.key is empty")
+	}
+}
+
+// notLoaded reads the table's columns that no column of the dataset fills.
+func (c *compiler) notLoaded(s section) {
+	names, nodes := c.names(s, "not_loaded")
+	for i, name := range names {
+		if !c.identifier(nodes[i], "the column name", name) {
+			continue
+		}
+		if columnIndex(c.out.Columns, name) >= 0 {
+			c.at(nodes[i], "keep it in one place", "table.not_loaded names %s, which is a column of the dataset", name)
+		}
+	}
+	c.out.Table.NotLoaded = names
+}
+
+// window checks that event time, mode and window column go together.
+func (c *compiler) window(s section) {
+	t, event := &c.out.Table, c.out.Records.EventTime
+	n := s.values["window_column"]
+	name, ok := c.text(s, "window_column")
+	t.WindowColumn = name
+	if event == nil {
+		if t.Mode == ReplaceWindow {
+			c.at(s.or("mode"), "use append, or give records.event_time", "replace_window needs an event time")
+		}
+		if n != nil {
+			c.at(n, "take it away, or give records.event_time", "a window column needs an event time")
+		}
+		return
+	}
+	if n == nil && t.Mode == ReplaceWindow {
+		c.missing(s, "window_column", "name the required timestamp column that carries the event time")
+	}
+	if !ok {
+		return
+	}
+	if i := c.columnOf(n, "table.window_column", name); i >= 0 && event.Path != nil {
+		c.windowColumn(n, i, event)
+	}
+}
+
+// windowColumn checks that the column carries the event time unchanged: rows
+// are deleted by the column and loaded by the event time, so a difference
+// between them would lose or double rows.
+func (c *compiler) windowColumn(n *yaml.Node, i int, event *TimeField) {
+	column := c.out.Columns[i]
+	if column.Type.Kind != schema.Timestamp {
+		if column.Type.Kind != 0 {
+			c.at(n, "choose a timestamp column", "the window column %s is %s", column.Name, column.Type)
+		}
+		return
+	}
+	if !slices.Equal(column.Path, event.Path) || column.Path == nil {
+		c.at(c.nodes.item[i], "give it the same path as records.event_time", "the window column %s does not carry the event time", column.Name)
+		return
+	}
+	if !column.Required {
+		c.at(c.nodes.required[i], "add `required: true`", "the window column %s may be NULL", column.Name)
+	}
+	if column.Zone != event.Zone {
+		c.at(c.nodes.zone[i], "make them the same", "the zone %s of the window column differs from records.event_time_zone %s", shown(column.Zone), shown(event.Zone))
+	}
+	if event.Unit != UnitMillis {
+		c.at(n, "numbers in timestamp columns are milliseconds", "a window column with event_time_unit %s is not supported by this version", event.Unit)
+	}
+	event.Fraction = column.Fraction
+}

@@ -1,0 +1,499 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"backfill/internal/account"
+	"backfill/internal/fail"
+	"backfill/internal/kafka"
+	"backfill/internal/redshift"
+	"backfill/internal/runplan"
+)
+
+// warehouse is a model of what the statements of this package do, at the level
+// of cells: COPY fills the stage, DELETE takes days away, INSERT adds the
+// source's days, ROLLBACK brings the last commit back. It answers queries by
+// their source and their days and understands no SQL beyond that.
+type warehouse struct {
+	t        *testing.T
+	target   *target
+	parquet  account.Cells // what COPY loads, places with topic and partition
+	winners  account.Cells // what the winners' statement leaves of it
+	vanish   account.Cells // rows of the table that no winner explains, until they are deleted
+	table    account.Cells
+	ledger   []LedgerRow
+	objects  [][4]string // uri, etag, scope, seq
+	tables   map[string]bool
+	columns  []redshift.LiveColumn
+	saved    *warehouse // as of BEGIN
+	stage    account.Cells
+	hasWins  bool
+	inserted account.Cells // what INSERT really brings; nil: the source's rows
+
+	log      []string
+	failAt   int   // number of the statement that fails, from 1; 0: none
+	failErr  error // with this error
+	late     bool  // after it was executed, not before
+	lost     bool  // from the failure on, the session is gone
+	dead     bool
+	queries  []string
+	onKind   func(kind string) error // may fail a statement by kind
+	miscount string                  // kind of statement whose row count is one too high
+	truncate bool                    // COPY loads one row less than the manifest has
+}
+
+func (w *warehouse) snapshot() *warehouse {
+	table := account.Cells{}
+	for p, c := range w.table {
+		table[p] = c.Clone()
+	}
+	return &warehouse{table: table, ledger: append([]LedgerRow(nil), w.ledger...),
+		objects: append([][4]string(nil), w.objects...), vanish: maps.Clone(w.vanish)}
+}
+
+func (w *warehouse) restore() {
+	if w.saved != nil {
+		w.table, w.ledger, w.objects, w.vanish = w.saved.table, w.saved.ledger, w.saved.objects, w.saved.vanish
+		w.saved = nil
+	}
+}
+
+// reconnect is a new session on the same warehouse.
+func (w *warehouse) reconnect() {
+	w.restore()
+	w.stage, w.hasWins, w.dead, w.failAt, w.log = nil, false, false, 0, nil
+}
+
+// step logs a statement and injects the failure.
+func (w *warehouse) step(kind string, run func() error) error {
+	if w.dead {
+		return fail.New(fail.Network, "the session is gone")
+	}
+	w.log = append(w.log, kind)
+	if w.onKind != nil {
+		if err := w.onKind(kind); err != nil {
+			return err
+		}
+	}
+	fails := len(w.log) == w.failAt
+	if fails && !w.late {
+		return w.broken(kind)
+	}
+	if err := run(); err != nil {
+		return err
+	}
+	if fails {
+		return w.broken(kind)
+	}
+	return nil
+}
+
+func (w *warehouse) broken(kind string) error {
+	if w.lost {
+		w.dead = true
+		if kind == "commit" {
+			if !w.late {
+				w.restore()
+			}
+			return fail.New(fail.Lost, "injected")
+		}
+		w.restore()
+	}
+	return w.failErr
+}
+
+func (w *warehouse) Begin(context.Context) error {
+	return w.step("begin", func() error { w.saved = w.snapshot(); return nil })
+}
+
+func (w *warehouse) Commit(context.Context) error {
+	return w.step("commit", func() error { w.saved = nil; return nil })
+}
+
+func (w *warehouse) Rollback(context.Context) error {
+	return w.step("rollback", func() error { w.restore(); return nil })
+}
+
+func (w *warehouse) Copy(_ context.Context, s redshift.CopyStatement) (int64, error) {
+	rows := sumRows(w.parquet)
+	if w.truncate {
+		rows--
+	}
+	return rows, w.step("copy", func() error {
+		if _, err := redshift.CopySQL(s); err != nil {
+			return err
+		}
+		w.stage = w.parquet
+		return nil
+	})
+}
+
+func (w *warehouse) Columns(_ context.Context, _, table string) ([]redshift.LiveColumn, error) {
+	var cols []redshift.LiveColumn
+	err := w.step("columns", func() error {
+		if table == "events" && w.columns != nil {
+			cols = w.columns
+			return nil
+		}
+		if !w.tables[table] {
+			return fail.New(fail.TableMissing, "no table %s", table)
+		}
+		return nil
+	})
+	return cols, err
+}
+
+// kindOf names a statement of this package.
+func kindOf(sql string) string {
+	for _, k := range []struct{ prefix, kind string }{
+		{"CREATE TEMP TABLE \"_backfill_stage", "create stage"}, {"CREATE TEMP TABLE \"_backfill_winners", "create winners"},
+		{"CREATE TABLE IF NOT EXISTS \"payroll\".\"events__backfill_ledger\"", "create ledger"},
+		{"CREATE TABLE IF NOT EXISTS \"payroll\".\"events__backfill_objects\"", "create objects"},
+		{"LOCK TABLE \"payroll\".\"events__backfill_ledger\"", "lock"},
+		{"DELETE FROM \"payroll\".\"events\"", "delete"}, {"INSERT INTO \"payroll\".\"events\" ", "insert"},
+		{"INSERT INTO \"payroll\".\"events__backfill_ledger\"", "insert ledger"},
+		{"INSERT INTO \"payroll\".\"events__backfill_objects\"", "insert objects"}, {"DROP TABLE \"_backfill_", "drop"},
+	} {
+		if strings.HasPrefix(sql, k.prefix) {
+			return k.kind
+		}
+	}
+	switch {
+	case strings.HasPrefix(sql, "SELECT uri"):
+		return "read objects"
+	case strings.Contains(sql, "FROM \"payroll\".\"events__backfill_ledger\""):
+		return "read ledger"
+	case strings.Contains(sql, "NOT EXISTS"):
+		return "guard"
+	case strings.HasPrefix(sql, "SELECT COUNT(*)\nFROM \"payroll\".\"events\""):
+		return "count"
+	case !strings.Contains(sql, "_lane1") && strings.Contains(sql, "FROM \"payroll\".\"events\""):
+		return "guard"
+	case strings.Contains(sql, "FROM \"_backfill_stage") && strings.Contains(sql, "JSON_PARSE"):
+		return "read winners"
+	case strings.Contains(sql, "FROM \"_backfill_stage"):
+		return "read stage"
+	case strings.Contains(sql, "FROM \"_backfill_winners"):
+		return "read winners"
+	case strings.Contains(sql, "FROM \"payroll\".\"events\""):
+		return "read table"
+	}
+	return "unknown: " + sql
+}
+
+var literalTime = regexp.MustCompile(`"occurred_at" >= TIMESTAMP '([^']+)' AND "occurred_at" < TIMESTAMP '([^']+)'`)
+
+// windowOf finds the days of a statement's predicate.
+func (w *warehouse) windowOf(sql string) func(kafka.Day) bool {
+	var ranges [][2]kafka.Day
+	for _, m := range literalTime.FindAllStringSubmatch(sql, -1) {
+		ranges = append(ranges, [2]kafka.Day{w.day(m[1]), w.day(m[2])})
+	}
+	return func(d kafka.Day) bool {
+		for _, r := range ranges {
+			if d >= r[0] && d < r[1] {
+				return true
+			}
+		}
+		return len(ranges) == 0
+	}
+}
+
+func (w *warehouse) day(text string) kafka.Day {
+	at, err := time.Parse("2006-01-02 15:04:05.000000", text)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return kafka.Day(at.Unix() / 86400)
+}
+
+func pick(cells account.Cells, in func(kafka.Day) bool) account.Cells {
+	out := account.Cells{}
+	for p, c := range cells {
+		if in(p.Day) {
+			out[p] = c
+		}
+	}
+	return out
+}
+
+func (w *warehouse) source() account.Cells {
+	if w.hasWins {
+		return w.winners
+	}
+	return w.stage
+}
+
+func (w *warehouse) Exec(_ context.Context, sql string, args ...any) (int64, error) {
+	kind := kindOf(sql)
+	rows := int64(0)
+	err := w.step(kind, func() error {
+		in := w.windowOf(sql)
+		switch kind {
+		case "create ledger", "create objects":
+			w.tables["events"+map[string]string{"create ledger": LedgerSuffix, "create objects": ObjectsSuffix}[kind]] = true
+		case "create winners":
+			w.hasWins = true
+		case "delete":
+			gone := pick(w.table, in)
+			rows = sumRows(gone)
+			for p := range gone {
+				delete(w.table, p)
+			}
+			for p := range pick(w.vanish, in) {
+				delete(w.vanish, p)
+			}
+		case "insert":
+			come := pick(w.source(), in)
+			rows = sumRows(come)
+			if w.inserted != nil {
+				come = w.inserted
+			}
+			return w.table.Merge(w.fold(come))
+		case "insert ledger":
+			w.ledger = append(w.ledger, ledgerRow(w.t, args))
+			rows = 1
+		case "insert objects":
+			n := (len(args) - 3) / 2
+			for i := range n {
+				w.objects = append(w.objects, [4]string{args[2*i].(string), args[2*i+1].(string), args[2*n].(string), args[2*n+1].(string)})
+			}
+			rows = int64(n)
+		case "create stage", "drop", "lock":
+		default:
+			return fmt.Errorf("unexpected statement: %s", kind)
+		}
+		return nil
+	})
+	if kind == w.miscount {
+		rows++
+	}
+	return rows, err
+}
+
+// fold forgets what a table without provenance does not know.
+func (w *warehouse) fold(cells account.Cells) account.Cells {
+	if w.target.Provenance {
+		return cells
+	}
+	out, err := cells.Fold(func(p account.Place) account.Place { p.Topic, p.Partition = "", NoPartition; return p })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, c := range out {
+		c.Offsets, c.OffsetSum = 0, account.Int128{}
+	}
+	return out
+}
+
+func (w *warehouse) Query(_ context.Context, sql string, scan func(redshift.Scanner) error, args ...any) error {
+	kind := kindOf(sql)
+	w.queries = append(w.queries, sql)
+	var rows [][]any
+	err := w.step(kind, func() error {
+		in := w.windowOf(sql)
+		switch kind {
+		case "read stage":
+			rows = w.cellRows(sql, w.stage)
+		case "read winners":
+			rows = w.cellRows(sql, w.source())
+		case "read table":
+			rows = w.cellRows(sql, pick(w.table, in))
+		case "guard":
+			if strings.Contains(sql, "NOT EXISTS") {
+				rows = w.cellRows(sql, pick(w.vanish, in))
+			} else {
+				rows = w.cellRows(sql, pick(w.table, in))
+			}
+		case "count":
+			rows = [][]any{{sumRows(pick(w.table, in))}}
+		case "read ledger":
+			rows = w.ledgerRows()
+		case "read objects":
+			for _, o := range w.objects {
+				var seq int64
+				fmt.Sscan(o[3], &seq)
+				rows = append(rows, []any{o[0], o[1], o[2], seq})
+			}
+		default:
+			return fmt.Errorf("unexpected query: %s", kind)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := scan(scanRow(row)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cellRows answers a cell query over the cells, in the order of its columns.
+func (w *warehouse) cellRows(sql string, cells account.Cells) [][]any {
+	located := strings.Contains(sql, `"_kafka_topic" AS _key1`)
+	content := strings.Contains(sql, "_lane1")
+	folded, err := cells.Fold(func(p account.Place) account.Place {
+		if !located {
+			p.Topic, p.Partition = "", NoPartition
+		}
+		if !content {
+			p.Bucket = 0
+		}
+		return p
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var rows [][]any
+	for _, p := range folded.Places() {
+		c := folded[p]
+		var row []any
+		switch {
+		case located && p.Topic == "":
+			row = append(row, nil, nil)
+		case located:
+			row = append(row, p.Topic, int64(p.Partition))
+		}
+		if strings.Contains(sql, "CASE WHEN \"occurred_at\" <") {
+			row = append(row, int64(p.Day))
+		}
+		if content && w.target.bucket != nil {
+			row = append(row, int64(p.Bucket))
+		}
+		for _, v := range p.Group.Values(len(w.target.By)) {
+			if v == nil {
+				row = append(row, nil)
+			} else {
+				row = append(row, *v+".")
+			}
+		}
+		row = append(row, c.Rows)
+		if located && content {
+			row = append(row, c.Offsets, c.OffsetSum.String())
+		}
+		if content {
+			row = append(row, c.Lane1.String(), c.Lane2.String())
+		}
+		for i, at := range w.target.Totals {
+			row = append(row, c.Sums[i].Decimal(decimals(w.target.Columns[at])), c.Counts[i])
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (w *warehouse) ledgerRows() [][]any {
+	var rows [][]any
+	for _, r := range w.ledger {
+		var from, to, dayFrom, dayTo any
+		if !r.Window.IsAll() {
+			from, to, dayFrom, dayTo = int64(r.Window.From), int64(r.Window.To), int64(r.DayFrom), int64(r.DayTo)
+		}
+		rows = append(rows, []any{int64(r.Seq), int64(r.SliceIndex), r.Attempt, from, to, dayFrom, dayTo, string(r.Run), r.Dataset,
+			r.DatasetDigest, r.PlanKey, r.PlanDigest, r.Scope, r.Mode, r.RowsStage, r.RowsSuperseded, r.RowsVanished, r.RowsDeleted,
+			r.RowsInserted, r.TotalsDeleted, r.TotalsInserted, r.Flags, r.Reason, r.RequestedBy, r.Image, r.ReceiptKey,
+			r.ReceiptSHA256, int64(r.Committed)})
+	}
+	return rows
+}
+
+// ledgerRow reads the parameters of the ledger's INSERT.
+func ledgerRow(t *testing.T, args []any) LedgerRow {
+	if len(args) != len(ledgerColumns)-1 {
+		t.Fatalf("%d ledger parameters for %d columns", len(args), len(ledgerColumns)-1)
+	}
+	text := func(i int) string { return args[i].(string) }
+	number := func(i int) (n int64) {
+		if _, err := fmt.Sscan(text(i), &n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	r := LedgerRow{
+		Seq: runplan.Seq(number(0)), SliceIndex: int(number(1)), Attempt: text(2), Run: runplan.RunID(text(7)), Dataset: text(8),
+		DatasetDigest: text(9), PlanKey: text(10), PlanDigest: text(11), Scope: text(12), Mode: text(13), RowsStage: number(14),
+		RowsSuperseded: number(15), RowsVanished: number(16), RowsDeleted: number(17), RowsInserted: number(18),
+		TotalsDeleted: text(19), TotalsInserted: text(20), Flags: text(21), Reason: text(22), RequestedBy: text(23),
+		Image: text(24), ReceiptKey: text(25), ReceiptSHA256: text(26), DayFrom: kafka.NoDay, DayTo: kafka.NoDay,
+	}
+	if args[3] != nil {
+		instant := func(i int) kafka.Instant {
+			at, err := time.Parse("2006-01-02 15:04:05.000000", text(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kafka.InstantOf(at)
+		}
+		r.Window = kafka.Window{From: instant(3), To: instant(4)}
+		if r.DayFrom.UnmarshalText([]byte(text(5))) != nil || r.DayTo.UnmarshalText([]byte(text(6))) != nil {
+			t.Fatal("the ledger's days are no dates")
+		}
+	}
+	return r
+}
+
+// scanRow is one row of an answer.
+type scanRow []any
+
+func (r scanRow) Scan(dest ...any) error {
+	if len(dest) != len(r) {
+		return fmt.Errorf("%d columns for %d destinations", len(r), len(dest))
+	}
+	for i, d := range dest {
+		var ok bool
+		switch d := d.(type) {
+		case *string:
+			*d, ok = r[i].(string)
+		case *int64:
+			*d, ok = r[i].(int64)
+		case **string:
+			ok = scanNullable(d, r[i])
+		case **int64:
+			ok = scanNullable(d, r[i])
+		}
+		if !ok {
+			return fmt.Errorf("column %d: %T does not fit %T", i, r[i], d)
+		}
+	}
+	return nil
+}
+
+func scanNullable[T any](dest **T, v any) bool {
+	*dest = nil
+	if v == nil {
+		return true
+	}
+	value, ok := v.(T)
+	if ok {
+		*dest = &value
+	}
+	return ok
+}
+
+// receipts keeps what PutSlice got, and logs into the warehouse's log.
+type receipts struct {
+	w    *warehouse
+	list []*runplan.SliceReceipt
+	err  error
+}
+
+func (r *receipts) PutSlice(_ context.Context, s *runplan.SliceReceipt) (string, string, error) {
+	r.w.log = append(r.w.log, "receipt")
+	if r.err != nil {
+		return "", "", r.err
+	}
+	r.list = append(r.list, s)
+	return fmt.Sprintf("receipts/%d", s.Slice.Index), strings.Repeat("a", 64), nil
+}
+
+var errInjected = errors.New("injected")

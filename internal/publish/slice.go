@@ -1,0 +1,228 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"backfill/internal/account"
+	"backfill/internal/fail"
+	"backfill/internal/kafka"
+	"backfill/internal/runplan"
+)
+
+// change is one slice's transaction: what it saw and did.
+type change struct {
+	index    int
+	slice    runplan.Slice
+	staged   int64
+	source   account.Cells // rows to insert, as the table will hold them
+	deleted  account.Cells
+	inserted account.Cells // the slice of the table after the change; append: the source
+
+	vanished, deletedRows, insertedRows int64
+	queries                             []string
+}
+
+// superseded is how many staged rows are older versions of a key.
+func (c *change) superseded() int64 { return c.staged - sumRows(c.source) }
+
+func (c *change) result(key string) SliceResult {
+	return SliceResult{
+		Slice: c.slice, Stage: c.staged, Superseded: c.superseded(), Vanished: c.vanished,
+		Deleted: c.deletedRows, Inserted: c.insertedRows, ReceiptKey: key,
+	}
+}
+
+// publishSlice commits one slice, or finds it done. A conflict with another
+// session undoes the transaction and leaves the stage, so that it is tried
+// again, at most five times.
+func (p *publisher) publishSlice(ctx context.Context, i int) (SliceResult, error) {
+	if _, done := p.done[i]; done {
+		return p.already(i), nil
+	}
+	slice := p.l.Head.Slices[i]
+	for try := 1; ; try++ {
+		begin := time.Now()
+		r, err := p.transact(ctx, i)
+		switch {
+		case err == nil && r.Already:
+			return p.already(i), nil
+		case err == nil:
+			p.gone += r.Vanished
+			p.observe(Event{Step: StepSlice, Slice: i + 1, Name: slice.String(), Rows: r.Inserted, Replaced: r.Deleted,
+				Attempt: try, Took: time.Since(begin)})
+			return r, nil
+		case !fail.Is(err, fail.Conflict) || try == maxTries:
+			return r, fmt.Errorf("changing slice %d of %d (%s): %w", i+1, len(p.l.Head.Slices), slice, err)
+		}
+		p.observe(Event{Step: StepConflict, Slice: i + 1, Name: slice.String(), Attempt: try, Took: time.Since(begin)})
+		if err := p.sleep(ctx, backoff(try)); err != nil {
+			return r, fmt.Errorf("waiting after a conflict: %w", err)
+		}
+	}
+}
+
+// backoff doubles from half a second; half of it is chance, so that two
+// sessions in each other's way part.
+func backoff(try int) time.Duration {
+	d := firstBackoff << (try - 1)
+	return d/2 + rand.N(d/2)
+}
+
+// transact is one try of one slice. All ways out but a commit, and a commit of
+// unknown outcome, roll back.
+func (p *publisher) transact(ctx context.Context, i int) (r SliceResult, err error) {
+	if err := p.s.Begin(ctx); err != nil {
+		return r, fmt.Errorf("beginning: %w", err)
+	}
+	committed := false
+	defer func() {
+		if !committed && !fail.Is(err, fail.Lost) {
+			p.rollback(ctx)
+		}
+	}()
+	if _, err := p.s.Exec(ctx, p.t.lockSQL()); err != nil {
+		return r, fmt.Errorf("locking the ledger: %w", err)
+	}
+	c := &change{index: i, slice: p.l.Head.Slices[i], queries: []string{p.texts.stage, p.texts.rows}}
+	if already, err := p.fence(ctx, c); err != nil || already {
+		return SliceResult{Already: already}, err
+	}
+	c.staged = sumRows(inDays(p.stage, c.slice.DayFrom, c.slice.DayTo))
+	c.source = inDays(p.rows, c.slice.DayFrom, c.slice.DayTo)
+	apply := p.replace
+	if p.t.Mode == Append {
+		apply = p.append
+	}
+	if err := apply(ctx, c); err != nil {
+		return r, err
+	}
+	key, err := p.record(ctx, c)
+	if err != nil {
+		return r, err
+	}
+	// A signal must not make the outcome unknown: the commit has time of its own.
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	if err := p.s.Commit(end); err != nil {
+		return r, fmt.Errorf("committing: %w", err)
+	}
+	committed = true
+	return c.result(key), nil
+}
+
+// rollback needs no answer: a session that can't roll back is closed, and
+// that rolls back, too.
+func (p *publisher) rollback(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
+	defer cancel()
+	_ = p.s.Rollback(ctx)
+}
+
+// fence asks the ledger, under its lock: is the slice done, did a newer plan
+// change it?
+func (p *publisher) fence(ctx context.Context, c *change) (already bool, err error) {
+	rows, err := readLedger(ctx, p.s, p.t.progressSQL(int64(p.l.Head.Seq), c.slice.Window))
+	if err != nil {
+		return false, err
+	}
+	for _, row := range rows {
+		if row.Seq != p.l.Head.Seq {
+			continue
+		}
+		if err := p.checkOwn(row); err != nil {
+			return false, err
+		}
+		if row.SliceIndex == c.index {
+			p.done[c.index] = row
+			p.gone += row.RowsVanished
+			return true, nil
+		}
+	}
+	return false, p.checkNewer(rows, c.slice)
+}
+
+// replace deletes window ∧ scope, inserts the slice's rows and proves that
+// the table then holds exactly them.
+func (p *publisher) replace(ctx context.Context, c *change) error {
+	gone, err := p.vanishing(ctx, c.slice.Window, c.slice.Window)
+	if err != nil {
+		return fmt.Errorf("looking for rows that would vanish: %w", err)
+	}
+	if err := p.allow(gone); err != nil {
+		return err
+	}
+	c.vanished = sumRows(gone)
+	var sql string
+	if c.deleted, sql, err = p.t.readTable(ctx, p.s, c.slice.Window, p.l.Calendar); err != nil {
+		return err
+	}
+	c.queries = append(c.queries, sql)
+	if c.deletedRows, err = p.s.Exec(ctx, p.t.deleteSQL(c.slice.Window)); err != nil {
+		return fmt.Errorf("deleting the old rows: %w", err)
+	}
+	if counted := sumRows(c.deleted); c.deletedRows != counted {
+		return fail.New(fail.Break, "%d rows were deleted, %d were counted before; nothing was changed", c.deletedRows, counted).
+			At("%s", p.t.name())
+	}
+	if err := p.insert(ctx, c, c.slice.Window); err != nil {
+		return err
+	}
+	if c.inserted, _, err = p.t.readTable(ctx, p.s, c.slice.Window, p.l.Calendar); err != nil {
+		return err
+	}
+	return p.prove(c, c.source, c.inserted)
+}
+
+// insert moves the rows and compares the server's count with the cells.
+func (p *publisher) insert(ctx context.Context, c *change, w kafka.Window) error {
+	sql, err := p.t.insertSQL(p.source(), w, p.l.Head.Run)
+	if err != nil {
+		return err
+	}
+	if c.insertedRows, err = p.s.Exec(ctx, sql); err != nil {
+		return fmt.Errorf("inserting the new rows: %w", err)
+	}
+	if want := sumRows(c.source); c.insertedRows != want {
+		return fail.New(fail.Break, "%d rows were inserted, %d were to be; nothing was changed", c.insertedRows, want).
+			At("%s", p.t.name())
+	}
+	return nil
+}
+
+// prove compares the table with what it must hold.
+func (p *publisher) prove(c *change, want, got account.Cells) error {
+	list := p.t.compare(want, got)
+	if len(list) == 0 {
+		return nil
+	}
+	err := p.t.breakError("the table differs from what was inserted", legs{want: "the stage", got: "the table"}, list)
+	if sumRows(got) < sumRows(want) && p.t.Scope != "" {
+		return err.Try("do the rows fulfil the scope (%s)? rows outside of it would never be replaced", p.t.Scope)
+	}
+	return err
+}
+
+// record writes the receipt and then the ledger row that names it.
+func (p *publisher) record(ctx context.Context, c *change) (key string, err error) {
+	h := p.l.Head
+	receipt := &runplan.SliceReceipt{
+		Format: runplan.Format, Run: h.Run, Seq: h.Seq, Attempt: p.attempt(), Target: h.Target, Slice: c.slice,
+		Stage: inDays(p.stage, c.slice.DayFrom, c.slice.DayTo), Inserted: c.inserted, Deleted: c.deleted,
+		Superseded: c.superseded(), Vanished: c.vanished, Queries: c.queries,
+	}
+	key, sum, err := p.l.Evidence.PutSlice(ctx, receipt)
+	if err != nil {
+		return "", fmt.Errorf("writing the slice's receipt: %w", err)
+	}
+	rows, err := p.s.Exec(ctx, p.t.insertLedgerSQL(), p.ledgerArgs(c, key, sum)...)
+	if err != nil {
+		return "", fmt.Errorf("writing the ledger: %w", err)
+	}
+	if rows != 1 {
+		return "", fail.New(fail.Internal, "writing the ledger changed %d rows", rows)
+	}
+	return key, nil
+}

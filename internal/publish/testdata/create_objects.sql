@@ -1,0 +1,8 @@
+CREATE TABLE IF NOT EXISTS "payroll"."events__backfill_objects" (
+  uri VARCHAR(4096) NOT NULL,
+  etag VARCHAR(256) NOT NULL,
+  scope VARCHAR(16384) NOT NULL,
+  seq BIGINT NOT NULL,
+  run_id VARCHAR(64) NOT NULL,
+  loaded_at TIMESTAMP NOT NULL DEFAULT GETDATE()
+)

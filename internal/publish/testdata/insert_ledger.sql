@@ -1,0 +1,2 @@
+INSERT INTO "payroll"."events__backfill_ledger" (seq, slice_index, attempt, slice_from, slice_to, day_from, day_to, run_id, dataset, dataset_digest, plan_key, plan_digest, scope, mode, rows_stage, rows_superseded, rows_vanished, rows_deleted, rows_inserted, totals_deleted, totals_inserted, flags, reason, requested_by, image, receipt_key, receipt_sha256)
+VALUES ($1::BIGINT, $2::INTEGER, $3, $4::TIMESTAMP, $5::TIMESTAMP, $6::DATE, $7::DATE, $8, $9, $10, $11, $12, $13, $14, $15::BIGINT, $16::BIGINT, $17::BIGINT, $18::BIGINT, $19::BIGINT, $20, $21, $22, $23, $24, $25, $26, $27)

@@ -1,0 +1,1 @@
+LOCK TABLE "payroll"."events__backfill_ledger"

@@ -1,0 +1,2 @@
+SELECT uri, etag, scope, seq
+FROM "payroll"."events__backfill_objects"

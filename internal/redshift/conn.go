@@ -1,0 +1,149 @@
+package redshift
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"backfill/internal/fail"
+)
+
+// Scanner reads the values of one row into pointers, in column order. NULL
+// needs a pointer to a pointer. It is an alias so that a caller's own
+// interface with this method is the same type.
+type Scanner = interface {
+	Scan(dest ...any) error
+}
+
+// scanFailure tells an error of the caller's scan function from one of the server.
+type scanFailure struct{ err error }
+
+func (s scanFailure) Error() string { return s.err.Error() }
+
+// Exec sends one statement and returns how many rows it changed. Without args
+// it goes by the simple protocol; with args, $1 and on are bound as text.
+func (c *Conn) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	tag, err := c.pg.Exec(ctx, sql, args...)
+	if err != nil {
+		return 0, c.failure(ctx, err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+// Query sends one statement and calls scan for every row, in order. Values
+// come as text; a NUMERIC must be selected ::VARCHAR, because only text of it
+// is exact. An error of scan ends the query and is returned as it is.
+func (c *Conn) Query(ctx context.Context, sql string, scan func(Scanner) error, args ...any) error {
+	rows, err := c.pg.Query(ctx, sql, args...)
+	if err == nil {
+		for rows.Next() {
+			if err = scan(rows); err != nil {
+				err = scanFailure{err}
+				break
+			}
+		}
+		rows.Close()
+		if err == nil {
+			err = rows.Err()
+		}
+	}
+	if own := (scanFailure{}); errors.As(err, &own) {
+		return own.err
+	}
+	if err != nil {
+		return c.failure(ctx, err)
+	}
+	return nil
+}
+
+// Begin opens a transaction. The snapshot is taken by the first statement
+// that reads, so that a LOCK after it sees what was committed meanwhile.
+func (c *Conn) Begin(ctx context.Context) error {
+	_, err := c.Exec(ctx, "BEGIN")
+	return err
+}
+
+// Commit ends the transaction. When the connection is lost the outcome is
+// unknown and the error is fail.Lost; on any other error nothing was changed.
+func (c *Conn) Commit(ctx context.Context) error {
+	tag, err := c.pg.Exec(ctx, "COMMIT")
+	if err != nil {
+		return lostAtCommit(err, c.failure(ctx, err))
+	}
+	if tag.String() == "ROLLBACK" {
+		return fail.New(fail.Internal, "the transaction had failed before COMMIT and was rolled back")
+	}
+	return nil
+}
+
+// lostAtCommit turns a failure without an answer of the server into fail.Lost.
+func lostAtCommit(err error, as *fail.Error) error {
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) && as.Code != fail.Network {
+		return as
+	}
+	if pgconn.SafeToRetry(err) {
+		return as // nothing was sent
+	}
+	return fail.Wrap(err, fail.Lost, "the connection was lost at COMMIT, the outcome is unknown").
+		Try("run the same command again: it asks the ledger first")
+}
+
+// Rollback ends the transaction and changes nothing.
+func (c *Conn) Rollback(ctx context.Context) error {
+	_, err := c.Exec(ctx, "ROLLBACK")
+	return err
+}
+
+// Copy loads by COPY and returns the number of loaded rows. The statement goes
+// by the simple protocol and alone; the count is asked in the same session,
+// because COPY's own answer carries none.
+func (c *Conn) Copy(ctx context.Context, s CopyStatement) (int64, error) {
+	sql, err := CopySQL(s)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := c.Exec(ctx, sql); err != nil {
+		return 0, err
+	}
+	rows := int64(-1)
+	err = c.Query(ctx, "SELECT pg_last_copy_count()", func(r Scanner) error { return r.Scan(&rows) })
+	if err == nil && rows < 0 {
+		err = fail.New(fail.Internal, "asking how many rows COPY loaded: no answer")
+	}
+	return rows, err
+}
+
+// Close ends the session; its temp tables are gone, an open transaction is
+// rolled back.
+func (c *Conn) Close(ctx context.Context) error {
+	if err := c.pg.Close(ctx); err != nil {
+		return classify(err)
+	}
+	return nil
+}
+
+// close ends a session that could not be set up.
+func (c *Conn) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	_ = c.pg.Close(ctx) // the error that brought us here matters more
+}
+
+// failure classifies. It knows two things that the error does not: whether the
+// caller stopped the statement, which the server tells as any other
+// cancellation, and whether the session is gone.
+func (c *Conn) failure(ctx context.Context, err error) *fail.Error {
+	f := classify(err)
+	if stopped := ctx.Err(); stopped != nil {
+		return fail.Wrap(stopped, fail.Network, "the statement was stopped")
+	}
+	if f.Code == fail.Internal && c.pg.IsClosed() {
+		return fail.Wrap(err, fail.Network, "the connection to the warehouse is closed")
+	}
+	return f
+}
+
+var _ Scanner = pgx.Rows(nil)

@@ -1,0 +1,117 @@
+package redshift
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// maxSentence keeps a message readable; COPY's detail can run to pages.
+const maxSentence = 600
+
+// sentence makes one line of a server's error. COPY hides the cause in the
+// detail, as an envelope of lines; values of rows are left out, they may be
+// personal.
+func sentence(e *pgconn.PgError) string {
+	message := valueInMessage.ReplaceAllString(oneLine(e.Message), "$1 (value left out)")
+	context, code := envelope(e.Detail)
+	switch {
+	case context != "":
+		text := explain(context)
+		if message != "" && message != "Spectrum Scan Error" && !strings.Contains(text, message) && !strings.Contains(message, text) {
+			text = message + ": " + text
+		}
+		if code != "" {
+			text += " (code " + code + ")"
+		}
+		return cut(text)
+	case e.Detail != "" && quotedDetail(e.Code):
+		return cut(message + ": " + explain(oneLine(e.Detail)))
+	}
+	return cut(explain(message))
+}
+
+// quotedDetail says that the detail of this SQLSTATE names objects, not values.
+func quotedDetail(sqlstate string) bool {
+	return !strings.HasPrefix(sqlstate, "22") && sqlstate != "23502"
+}
+
+// valueInMessage finds the value that messages such as "invalid input syntax
+// for integer: "abc"" repeat.
+var valueInMessage = regexp.MustCompile(`^((?i:invalid input syntax|invalid digit|value out of range|bad double)[^:]*): .*$`)
+
+var envelopeLine = regexp.MustCompile(`^\s*(error|code|context|query|location|process):\s*(.*)$`)
+
+// envelope reads the lines of an error raised on the compute nodes. A context
+// may run over several lines.
+func envelope(detail string) (context, code string) {
+	field := ""
+	var parts []string
+	for line := range strings.Lines(detail) {
+		line = strings.TrimRight(line, "\r\n")
+		if m := envelopeLine.FindStringSubmatch(line); m != nil {
+			field = m[1]
+			line = m[2]
+			if field == "code" {
+				code = strings.TrimSpace(line)
+			}
+		}
+		if field == "context" {
+			parts = append(parts, line)
+		}
+	}
+	return errorID.ReplaceAllString(oneLine(strings.Join(parts, " ")), ""), code
+}
+
+var errorID = regexp.MustCompile(`\s*\[ErrorId: [^\]]*\]\s*$`)
+
+// explanations turn the reader's known texts into sentences; groups are named
+// in the replacement.
+var explanations = []struct {
+	match *regexp.Regexp
+	say   string
+}{
+	{regexp.MustCompile(`The length of the data column (\S+) is longer than the length defined in the table\. Table: (\d+), Data: (\d+), File name: (\S+).*`),
+		`column $1 holds $3 bytes in $4, the table takes $2`},
+	{regexp.MustCompile(`Unmatched number of columns between table and file\. Table columns: (\d+), Data columns: (\d+), File name: (\S+).*`),
+		`$3 has $2 columns, the table's list has $1`},
+	{regexp.MustCompile(`File '([^']+)' has an incompatible Parquet schema for column '(?:[^']*\.)?([^'.]+)'\. Column type: ([^,]+), Parquet schema: ?(.*)`),
+		`column $2 of $1 is "$4", the table's is $3`},
+	{regexp.MustCompile(`File '([^']+)',? column '([^']+)' has an invalid type length\. Expecting: (\d+) len in file: (\d+).*`),
+		`column $2 of $1 has values of $4 bytes, $3 are expected`},
+	{regexp.MustCompile(`[Cc]olumn '([^']+)' has an invalid type length\. Expecting: (\d+) len in file: (\d+).*`),
+		`column $1 has values of $3 bytes, $2 are expected`},
+}
+
+func explain(text string) string {
+	for _, e := range explanations {
+		if e.match.MatchString(text) {
+			text = e.match.ReplaceAllString(text, e.say)
+			break
+		}
+	}
+	return objectURL.ReplaceAllStringFunc(text, objectURI)
+}
+
+var objectURL = regexp.MustCompile(`https://s3[.-][a-z0-9.-]*amazonaws\.com(?:\.cn)?/[^\s,'"]+`)
+
+// objectURI spells an object as the rest of the program does. A query, which
+// could hold a signature, is dropped.
+func objectURI(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return text
+	}
+	return "s3:/" + u.Path
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func cut(s string) string {
+	if len(s) <= maxSentence {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxSentence], "") + "…"
+}

@@ -1,0 +1,212 @@
+// Package report turns a tie-out into documents: one canonical JSON object,
+// and a table for a terminal. It computes nothing that tieout did not, except
+// sums over what it shows.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"backfill/internal/account"
+	"backfill/internal/kafka"
+	"backfill/internal/tieout"
+)
+
+// Format is the version of the JSON document.
+const Format = 1
+
+// Basis says what the figures tie to.
+const Basis = "The figures tie to the archive as listed. Whether the archive holds everything that was produced is not shown by this report."
+
+// Report is the canonical JSON document. Amounts are exact decimals as text.
+type Report struct {
+	Format   int          `json:"format"`
+	Kind     string       `json:"kind"` // "reconciliation"
+	Verdict  string       `json:"verdict"`
+	Sentence string       `json:"sentence"`
+	Basis    string       `json:"basis"`
+	Dataset  string       `json:"dataset"`
+	Digest   string       `json:"dataset_digest"`
+	Run      string       `json:"run"`
+	Target   string       `json:"target"`
+	Scope    string       `json:"scope"` // "all", or the predicate
+	Window   kafka.Window `json:"window_micros"`
+	From     string       `json:"from"`
+	To       string       `json:"to"`
+	Calendar string       `json:"calendar"`
+	Plans    []Plan       `json:"plans"`
+	Version  string       `json:"version"`
+	Written  time.Time    `json:"written"`
+
+	TotalColumns []Column `json:"total_columns"`
+	GroupColumns []string `json:"group_columns"`
+
+	Ladder     []Step             `json:"ladder"`
+	Totals     []Line             `json:"totals"`     // per group
+	Days       []Line             `json:"days"`       // per day and group
+	Partitions []Line             `json:"partitions"` // per topic-partition and day, rows on the legs
+	Breaks     []Break            `json:"breaks"`
+	Sequences  []tieout.Sequence  `json:"sequences"`
+	Exceptions []tieout.Exception `json:"exceptions"`
+	Unknown    []string           `json:"unknown"`
+	Legs       tieout.Legs        `json:"legs"` // unscaled sums and hash lanes, for machines
+}
+
+// Plan is one plan that the window's rows come from.
+type Plan struct {
+	Seq    int64  `json:"seq"`
+	URI    string `json:"uri"`
+	Days   string `json:"days"`
+	Slices int    `json:"slices"`
+}
+
+// Column is one money total.
+type Column struct {
+	Name  string `json:"name"`
+	Scale int    `json:"scale"`
+}
+
+// Step is one line of the ladder from records to rows.
+type Step struct {
+	Name string `json:"name"`
+	Sign string `json:"sign"` // "", "-" or "="
+	Rows int64  `json:"rows"`
+}
+
+// Figures are one leg's rows and amounts at one line; Amounts in the order of
+// total_columns.
+type Figures struct {
+	Rows    int64    `json:"rows"`
+	Amounts []string `json:"amounts"`
+}
+
+// Line compares the legs at one place.
+type Line struct {
+	Topic     string    `json:"topic,omitempty"`
+	Partition *int32    `json:"partition,omitempty"`
+	Day       string    `json:"day,omitempty"`
+	Group     []*string `json:"group,omitempty"`
+	Archive   Figures   `json:"archive"`
+	Stage     Figures   `json:"stage"`
+	Expected  Figures   `json:"expected"` // stage without superseded versions
+	Table     Figures   `json:"table"`
+	Match     bool      `json:"match"`
+}
+
+// Break is one difference with its coordinates.
+type Break struct {
+	Leg       string    `json:"leg"`
+	Kind      string    `json:"kind"`
+	Topic     string    `json:"topic,omitempty"`
+	Partition *int32    `json:"partition,omitempty"`
+	Day       string    `json:"day"`
+	Bucket    int32     `json:"bucket"`
+	Group     []*string `json:"group,omitempty"`
+	Left      Figures   `json:"left"`
+	Right     Figures   `json:"right"`
+	Text      string    `json:"text"`
+}
+
+// Head is what the caller knows besides the tie-out.
+type Head struct {
+	Dataset, Digest, Run, Target, Scope, Calendar, Version string
+	Zone                                                   *time.Location
+	Window                                                 kafka.Window
+	Plans                                                  []Plan
+	Totals                                                 []Column
+	By                                                     []string
+	Written                                                time.Time
+}
+
+// New builds the document.
+func New(h Head, r *tieout.Result) (*Report, error) {
+	if h.Scope == "" {
+		h.Scope = "all"
+	}
+	rep := &Report{
+		Format: Format, Kind: "reconciliation", Verdict: string(r.Verdict), Basis: Basis,
+		Dataset: h.Dataset, Digest: h.Digest, Run: h.Run, Target: h.Target, Scope: h.Scope, Window: h.Window,
+		Calendar: h.Calendar, Plans: h.Plans, Version: h.Version, Written: h.Written.UTC().Truncate(time.Second),
+		TotalColumns: h.Totals, GroupColumns: h.By, Breaks: []Break{},
+		Sequences: r.Sequences, Exceptions: r.Exceptions, Unknown: r.Unknown, Legs: r.Cells,
+	}
+	if !h.Window.IsAll() {
+		rep.From, rep.To = inZone(h.Window.From, h.Zone), inZone(h.Window.To, h.Zone)
+	}
+	b := builder{h: h, r: r, rep: rep}
+	b.ladder()
+	for _, b2 := range r.Breaks {
+		rep.Breaks = append(rep.Breaks, b.describe(b2))
+	}
+	if err := b.lines(); err != nil {
+		return nil, err
+	}
+	rep.Sentence = b.sentence()
+	return rep, nil
+}
+
+func inZone(i kafka.Instant, zone *time.Location) string {
+	return i.Time().In(zone).Format(time.RFC3339Nano)
+}
+
+// JSON returns the document's bytes: the same report gives the same bytes.
+func (r *Report) JSON() ([]byte, error) {
+	body, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return nil, fmt.Errorf("encoding the report: %w", err)
+	}
+	return append(body, '\n'), nil
+}
+
+type builder struct {
+	h   Head
+	r   *tieout.Result
+	rep *Report
+}
+
+func (b *builder) figures(c *account.Cell) Figures {
+	f := Figures{Amounts: make([]string, len(b.h.Totals))}
+	for i, col := range b.h.Totals {
+		f.Amounts[i] = account.Int128{}.Decimal(col.Scale)
+		if c != nil {
+			f.Amounts[i] = c.Sums[i].Decimal(col.Scale)
+		}
+	}
+	if c != nil {
+		f.Rows = c.Rows
+	}
+	return f
+}
+
+func (b *builder) ladder() {
+	t := b.r.Tally
+	step := func(sign, name string, rows int64) {
+		b.rep.Ladder = append(b.rep.Ladder, Step{Name: name, Sign: sign, Rows: rows})
+	}
+	step("", "records read", t.Read())
+	for _, d := range account.Dispositions() {
+		if d != account.Row {
+			step("-", dispositionNames[d], t[d])
+		}
+	}
+	step("=", "Parquet rows", t[account.Row])
+	step("=", "stage rows", sumRows(b.r.Cells.Stage))
+	step("-", "superseded by a newer version", b.r.Superseded)
+	step("=", "rows inserted", sumRows(b.r.Cells.Inserted))
+	step("=", "rows in the table now", sumRows(b.r.Cells.Table))
+}
+
+var dispositionNames = map[account.Disposition]string{
+	account.Unreadable: "unreadable (quarantined)", account.Tombstone: "tombstones", account.Undatable: "undatable",
+	account.OutOfWindow: "out of the window", account.Filtered: "filtered by where", account.Suppressed: "suppressed",
+	account.Rejected: "rejected (quarantined)", account.DuplicateOffset: "duplicates of an offset",
+}
+
+func sumRows(cells account.Cells) int64 {
+	var n int64
+	for _, c := range cells {
+		n += c.Rows
+	}
+	return n
+}

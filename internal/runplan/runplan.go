@@ -1,0 +1,192 @@
+// Package runplan holds what a run is made of and how it is kept: the plan
+// with its chunks and slices, and the receipts that say what was done. All
+// types here are persistent formats with a version; all functions are pure.
+//
+// Identity is content: a run's id is the hash of what it was asked for, a
+// chunk's id is the hash of everything that decides its output. runstore
+// writes these types, jobs composes them, publish fills slice receipts.
+package runplan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"backfill/internal/account"
+	"backfill/internal/kafka"
+)
+
+// Format is the version of every persistent format of this package. A reader
+// refuses another one.
+const Format = 1
+
+// Converter is the version of the code that turns records into Parquet. It
+// rises whenever the same input could give other output; chunks converted by
+// another version are converted again.
+const Converter = 1
+
+// RunID names a run: dataset, window and format. The same command gives the same id.
+type RunID string
+
+// ChunkID names a chunk by everything that decides its output.
+type ChunkID string
+
+// Seq numbers the plans of one target table; a newer plan supersedes older ones.
+type Seq int64
+
+// Head is the sealed plan, without its chunks, which stand in segments.
+type Head struct {
+	Format    int          `json:"format"`
+	Run       RunID        `json:"run"`
+	Seq       Seq          `json:"seq"`
+	Attempt   string       `json:"attempt"` // random, tells our own repeated write from another's
+	Target    string       `json:"target"`  // schema.table
+	Dataset   Dataset      `json:"dataset"`
+	Archive   string       `json:"archive"` // URI that object keys are relative to
+	Warehouse Warehouse    `json:"warehouse"`
+	Window    kafka.Window `json:"window"`
+	Converter int          `json:"converter"`
+	Version   string       `json:"version"` // of the program
+	Sealed    time.Time    `json:"sealed"`
+
+	Objects   int            `json:"objects"`
+	Bytes     int64          `json:"bytes"`
+	Ignored   map[string]int `json:"ignored,omitempty"` // listed keys that are no data, by reason
+	Chunks    int            `json:"chunks"`
+	Segments  []Segment      `json:"segments"`
+	Slices    []Slice        `json:"slices"`
+	ListingID string         `json:"listing"` // digest of all objects with size, ETag and version
+
+	Supersedes *Supersedes `json:"supersedes,omitempty"`
+}
+
+// Dataset is the dataset as the plan was made from it; it travels with the
+// plan so that all pods agree.
+type Dataset struct {
+	Name          string `json:"name"`
+	Digest        string `json:"digest"`
+	ConvertDigest string `json:"convert_digest"`
+	Text          string `json:"text"`
+}
+
+// Warehouse says where the plan loads to; it holds no secret.
+type Warehouse struct {
+	URL         string `json:"url"`
+	IAMRole     string `json:"iam_role"`
+	TLS         bool   `json:"tls"`
+	PasswordEnv string `json:"password_env"`
+}
+
+// Supersedes says which plan this one replaces, and why.
+type Supersedes struct {
+	Seq     Seq      `json:"seq"`
+	Reasons []string `json:"reasons"`
+}
+
+// Segment is a compressed part of the chunk list.
+type Segment struct {
+	Key    string `json:"key"`
+	Chunks int    `json:"chunks"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// Slice is the whole load days that one transaction changes. From and To are
+// the days' instants cut to the window. A dataset without event time has one
+// slice of all time.
+type Slice struct {
+	Index   int          `json:"index"`
+	DayFrom kafka.Day    `json:"day_from"` // first day
+	DayTo   kafka.Day    `json:"day_to"`   // day after the last
+	Window  kafka.Window `json:"window"`
+}
+
+// String names the slice for people.
+func (s Slice) String() string {
+	if s.Window.IsAll() {
+		return "all rows"
+	}
+	if s.DayTo-s.DayFrom == 1 {
+		return s.DayFrom.String()
+	}
+	return s.DayFrom.String() + " to " + (s.DayTo - 1).String()
+}
+
+// ObjectRef is one archived object as it was listed.
+type ObjectRef struct {
+	Key     string       `json:"key"` // relative to the archive URI
+	Size    int64        `json:"size"`
+	ETag    string       `json:"etag"`
+	Version string       `json:"version,omitempty"`
+	First   kafka.Offset `json:"first_offset"`      // from the name; -1: none
+	Ordered bool         `json:"ordered,omitempty"` // first offsets of such names order the partition's records
+}
+
+// Chunk is consecutive objects of one topic-partition. Following are the next
+// objects of the partition, which are read only where this chunk's records
+// reach past their first offset.
+type Chunk struct {
+	ID        ChunkID              `json:"id"`
+	Partition kafka.TopicPartition `json:"partition"`
+	Objects   []ObjectRef          `json:"objects"`
+	Following []ObjectRef          `json:"following,omitempty"`
+	Bytes     int64                `json:"bytes"`
+}
+
+// File is one object that a step wrote to staging.
+type File struct {
+	Key  string `json:"key"` // relative to the staging URI
+	Size int64  `json:"size"`
+	ETag string `json:"etag"`
+	Rows int64  `json:"rows"`
+}
+
+// ChunkReceipt says that a chunk is converted.
+type ChunkReceipt struct {
+	Format     int                  `json:"format"`
+	Chunk      ChunkID              `json:"chunk"`
+	Attempt    string               `json:"attempt"`
+	Converter  int                  `json:"converter"`
+	Version    string               `json:"version"`
+	Partition  kafka.TopicPartition `json:"partition"`
+	Window     kafka.Window         `json:"window"`
+	Parquet    []File               `json:"parquet"`              // none when no row came out
+	Quarantine *File                `json:"quarantine,omitempty"` // none when nothing was rejected
+	Counts     *account.Chunk       `json:"counts"`
+	Done       time.Time            `json:"done"`
+}
+
+// SliceReceipt is what one slice's transaction saw and did. It is written
+// before the commit; it counts only when the ledger names it.
+type SliceReceipt struct {
+	Format  int    `json:"format"`
+	Run     RunID  `json:"run"`
+	Seq     Seq    `json:"seq"`
+	Attempt string `json:"attempt"`
+	Target  string `json:"target"`
+	Slice   Slice  `json:"slice"`
+
+	Stage      account.Cells `json:"stage"`    // leg 2: all staged rows of the slice, lanes over the stage's values
+	Inserted   account.Cells `json:"inserted"` // leg 3 at commit: rows as the table holds them
+	Deleted    account.Cells `json:"deleted"`  // rows replaced, as the table held them
+	Superseded int64         `json:"superseded"`
+	Vanished   int64         `json:"vanished"`
+	Queries    []string      `json:"queries"` // texts that gave the figures
+}
+
+// NewRunID returns the id of the run for a dataset digest and a window.
+func NewRunID(datasetDigest string, w kafka.Window) RunID {
+	return RunID(hash("run", datasetDigest, w)[:24])
+}
+
+// hash returns the hex SHA-256 of the parts' JSON, with the format's version.
+func hash(parts ...any) string {
+	text, err := json.Marshal(append([]any{Format}, parts...))
+	if err != nil {
+		panic(fmt.Sprintf("runplan: hashing parts that are not JSON: %v", err)) // only our own types come here
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,156 @@
+package runstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"backfill/internal/fail"
+	"backfill/internal/objstore"
+	"backfill/internal/runplan"
+)
+
+// ChunkReceipt returns the receipt of a chunk, or nil when it is not converted yet.
+func (s *Store) ChunkReceipt(ctx context.Context, id runplan.ChunkID) (*runplan.ChunkReceipt, error) {
+	key := receiptKey(id)
+	body, _, err := s.objects.ReadAll(ctx, key, maxReceipt)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.readChunkReceipt(key, id, body)
+}
+
+func (s *Store) readChunkReceipt(key string, id runplan.ChunkID, body []byte) (*runplan.ChunkReceipt, error) {
+	var r runplan.ChunkReceipt
+	if err := s.decode(key, body, &r, &r.Format); err != nil {
+		return nil, err
+	}
+	if r.Chunk != id || r.Counts == nil {
+		return nil, fail.New(fail.Corrupt, "the receipt belongs to chunk %s", r.Chunk).At("%s", s.URI(key)).Try("remove the object and convert again")
+	}
+	return &r, nil
+}
+
+// PutChunkReceipt publishes a receipt and returns the one that stands: the
+// first writer of a chunk wins, and both outputs are equal.
+func (s *Store) PutChunkReceipt(ctx context.Context, r *runplan.ChunkReceipt) (*runplan.ChunkReceipt, error) {
+	body, _, err := encode(r)
+	if err != nil {
+		return nil, err
+	}
+	key := receiptKey(r.Chunk)
+	there, err := s.putNew(ctx, key, body)
+	if err != nil {
+		return nil, err
+	}
+	return s.readChunkReceipt(key, r.Chunk, there)
+}
+
+// NewParquet starts the n-th Parquet file of an attempt at a chunk.
+func (s *Store) NewParquet(ctx context.Context, id runplan.ChunkID, attempt string, n int) (*objstore.Upload, string, error) {
+	key := fmt.Sprintf("%s/%s/part-%05d.parquet", chunkKey(id), attempt, n)
+	up, err := s.objects.Create(ctx, key)
+	return up, key, err
+}
+
+// NewQuarantine starts the quarantine file of an attempt at a chunk.
+func (s *Store) NewQuarantine(ctx context.Context, id runplan.ChunkID, attempt string) (*objstore.Upload, string, error) {
+	key := fmt.Sprintf("%s/%s/quarantine.jsonl.zst", chunkKey(id), attempt)
+	up, err := s.objects.Create(ctx, key)
+	return up, key, err
+}
+
+type manifest struct {
+	Entries []manifestEntry `json:"entries"`
+}
+
+type manifestEntry struct {
+	URL       string       `json:"url"`
+	Mandatory bool         `json:"mandatory"`
+	Meta      manifestMeta `json:"meta"`
+}
+
+type manifestMeta struct {
+	ContentLength int64 `json:"content_length"`
+}
+
+// PutManifest writes the COPY manifest of all receipts' Parquet files and
+// returns its URI and the rows it holds.
+func (s *Store) PutManifest(ctx context.Context, head *runplan.Head, receipts []*runplan.ChunkReceipt) (uri string, rows int64, err error) {
+	m := manifest{Entries: []manifestEntry{}}
+	for _, r := range receipts {
+		for _, f := range r.Parquet {
+			m.Entries = append(m.Entries, manifestEntry{URL: s.URI(f.Key), Mandatory: true, Meta: manifestMeta{ContentLength: f.Size}})
+			rows += f.Rows
+		}
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return "", 0, fail.Wrap(err, fail.Internal, "encoding the manifest")
+	}
+	key := fmt.Sprintf("%s/%s/manifest.json", loadKey(head.Target, head.Seq), NewAttempt())
+	if _, err := s.putNew(ctx, key, body); err != nil {
+		return "", 0, err
+	}
+	return s.URI(key), rows, nil
+}
+
+// PutSlice writes a slice receipt under a key of its attempt and returns the
+// key and the hex SHA-256 that the ledger row names.
+func (s *Store) PutSlice(ctx context.Context, r *runplan.SliceReceipt) (key, digest string, err error) {
+	r.Format = runplan.Format
+	body, digest, err := encode(r)
+	if err != nil {
+		return "", "", err
+	}
+	key = fmt.Sprintf("%s/slice-%05d-%s.json", loadKey(r.Target, r.Seq), r.Slice.Index, NewAttempt())
+	_, err = s.putNew(ctx, key, body)
+	return key, digest, err
+}
+
+// Slice reads a slice receipt that the ledger names, and proves that it was
+// not changed since.
+func (s *Store) Slice(ctx context.Context, key, digest string) (*runplan.SliceReceipt, error) {
+	body, _, err := s.objects.ReadAll(ctx, key, maxReceipt)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != digest {
+		return nil, fail.New(fail.Corrupt, "the slice receipt was changed after its commit").At("%s", s.URI(key)).
+			Try("restore the object from the bucket's versions; the ledger names its SHA-256")
+	}
+	var r runplan.SliceReceipt
+	return &r, s.decode(key, body, &r, &r.Format)
+}
+
+// PutReport keeps a report's bytes and returns its URI.
+func (s *Store) PutReport(ctx context.Context, target string, run runplan.RunID, name string, body []byte) (string, error) {
+	key := fmt.Sprintf("%s/reports/%s/%s", targetKey(target), run, name)
+	if _, err := s.putNew(ctx, key, body); err != nil {
+		return "", err
+	}
+	return s.URI(key), nil
+}
+
+// Reports lists the report keys of a run, oldest first.
+func (s *Store) Reports(ctx context.Context, target string, run runplan.RunID) ([]string, error) {
+	var keys []string
+	err := s.objects.List(ctx, fmt.Sprintf("%s/reports/%s/", targetKey(target), run), func(o objstore.Object) error {
+		keys = append(keys, o.Key)
+		return nil
+	})
+	return keys, err
+}
+
+// ReadReport reads a report's bytes by key.
+func (s *Store) ReadReport(ctx context.Context, key string) ([]byte, error) {
+	body, _, err := s.objects.ReadAll(ctx, key, maxReceipt)
+	return body, err
+}

@@ -1,0 +1,476 @@
+package redshiftd
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// answer is what a statement gives back: a tag and perhaps rows.
+type answer struct {
+	tag  string
+	cols []output
+	rows *sql.Rows
+	text [][]byte // one row that needs no query
+}
+
+// running is one statement on its way.
+type running struct {
+	p      *parsed
+	number int64
+	values []paramValue
+	portal *portal // nil for the simple protocol
+}
+
+func (s *session) hook(r *running, phase Phase) Action {
+	if s.srv.config.Hook == nil || s.cutPending {
+		return Continue
+	}
+	return s.srv.config.Hook(Op{Number: r.number, Session: s.pid, Phase: phase, Kind: r.p.tag, SQL: r.p.sql})
+}
+
+// cut drops the connection; what runs may run on.
+func (s *session) cut() {
+	s.cutPending = true
+	s.conn.Close()
+}
+
+// run executes one statement, calls the hook around it, ends an autocommit transaction and sends the answer.
+func (s *session) run(p *parsed, values []paramValue, via *portal) error {
+	tx, isTx := p.stmt.(*txStmt)
+	if s.tx.failed && (!isTx || tx.kind == "BEGIN") {
+		return errAborted
+	}
+	r := &running{p: p, number: s.srv.operations.Add(1), values: values, portal: via}
+	s.lastQuery = s.srv.queries.Add(1)
+	switch s.hook(r, Before) {
+	case Fail:
+		return errInjected
+	case Cut:
+		s.cut()
+		return errClosed
+	}
+	ctx, cancel := s.statementContext()
+	defer cancel()
+	a, err := s.execute(ctx, r)
+	if err != nil {
+		if a != nil && a.rows != nil {
+			a.rows.Close()
+		}
+		return s.conflictDetail(engineError(ctx, err, s.lastQuery))
+	}
+	if a.rows != nil {
+		defer a.rows.Close()
+	}
+	action := s.hook(r, After)
+	autocommit := !s.tx.block && !s.tx.implicit
+	if action == Fail {
+		return errInjected
+	}
+	if action == Cut {
+		s.cut()
+	}
+	if a.rows != nil && !s.cutPending {
+		if err := s.sendRows(a, via); err != nil {
+			return engineError(ctx, err, s.lastQuery)
+		}
+	}
+	if a.rows != nil {
+		a.rows.Close()
+	}
+	if autocommit {
+		if err := s.commit(); err != nil {
+			return engineError(s.srv.ctx, err, s.lastQuery)
+		}
+	}
+	if s.cutPending {
+		return errClosed
+	}
+	if a.text != nil {
+		s.describeRows(a, via)
+		s.wire.Send(&pgproto3.DataRow{Values: a.text})
+	}
+	s.wire.Send(&pgproto3.CommandComplete{CommandTag: []byte(a.tag)})
+	return nil
+}
+
+// conflictDetail names this transaction in a conflict that the engine found.
+func (s *session) conflictDetail(e *pgError) error {
+	if e.message == "1023" && strings.Contains(e.detail, "pid:0") {
+		return errConflict(s.lastQuery, s.tx.id, s.tx.id+1, s.pid)
+	}
+	return e
+}
+
+// statementContext ends with statement_timeout, with a cancel request or with the server.
+func (s *session) statementContext() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(s.srv.ctx)
+	v, _ := s.setting("statement_timeout")
+	if ms, err := strconv.ParseInt(v, 10, 64); err == nil && ms > 0 {
+		ctx, cancel = context.WithTimeout(s.srv.ctx, time.Duration(ms)*time.Millisecond)
+	}
+	s.mu.Lock()
+	s.running = cancel
+	s.mu.Unlock()
+	return ctx, func() {
+		s.mu.Lock()
+		s.running = nil
+		s.mu.Unlock()
+		cancel()
+	}
+}
+
+func (s *session) warn(code, text string) {
+	s.wire.Send(&pgproto3.NoticeResponse{Severity: "WARNING", Code: code, Message: text})
+}
+
+func (s *session) execute(ctx context.Context, r *running) (*answer, error) {
+	switch st := r.p.stmt.(type) {
+	case *txStmt:
+		tag, err := s.runTransaction(st.kind)
+		return &answer{tag: tag}, err
+	case *selectStmt:
+		return s.runSelect(ctx, r, st)
+	case *insertStmt, *deleteStmt, *updateStmt:
+		return s.runDML(ctx, r)
+	case *copyStmt:
+		return s.runCopy(ctx, r, st)
+	case *lockStmt:
+		return &answer{tag: r.p.tag}, s.runLock(ctx, st)
+	case *setStmt:
+		return &answer{tag: r.p.tag}, s.runSet(st)
+	case *showStmt:
+		v, ok := s.setting(st.name)
+		if !ok {
+			return nil, errorf("42704", "unrecognized configuration parameter %q", st.name)
+		}
+		return &answer{tag: r.p.tag, cols: []output{{st.name, varchar(256)}}, text: [][]byte{[]byte(v)}}, nil
+	case *noopStmt:
+		return s.runNoop(ctx, r, st)
+	case *deallocate:
+		if s.prepared[st.name] == nil {
+			return nil, errorf("26000", "prepared statement %q does not exist", st.name)
+		}
+		delete(s.prepared, st.name)
+		return &answer{tag: r.p.tag}, nil
+	}
+	return s.runDDL(ctx, r)
+}
+
+func (s *session) runSet(st *setStmt) error {
+	if _, ok := knownSettings[st.name]; !ok {
+		return errorf("42704", "unrecognized configuration parameter %q", st.name)
+	}
+	if st.reset {
+		delete(s.settings, st.name)
+		return nil
+	}
+	if err := s.checkSetting(st.name, st.value); err != nil {
+		return err
+	}
+	s.settings[st.name] = st.value
+	return nil
+}
+
+func (s *session) runNoop(ctx context.Context, r *running, st *noopStmt) (*answer, error) {
+	if st.outOfBlock && (s.tx.block || s.tx.implicit) {
+		return nil, errorf("25001", "%s cannot run inside a transaction block", st.tag)
+	}
+	for _, t := range st.tables {
+		if _, err := s.lookup(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	return &answer{tag: r.p.tag}, nil
+}
+
+// lookup finds a relation by name: temporary tables first, then the search path, then system views.
+func (s *session) lookup(ctx context.Context, n tableName) (*relation, error) {
+	schemas := []string{n.schema}
+	if n.schema == "" {
+		rel, err := findTable(ctx, s.db, true, "", n.name)
+		if rel != nil || err != nil {
+			return rel, err
+		}
+		schemas = s.searchPath()
+	}
+	for _, schema := range schemas {
+		rel, err := findTable(ctx, s.db, false, schema, n.name)
+		if rel != nil || err != nil {
+			return rel, err
+		}
+	}
+	rel, err := systemTable(n)
+	if err != nil {
+		return nil, err
+	}
+	if rel != nil {
+		rel.sql = strings.ReplaceAll(rel.sql, engineDatabaseMark, s.srv.config.Database)
+		rel.sql = strings.ReplaceAll(rel.sql, "\x01schema\x01", s.searchPath()[0])
+		return rel, nil
+	}
+	if n.schema != "" {
+		ok, err := schemaExists(ctx, s.db, n.schema)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, errorf("3F000", "schema %q does not exist", n.schema)
+		}
+		return nil, errRelation(n.schema + "." + n.name)
+	}
+	return nil, errRelation(n.name)
+}
+
+// lockKey is the lock name of a table; empty for temporary tables and system views.
+func (s *session) lockKey(ctx context.Context, n tableName) (string, error) {
+	rel, err := s.lookup(ctx, n)
+	if err == nil {
+		if rel.temp || rel.system {
+			return "", nil
+		}
+		return rel.schema + "." + rel.name, nil
+	}
+	if e := engineError(ctx, err, s.lastQuery); e.code != "42P01" && e.code != "3F000" {
+		return "", e
+	}
+	if n.schema != "" {
+		return n.schema + "." + n.name, nil
+	}
+	return s.searchPath()[0] + "." + n.name, nil
+}
+
+// lockAll takes the locks of a statement in order of name, then begins the engine's transaction.
+func (s *session) lockAll(ctx context.Context, tables []tableName, mode lockMode) ([]string, error) {
+	var keys []string
+	for _, n := range tables {
+		key, err := s.lockKey(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if key == "" {
+			continue
+		}
+		if err := s.lockTable(ctx, key, mode); err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func (s *session) newBinder(ctx context.Context, values []paramValue) *binder {
+	now := time.Now().UTC()
+	began := s.tx.began
+	if began.IsZero() {
+		began = now
+	}
+	return &binder{ctx: ctx, lookup: s.lookup, values: values, env: environment{user: s.user, database: s.srv.config.Database,
+		schema: s.searchPath()[0], pid: s.pid, now: now, began: began, lastCopyCount: s.lastCopy.count, lastCopyID: s.lastCopy.id,
+		lastQueryID: s.lastQuery - 1, version: serverVersion}}
+}
+
+// bindStatement writes a statement for the engine; cols is nil for one without rows.
+func bindStatement(b *binder, st statement) (sql string, cols []output, err error) {
+	switch st := st.(type) {
+	case *selectStmt:
+		sql, cols, err = b.query(st.q, nil)
+		for i := range cols {
+			if cols[i].t.kind == kUnknown {
+				cols[i].t = varchar(maxVarchar)
+			}
+		}
+	case *insertStmt:
+		sql, err = b.insert(st)
+	case *deleteStmt:
+		sql, err = b.delete(st)
+	case *updateStmt:
+		sql, err = b.update(st)
+	}
+	if err == nil {
+		err = b.finish()
+	}
+	return sql, cols, err
+}
+
+// describe infers the types of a prepared statement's parameters and columns.
+func (s *session) describe(st *preparedStatement) error {
+	if s.tx.failed {
+		if tx, ok := st.p.stmt.(*txStmt); ok && tx.kind != "BEGIN" {
+			return nil
+		}
+		return errAborted
+	}
+	ctx, cancel := s.statementContext()
+	defer cancel()
+	switch stmt := st.p.stmt.(type) {
+	case *showStmt:
+		st.cols = []output{{stmt.name, varchar(256)}}
+	case *selectStmt, *insertStmt, *deleteStmt, *updateStmt:
+		b := s.newBinder(ctx, nil)
+		b.types = st.types
+		_, cols, err := bindStatement(b, stmt)
+		if err != nil {
+			return engineError(ctx, err, s.lastQuery)
+		}
+		st.types, st.cols = b.types, cols
+	default:
+		if st.p.params > 0 {
+			return errSyntax("$1")
+		}
+	}
+	for len(st.types) < st.p.params {
+		st.types = append(st.types, typ{})
+	}
+	return nil
+}
+
+func (s *session) runSelect(ctx context.Context, r *running, st *selectStmt) (*answer, error) {
+	keys, err := s.lockAll(ctx, r.p.reads, lockRead)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		s.tx.reads[k] = true
+	}
+	query, cols, err := bindStatement(s.newBinder(ctx, r.values), st)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.db.QueryContext(ctx, query)
+	return &answer{tag: "SELECT", cols: cols, rows: rows}, err
+}
+
+// runDML runs INSERT, DELETE and UPDATE.
+func (s *session) runDML(ctx context.Context, r *running) (*answer, error) {
+	var target tableName
+	readsTarget := true
+	switch st := r.p.stmt.(type) {
+	case *insertStmt:
+		target, readsTarget = st.table, false
+	case *deleteStmt:
+		target = st.table
+	case *updateStmt:
+		target = st.table
+	}
+	writes, err := s.lockAll(ctx, []tableName{target}, lockWrite)
+	if err != nil {
+		return nil, err
+	}
+	reads, err := s.lockAll(ctx, r.p.reads, lockRead)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	for _, k := range reads {
+		s.tx.reads[k] = true
+	}
+	query, _, err := bindStatement(s.newBinder(ctx, r.values), r.p.stmt)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.noteWrites(ctx, target, writes, readsTarget); err != nil {
+		return nil, err
+	}
+	res, err := s.db.ExecContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	n, err := res.RowsAffected()
+	if r.p.tag == "INSERT" {
+		return &answer{tag: fmt.Sprintf("INSERT 0 %d", n)}, err
+	}
+	return &answer{tag: fmt.Sprintf("%s %d", r.p.tag, n)}, err
+}
+
+// noteWrites checks that the snapshot may write the tables and remembers them for the commit.
+func (s *session) noteWrites(ctx context.Context, target tableName, keys []string, readsNow bool) error {
+	for _, k := range keys {
+		rel, err := s.lookup(ctx, target)
+		if err != nil {
+			return err
+		}
+		if err := s.checkConflict(k, rel.oid, readsNow); err != nil {
+			return err
+		}
+		s.tx.writes[k] = true
+		if readsNow {
+			s.tx.reads[k] = true
+		}
+	}
+	return nil
+}
+
+// runLock waits for exclusive locks. The snapshot is not fixed by it.
+func (s *session) runLock(ctx context.Context, st *lockStmt) error {
+	if !s.tx.block && !s.tx.implicit {
+		return errorf("25P01", "LOCK TABLE can only be used in transaction blocks")
+	}
+	for _, n := range st.tables {
+		rel, err := s.lookup(ctx, n)
+		if err != nil {
+			return err
+		}
+		if rel.system {
+			return errorf("42501", "permission denied for relation %s", n.name)
+		}
+	}
+	_, err := s.lockAll(ctx, st.tables, lockExclusive)
+	return err
+}
+
+func (s *session) describeRows(a *answer, via *portal) {
+	if via == nil { // in the extended protocol Describe has told
+		s.wire.Send(rowDescription(a.cols, nil))
+	}
+}
+
+const flushRows = 1000
+
+func (s *session) sendRows(a *answer, via *portal) error {
+	s.describeRows(a, via)
+	var formats []int16
+	if via != nil {
+		formats = via.formats
+	}
+	names, err := a.rows.Columns()
+	if err != nil {
+		return err
+	}
+	if len(names) != len(a.cols) {
+		return strict("the engine gives %d columns instead of %d", len(names), len(a.cols))
+	}
+	vals := make([]any, len(a.cols))
+	ptrs := make([]any, len(a.cols))
+	for i := range vals {
+		ptrs[i] = &vals[i]
+	}
+	for n := 1; a.rows.Next(); n++ {
+		if err := a.rows.Scan(ptrs...); err != nil {
+			return err
+		}
+		row := pgproto3.DataRow{Values: make([][]byte, len(vals))}
+		for i, v := range vals {
+			if row.Values[i], err = encodeValue(v, a.cols[i].t, formatOf(formats, i) == 1); err != nil {
+				return err
+			}
+		}
+		s.wire.Send(&row)
+		if n%flushRows == 0 {
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return a.rows.Err()
+}

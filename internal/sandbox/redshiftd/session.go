@@ -1,0 +1,279 @@
+package redshiftd
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/subtle"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+const serverVersion = "PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2 20041017 (Red Hat 3.4.2-6.fc3), Redshift 1.0.434008"
+
+// errClosed ends a session without a message to the client.
+var errClosed = errors.New("connection closed")
+
+// session is one connection: its protocol state, its transaction and its connection to the engine.
+type session struct {
+	srv    *Server
+	conn   net.Conn
+	wire   *pgproto3.Backend
+	pid    int
+	secret uint32
+	user   string
+	db     *sql.Conn
+	locks  lockOwner
+	tx     transaction
+	// settings are the values of SET by name.
+	settings   map[string]string
+	prepared   map[string]*preparedStatement
+	portals    map[string]*portal
+	lastCopy   copyResult
+	lastQuery  int64
+	cutPending bool // the connection is gone, the statement still runs to its end
+
+	mu      sync.Mutex
+	running context.CancelFunc
+}
+
+// copyResult is what the session functions tell about the last COPY.
+type copyResult struct {
+	count, id int64
+}
+
+func newSession(s *Server, conn net.Conn, pid int) *session {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return &session{srv: s, conn: conn, wire: pgproto3.NewBackend(conn, conn), pid: pid, secret: binary.BigEndian.Uint32(b[:]),
+		settings: map[string]string{}, prepared: map[string]*preparedStatement{}, portals: map[string]*portal{}, lastCopy: copyResult{id: -1}}
+}
+
+// serve runs the session to its end. A panic ends this session only.
+func (s *session) serve() {
+	defer func() {
+		if r := recover(); r != nil {
+			s.wire.Send(errorf("XX000", "internal error: %v", r).response())
+			_ = s.wire.Flush()
+		}
+		s.shutdown()
+	}()
+	if err := s.conn.SetDeadline(time.Now().Add(loginTimeout)); err != nil {
+		return
+	}
+	if err := s.login(); err != nil {
+		var pg *pgError
+		if errors.As(err, &pg) {
+			pg.fatal = true
+			s.wire.Send(pg.response())
+			_ = s.wire.Flush()
+		}
+		return
+	}
+	if err := s.conn.SetDeadline(time.Time{}); err != nil {
+		return
+	}
+	s.loop()
+}
+
+// shutdown rolls back what is open and gives everything back.
+func (s *session) shutdown() {
+	if s.db == nil {
+		return
+	}
+	s.rollback()
+	_ = s.db.Close()
+}
+
+// interrupt cancels the running statement, if there is one.
+func (s *session) interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running != nil {
+		s.running()
+	}
+}
+
+// login answers the startup messages up to ReadyForQuery.
+func (s *session) login() error {
+	for tries := 0; tries < 4; tries++ {
+		msg, err := s.wire.ReceiveStartupMessage()
+		if err != nil {
+			return errClosed
+		}
+		switch m := msg.(type) {
+		case *pgproto3.SSLRequest, *pgproto3.GSSEncRequest:
+			if _, err := s.conn.Write([]byte{'N'}); err != nil {
+				return errClosed
+			}
+		case *pgproto3.CancelRequest:
+			s.srv.cancelQuery(int(m.ProcessID), binary.BigEndian.Uint32(append(make([]byte, 4), m.SecretKey...)[len(m.SecretKey):]))
+			return errClosed
+		case *pgproto3.StartupMessage:
+			return s.startup(m.Parameters)
+		}
+	}
+	return errClosed
+}
+
+func (s *session) startup(params map[string]string) error {
+	for name, value := range params {
+		switch name {
+		case "user", "database":
+			continue
+		}
+		if err := s.checkSetting(name, value); err != nil {
+			return err
+		}
+		s.settings[name] = value
+	}
+	s.user = params["user"]
+	if err := s.authenticate(); err != nil {
+		return err
+	}
+	database := params["database"]
+	if database == "" {
+		database = s.user
+	}
+	if database != s.srv.config.Database {
+		return errorf("3D000", "database %q does not exist", database)
+	}
+	var err error
+	if s.db, err = s.srv.engine.db.Conn(s.srv.ctx); err != nil {
+		return errorf("XX000", "%s", err.Error())
+	}
+	for _, q := range sessionSchema {
+		if _, err := s.db.ExecContext(s.srv.ctx, q); err != nil {
+			return errorf("XX000", "%s", err.Error())
+		}
+	}
+	s.wire.Send(&pgproto3.AuthenticationOk{})
+	for _, p := range [][2]string{{"server_version", "8.0.2"}, {"client_encoding", "UNICODE"}, {"server_encoding", "UNICODE"},
+		{"DateStyle", "ISO, MDY"}, {"TimeZone", "UTC"}, {"integer_datetimes", "on"}, {"is_superuser", "off"},
+		{"session_authorization", s.user}, {"datashare_enabled", "off"}, {"session_id", fmt.Sprint(s.pid)}, {"server_protocol_version", "0"}} {
+		s.wire.Send(&pgproto3.ParameterStatus{Name: p[0], Value: p[1]})
+	}
+	s.wire.Send(&pgproto3.BackendKeyData{ProcessID: uint32(s.pid), SecretKey: binary.BigEndian.AppendUint32(nil, s.secret)})
+	s.ready()
+	return s.flush()
+}
+
+// authenticate asks for an MD5 password.
+func (s *session) authenticate() error {
+	var salt [4]byte
+	_, _ = rand.Read(salt[:])
+	s.wire.Send(&pgproto3.AuthenticationMD5Password{Salt: salt})
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if err := s.wire.SetAuthType(pgproto3.AuthTypeMD5Password); err != nil {
+		return errClosed
+	}
+	msg, err := s.wire.Receive()
+	if err != nil {
+		return errClosed
+	}
+	m, ok := msg.(*pgproto3.PasswordMessage)
+	password, known := s.srv.config.Users[s.user]
+	if !ok || !known || subtle.ConstantTimeCompare([]byte(m.Password), []byte(md5Password(s.user, password, salt[:]))) != 1 {
+		return errorf("28000", "password authentication failed for user %q", s.user)
+	}
+	return nil
+}
+
+func md5Password(user, password string, salt []byte) string {
+	inner := md5.Sum([]byte(password + user))
+	outer := md5.Sum(append([]byte(hex.EncodeToString(inner[:])), salt...))
+	return "md5" + hex.EncodeToString(outer[:])
+}
+
+func (s *session) flush() error {
+	if s.cutPending {
+		return errClosed
+	}
+	if err := s.wire.Flush(); err != nil {
+		return errClosed
+	}
+	return nil
+}
+
+func (s *session) ready() {
+	status := byte('I')
+	switch {
+	case s.tx.failed:
+		status = 'E'
+	case s.tx.block:
+		status = 'T'
+	}
+	s.wire.Send(&pgproto3.ReadyForQuery{TxStatus: status})
+}
+
+// knownSettings are the parameters that SET and the startup message take.
+var knownSettings = map[string]string{
+	"query_group": "unset", "statement_timeout": "0", "search_path": "$user, public", "timezone": "UTC", "application_name": "",
+	"client_encoding": "UNICODE", "datestyle": "ISO, MDY", "enable_case_sensitive_identifier": "off", "wlm_query_slot_count": "1",
+	"enable_result_cache_for_session": "on", "max_cursor_result_set_size": "0", "analyze_threshold_percent": "10",
+	"server_version": "8.0.2", "is_superuser": "off", "transaction_isolation": "serializable", "describe_field_name_in_uppercase": "off",
+	"enable_large_strings_opt_in": "off",
+}
+
+// checkSetting refuses unknown parameters and values that are not modelled.
+func (s *session) checkSetting(name, value string) error {
+	if _, ok := knownSettings[name]; !ok {
+		return errorf("42704", "unrecognized configuration parameter %q", name)
+	}
+	v := strings.ToLower(strings.TrimSpace(value))
+	ok := true
+	switch name {
+	case "timezone":
+		ok = v == "utc" || v == "gmt"
+	case "client_encoding":
+		ok = v == "utf8" || v == "unicode" || v == "utf-8"
+	case "enable_case_sensitive_identifier", "enable_large_strings_opt_in", "describe_field_name_in_uppercase":
+		ok = v == "off" || v == "false"
+	case "statement_timeout":
+		var ms int64
+		if _, err := fmt.Sscan(v, &ms); err != nil || ms < 0 {
+			return errorf("22023", "parameter \"statement_timeout\" requires an integer value")
+		}
+	case "server_version", "is_superuser", "transaction_isolation":
+		return errorf("55P02", "parameter %q cannot be changed", name)
+	}
+	if !ok {
+		return strict("value %q of %s is not supported", value, name)
+	}
+	return nil
+}
+
+func (s *session) setting(name string) (string, bool) {
+	if v, ok := s.settings[name]; ok {
+		return v, true
+	}
+	v, ok := knownSettings[name]
+	return v, ok
+}
+
+// searchPath gives the schemas that unqualified names are looked up in.
+func (s *session) searchPath() []string {
+	v, _ := s.setting("search_path")
+	var out []string
+	for _, p := range strings.Split(v, ",") {
+		p = strings.ToLower(strings.Trim(strings.TrimSpace(p), `"'`))
+		if p != "" && p != "$user" {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 {
+		out = []string{"public"}
+	}
+	return out
+}

@@ -1,0 +1,22 @@
+// Package s3d is the S3 stand-in: a real S3 API over a folder, on loopback, with faults that a test chooses.
+//
+//	client ──HTTP──▶ front (this package: numbers, names and fails operations) ──unix socket──▶ versitygw ──▶ folder
+//
+// The gateway is versitygw with its POSIX backend: signatures, checksums, conditional writes, multipart uploads and
+// pages are its own. The front passes every byte of a request and of an answer through unchanged, Host header
+// included, so that signatures stay valid; it only adds an [Op] number and asks the hook what to do.
+//
+// Objects are plain files below <Dir>/<bucket>/, so a person can look at them and a restart finds them again. ETags
+// and checksums are kept in extended attributes of the files; a folder that has none is refused by [Start].
+// Several servers may run in one process; each needs a folder of its own.
+//
+// Limits, all from the POSIX folder: a key can't be both an object and the parent of another ("a" and "a/b"), a key
+// segment is at most 255 bytes, and keys with empty, "." or ".." segments are refused. Buckets are not versioned.
+// Copying objects, tags, policies and the other sub-resources answer 501 NotImplemented.
+//
+// After Close two goroutines of fasthttp stay for a while, so tests that use goleak ignore them:
+// "github.com/valyala/fasthttp.updateServerDate.func1" and "github.com/valyala/fasthttp.(*workerPool).Start.func2".
+//
+// It must not import anything of the product, so that both sides can't share one misunderstanding. Tests and
+// cmd/sandbox call it.
+package s3d

@@ -1,0 +1,113 @@
+package s3d
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/versity/versitygw/s3response"
+)
+
+func (f *folder) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
+	bucket := *in.Bucket
+	in.Bucket = f.path(in.Bucket)
+	in.Body = whole(in.Body, in.ContentLength)
+	out, err := f.posix.PutObject(ctx, in)
+	return out, named(err, bucket)
+}
+
+func (f *folder) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
+	at := *in
+	at.Bucket = f.path(in.Bucket)
+	out, err := f.posix.HeadObject(ctx, &at)
+	return out, named(err, *in.Bucket)
+}
+
+func (f *folder) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
+	at := *in
+	at.Bucket = f.path(in.Bucket)
+	out, err := f.posix.GetObject(ctx, &at)
+	return out, named(err, *in.Bucket)
+}
+
+func (f *folder) GetObjectAttributes(ctx context.Context, in *s3.GetObjectAttributesInput) (s3response.GetObjectAttributesResponse, error) {
+	at := *in
+	at.Bucket = f.path(in.Bucket)
+	out, err := f.posix.GetObjectAttributes(ctx, &at)
+	return out, named(err, *in.Bucket)
+}
+
+func (f *folder) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
+	at := *in
+	at.Bucket = f.path(in.Bucket)
+	out, err := f.posix.ListObjects(ctx, &at)
+	out.Name = in.Bucket
+	return out, named(err, *in.Bucket)
+}
+
+func (f *folder) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
+	at := *in
+	at.Bucket = f.path(in.Bucket)
+	out, err := f.posix.ListObjectsV2(ctx, &at)
+	out.Name = in.Bucket
+	return out, named(err, *in.Bucket)
+}
+
+func (f *folder) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, error) {
+	at := *in
+	at.Bucket = f.path(in.Bucket)
+	out, err := f.posix.DeleteObject(ctx, &at)
+	return out, named(err, *in.Bucket)
+}
+
+func (f *folder) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
+	at := *in
+	at.Bucket = f.path(in.Bucket)
+	out, err := f.posix.DeleteObjects(ctx, &at)
+	return out, named(err, *in.Bucket)
+}
+
+func (f *folder) CreateMultipartUpload(ctx context.Context, in s3response.CreateMultipartUploadInput) (s3response.InitiateMultipartUploadResult, error) {
+	bucket := *in.Bucket
+	in.Bucket = f.path(in.Bucket)
+	out, err := f.posix.CreateMultipartUpload(ctx, in)
+	out.Bucket = bucket
+	return out, named(err, bucket)
+}
+
+func (f *folder) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
+	at := *in
+	at.Bucket = f.path(in.Bucket)
+	at.Body = whole(in.Body, in.ContentLength)
+	out, err := f.posix.UploadPart(ctx, &at)
+	return out, named(err, *in.Bucket)
+}
+
+func (f *folder) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
+	at := *in
+	at.Bucket = f.path(in.Bucket)
+	out, version, err := f.posix.CompleteMultipartUpload(ctx, &at)
+	out.Bucket = in.Bucket
+	return out, version, named(err, *in.Bucket)
+}
+
+func (f *folder) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput) error {
+	at := *in
+	at.Bucket = f.path(in.Bucket)
+	return named(f.posix.AbortMultipartUpload(ctx, &at), *in.Bucket)
+}
+
+func (f *folder) ListMultipartUploads(ctx context.Context, in *s3.ListMultipartUploadsInput) (s3response.ListMultipartUploadsResult, error) {
+	at := *in
+	at.Bucket = f.path(in.Bucket)
+	out, err := f.posix.ListMultipartUploads(ctx, &at)
+	out.Bucket = *in.Bucket
+	return out, named(err, *in.Bucket)
+}
+
+func (f *folder) ListParts(ctx context.Context, in *s3.ListPartsInput) (s3response.ListPartsResult, error) {
+	at := *in
+	at.Bucket = f.path(in.Bucket)
+	out, err := f.posix.ListParts(ctx, &at)
+	out.Bucket = *in.Bucket
+	return out, named(err, *in.Bucket)
+}

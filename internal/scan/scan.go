@@ -1,0 +1,178 @@
+// Package scan reads a chunk: it opens the chunk's objects one after another,
+// decodes records, decides each record's disposition, counts it, and hands
+// rows and rejected records to a consumer's Sink. convert, and whoever else
+// needs the archive's rows, read through it; it writes nothing itself.
+//
+//	object ─ codec ─ decode ─▶ admit ──▶ row ──▶ count (lanes, money, offsets) ──▶ Sink.Rows
+//	                             │  └──▶ rejected, unreadable ─────────────────────▶ Sink.Reject
+//	                             └─▶ tally (tombstone, out of window, filtered, …)
+//
+// Offsets are proven, not assumed: where objects' names and row counts
+// disagree, or overlapping objects differ, the pass is thrown away
+// (Sink.Restart) and done again with what was learned. Two passes settle every
+// chunk.
+package scan
+
+import (
+	"context"
+	"io"
+
+	"backfill/internal/account"
+	"backfill/internal/canon"
+	"backfill/internal/codec"
+	"backfill/internal/columns"
+	"backfill/internal/dataset"
+	"backfill/internal/decode"
+	"backfill/internal/fail"
+	"backfill/internal/kafka"
+	"backfill/internal/runplan"
+	"backfill/internal/schema"
+)
+
+// maxPasses bounds how often a chunk is read: what a pass learns only grows,
+// and nothing new can be learned after the second.
+const maxPasses = 4
+
+// Source opens archived objects exactly as they were planned.
+type Source interface {
+	Open(ctx context.Context, o runplan.ObjectRef) (io.ReadCloser, error)
+}
+
+// Sink takes what a chunk gives. Byte slices are valid only during the call.
+type Sink interface {
+	// Rows takes the rows of a batch, in the order of StageColumns.
+	Rows(b *columns.Batch) error
+	// Reject takes a record that could not become a row.
+	Reject(r *Rejected) error
+	// Restart forgets everything taken so far.
+	Restart() error
+}
+
+// Rejected is a record for the quarantine.
+type Rejected struct {
+	Object      string
+	Row         int64
+	Offset      kafka.Offset
+	Disposition account.Disposition // Unreadable or Rejected
+	Reason      string
+	Column      string // of Rejected
+	Detail      string
+	Raw         []byte
+	Truncated   bool
+}
+
+// Options say what to read and within which limits.
+type Options struct {
+	Dataset     *dataset.Dataset
+	Window      kafka.Window
+	Source      Source
+	BlockBytes  int // of decompressed input held at once
+	RecordBytes int // longest record
+}
+
+// Scanner reads chunks, one at a time; each worker owns one.
+type Scanner struct {
+	o        Options
+	decoder  *decode.Scanner
+	plain    *codec.Reader
+	calendar *kafka.Calendar
+	counter  counter
+	batch    *columns.Batch
+	stage    []schema.Column
+}
+
+// StageColumns returns the columns of the stage: the dataset's, then the technical ones.
+func StageColumns(ds *dataset.Dataset) []schema.Column {
+	return append(append([]schema.Column(nil), ds.Columns...), schema.Technical()...)
+}
+
+// RowText returns the canonical text of a dataset's rows.
+func RowText(ds *dataset.Dataset) (*canon.Text, error) {
+	all := make([]int, len(ds.Columns))
+	for i := range all {
+		all[i] = i
+	}
+	return canon.New(ds.Columns, all)
+}
+
+// KeyText returns the canonical text of a dataset's keys; nil without a key.
+func KeyText(ds *dataset.Dataset) (*canon.Text, error) {
+	if len(ds.Table.Key) == 0 {
+		return nil, nil
+	}
+	var key []int
+	for _, name := range ds.Table.Key {
+		key = append(key, ds.ColumnIndex(name))
+	}
+	return canon.New(ds.Columns, key)
+}
+
+// New returns a scanner for chunks of the dataset.
+func New(o Options) (*Scanner, error) {
+	stage := StageColumns(o.Dataset)
+	program, err := decode.Compile(spec(o.Dataset, stage))
+	if err != nil {
+		return nil, err
+	}
+	s := &Scanner{
+		o: o, stage: stage,
+		decoder:  program.NewScanner(decode.Limits{BlockBytes: o.BlockBytes, RecordBytes: o.RecordBytes}),
+		calendar: kafka.NewCalendar(o.Dataset.Calendar),
+		batch:    columns.NewBatch(stage),
+	}
+	s.counter, err = newCounter(o.Dataset, s.calendar)
+	return s, err
+}
+
+func spec(ds *dataset.Dataset, stage []schema.Column) decode.Spec {
+	sp := decode.Spec{Columns: stage, Partition: ds.Records.Partition, Offset: ds.Records.Offset}
+	if f := ds.Records.EventTime; f != nil {
+		sp.EventTime = &decode.TimeField{Path: f.Path, Zone: f.Zone, Fraction: f.Fraction, Unit: unit(f.Unit)}
+	}
+	if ds.Records.Timestamp != nil {
+		sp.Timestamp = &decode.TimeField{Path: ds.Records.Timestamp}
+	}
+	if w := ds.Records.Where; w != nil {
+		sp.Where = w.Paths
+	}
+	return sp
+}
+
+func unit(name string) decode.Unit {
+	switch name {
+	case dataset.UnitSeconds:
+		return decode.Seconds
+	case dataset.UnitMicros:
+		return decode.Micros
+	case dataset.UnitNanos:
+		return decode.Nanos
+	}
+	return decode.Millis
+}
+
+// Chunk reads the chunk into the sink and returns its counts, in which every
+// record read has exactly one disposition.
+func (s *Scanner) Chunk(ctx context.Context, c runplan.Chunk, sink Sink) (*account.Chunk, error) {
+	known := newVerdicts()
+	for range maxPasses {
+		p := s.newPass(c, sink, known)
+		if err := p.run(ctx); err != nil {
+			return nil, err
+		}
+		if !p.learned {
+			return p.counts, p.check()
+		}
+		if err := sink.Restart(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fail.New(fail.Internal, "reading did not settle after %d passes", maxPasses).At("chunk %s of %s", c.ID, c.Partition)
+}
+
+// Close frees what the scanner holds.
+func (s *Scanner) Close() error {
+	if s.plain == nil {
+		return nil
+	}
+	return s.plain.Close()
+}

@@ -1,0 +1,126 @@
+// Package schema holds the columns of a target table: Redshift types, what
+// Parquet carries for each, and how a value is named in messages.
+//
+// It does no I/O and imports nothing of the project. dataset fills it from the
+// user's file, decode converts by it, parquetio writes by it, canon hashes by it
+// and redshift compares it with the live table.
+package schema
+
+import "fmt"
+
+// Kind is a Redshift type without its arguments.
+type Kind uint8
+
+// The supported kinds. REAL and DOUBLE PRECISION are left out on purpose: no
+// two engines print them alike, so they can't be proven; declare a DECIMAL.
+const (
+	Smallint Kind = iota + 1
+	Integer
+	Bigint
+	Decimal
+	Boolean
+	Date
+	Timestamp
+	Char
+	Varchar
+	Super
+)
+
+// MaxVarchar is the longest VARCHAR, in bytes.
+const MaxVarchar = 65535
+
+// Type is a Redshift column type.
+type Type struct {
+	Kind      Kind
+	Precision int // Decimal: 1 to 38
+	Scale     int // Decimal: 0 to min(37, Precision)
+	Length    int // Char (to 4096), Varchar (to 65535): bytes
+}
+
+// String spells the type as DDL does.
+func (t Type) String() string {
+	switch t.Kind {
+	case Smallint:
+		return "smallint"
+	case Integer:
+		return "integer"
+	case Bigint:
+		return "bigint"
+	case Decimal:
+		return fmt.Sprintf("decimal(%d,%d)", t.Precision, t.Scale)
+	case Boolean:
+		return "boolean"
+	case Date:
+		return "date"
+	case Timestamp:
+		return "timestamp"
+	case Char:
+		return fmt.Sprintf("char(%d)", t.Length)
+	case Varchar:
+		return fmt.Sprintf("varchar(%d)", t.Length)
+	case Super:
+		return "super"
+	}
+	return "unknown"
+}
+
+// Shape says how a vector holds values of a type.
+type Shape uint8
+
+const (
+	// Int: one int64 a value: integers, booleans (0, 1), days, microseconds,
+	// and decimals of at most 18 digits as scaled integers.
+	Int Shape = iota + 1
+	// Bytes: text for Char, Varchar and Super (raw JSON).
+	Bytes
+	// Wide: decimals of 19 to 38 digits, as 16 bytes, big-endian two's complement.
+	Wide
+)
+
+// Shape returns how vectors hold the type.
+func (t Type) Shape() Shape {
+	switch {
+	case t.Kind == Char, t.Kind == Varchar, t.Kind == Super:
+		return Bytes
+	case t.Kind == Decimal && t.Precision > 18:
+		return Wide
+	}
+	return Int
+}
+
+// Fraction says what happens to digits past microseconds in a timestamp.
+type Fraction uint8
+
+const (
+	RejectFraction Fraction = iota // the record is rejected
+	FloorFraction                  // the digits are cut, towards the past
+)
+
+// Column is one column of the stage and, unless it is technical, of the table.
+type Column struct {
+	Name     string
+	Type     Type
+	Path     []string // where the value stands below the record's value; nil for a constant or technical column
+	Const    *string  // a constant's text, already valid for Type; nil otherwise
+	Required bool     // NULL is rejected
+	Fraction Fraction // Timestamp only
+	Zone     string   // Timestamp only: zone of text without one; "" refuses such text
+}
+
+// The technical columns that every stage has, in this order after the
+// dataset's columns; a table has them, and _backfill_run, with `provenance: true`.
+const (
+	TopicColumn     = "_kafka_topic"
+	PartitionColumn = "_kafka_partition"
+	OffsetColumn    = "_kafka_offset"
+	RunColumn       = "_backfill_run"
+)
+
+// Technical returns the technical columns of a stage.
+func Technical() []Column {
+	return []Column{
+		{Name: TopicColumn, Type: Type{Kind: Varchar, Length: 249}, Required: true},
+		{Name: PartitionColumn, Type: Type{Kind: Integer}, Required: true},
+		{Name: OffsetColumn, Type: Type{Kind: Bigint}},
+	}
+}

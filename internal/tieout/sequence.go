@@ -1,0 +1,121 @@
+package tieout
+
+import (
+	"fmt"
+	"sort"
+
+	"backfill/internal/account"
+	"backfill/internal/kafka"
+)
+
+// sequences joins the chunks of each partition: offsets found, gaps with their
+// reason or as unknown, findings.
+func (r *Result) sequences(in Input) {
+	byPartition := map[kafka.TopicPartition]*Sequence{}
+	for _, c := range in.Chunks {
+		s := byPartition[c.Partition]
+		if s == nil {
+			s = &Sequence{Partition: c.Partition, First: kafka.NoOffset, Last: kafka.NoOffset, Proofs: map[kafka.Proof]int{}}
+			byPartition[c.Partition] = s
+		}
+		s.add(c.Counts)
+		if c.Counts.RangesCut {
+			r.Unknown = append(r.Unknown, fmt.Sprintf("%s: offsets are so scattered that gaps can't be listed", c.Partition))
+		}
+	}
+	for _, s := range byPartition {
+		s.close(in.Declared)
+		r.Sequences = append(r.Sequences, *s)
+	}
+	sort.Slice(r.Sequences, func(i, j int) bool { return r.Sequences[i].Partition.Less(r.Sequences[j].Partition) })
+	for _, s := range r.Sequences {
+		for _, g := range s.Gaps {
+			if g.Reason == "" {
+				r.Unknown = append(r.Unknown, fmt.Sprintf("%s: offsets %d to %d (%d records) are not in the archive, and nothing explains why",
+					g.Partition, g.From, g.To-1, int64(g.To-g.From)))
+			}
+		}
+	}
+}
+
+func (s *Sequence) add(c *account.Chunk) {
+	s.Tally.Add(c.Tally)
+	s.Objects += len(c.Objects)
+	for _, o := range c.Objects {
+		s.Proofs[o.Proof]++
+		s.OpenEnd = s.OpenEnd || o.Open
+	}
+	if room := account.MaxFindings - len(s.Findings); room > 0 {
+		s.Findings = append(s.Findings, c.Findings[:min(room, len(c.Findings))]...)
+	}
+	s.ranges = append(s.ranges, c.Ranges...)
+}
+
+func (s *Sequence) close(declared []Gap) {
+	merged := account.MergeRanges(s.ranges)
+	s.ranges = nil
+	for _, m := range merged {
+		s.Found += int64(m.To - m.From)
+	}
+	if len(merged) > 0 {
+		s.First, s.Last = merged[0].From, merged[len(merged)-1].To-1
+	}
+	for _, g := range account.Gaps(merged) {
+		s.Gaps = append(s.Gaps, splitGap(s.Partition, g, declared)...)
+	}
+}
+
+// splitGap cuts a gap at the borders of declared ones and gives each part its
+// reason.
+func splitGap(tp kafka.TopicPartition, g account.Range, declared []Gap) []Gap {
+	var out []Gap
+	for g.From < g.To {
+		part, reason := g, ""
+		for _, d := range declared {
+			if d.Partition.Partition != tp.Partition || (d.Partition.Topic != "" && d.Partition.Topic != tp.Topic) {
+				continue
+			}
+			if d.From <= g.From && d.To > g.From {
+				part.To, reason = min(part.To, d.To), d.Reason
+				break
+			}
+			if d.From > g.From && d.From < part.To {
+				part.To = d.From
+			}
+		}
+		out = append(out, Gap{Partition: tp, Range: part, Reason: reason})
+		g.From = part.To
+	}
+	return out
+}
+
+// exceptions lists what a person should know although nothing differs.
+func (r *Result) exceptions(in Input) {
+	add := func(class string, n int64, format string, args ...any) {
+		if n > 0 {
+			r.Exceptions = append(r.Exceptions, Exception{Class: class, Count: n, Text: fmt.Sprintf(format, args...)})
+		}
+	}
+	add("unreadable", r.Tally[account.Unreadable], "records are no readable values and stand in quarantine")
+	add("rejected", r.Tally[account.Rejected], "records have a value that does not fit its column and stand in quarantine")
+	add("undatable", r.Tally[account.Undatable], "records carry no time and belong to no window")
+	var explained, unproven, conflicts int64
+	for _, s := range r.Sequences {
+		for _, g := range s.Gaps {
+			if g.Reason != "" {
+				explained += int64(g.To - g.From)
+			}
+		}
+		for _, f := range s.Findings {
+			if f.Class == account.ArchiveConflict {
+				conflicts++
+			}
+		}
+		unproven += int64(s.Proofs[kafka.ProofUnproven])
+	}
+	add("explained_gap", explained, "offsets are missing for a declared reason")
+	add("unproven_offsets", unproven, "objects whose records have no proven offset; their identity is object and row")
+	if conflicts > 0 {
+		r.Unknown = append(r.Unknown, fmt.Sprintf("%d records differ from another record at the same offset; which one is true is not known", conflicts))
+	}
+}

@@ -1,0 +1,232 @@
+// Package tieout compares the legs of a run and says what follows: archive
+// (the receipts of conversion), stage (what the warehouse read from Parquet)
+// and table (what it holds now). It is pure: jobs bring the counts, report
+// shows the result.
+//
+//	records read ─ dispositions ─▶ Parquet rows ══ stage rows ─ superseded ─▶ inserted ══ table rows
+//	                                   leg 1          leg 2                                leg 3
+//
+// What could not be compared is unknown, which is an outcome of its own and
+// never passes as a match.
+package tieout
+
+import (
+	"fmt"
+	"sort"
+
+	"backfill/internal/account"
+	"backfill/internal/kafka"
+)
+
+// Verdict is the outcome of a reconciliation.
+type Verdict string
+
+// The verdicts, worst last but one: Incomplete means that nothing is known to
+// differ, but something could not be known.
+const (
+	Reconciled     Verdict = "RECONCILED"
+	WithExceptions Verdict = "RECONCILED WITH EXCEPTIONS"
+	NotReconciled  Verdict = "NOT RECONCILED"
+	Incomplete     Verdict = "INCOMPLETE"
+)
+
+// Gap is a range of offsets that was not found in the archive.
+type Gap struct {
+	Partition kafka.TopicPartition `json:"partition"`
+	account.Range
+	Reason string `json:"reason,omitempty"` // "": unknown
+}
+
+// Input is what the legs brought.
+type Input struct {
+	Totals int // number of money totals in every cell
+
+	Chunks   []Chunk       // leg 1, one per converted chunk
+	Archive  account.Cells // leg 1: Parquet rows by the receipts
+	Stage    account.Cells // leg 2: all rows as the warehouse read them
+	Inserted account.Cells // rows that the load put into the table, lanes as the table gives them
+	Table    account.Cells // leg 3: rows as the table holds them now
+
+	Superseded int64 // stage rows that are older versions of a key
+	Declared   []Gap // gaps with a reason
+	Unknown    []string
+}
+
+// Chunk is one chunk's counts with its partition.
+type Chunk struct {
+	Partition kafka.TopicPartition
+	Counts    *account.Chunk
+}
+
+// Leg names a comparison.
+type Leg string
+
+// The comparisons.
+const (
+	ArchiveStage Leg = "archive→stage" // Parquet rows of the receipts against the rows that COPY loaded
+	StageTable   Leg = "stage→table"   // rows that the load inserted against the table now
+)
+
+// Kind says how two cells differ.
+type Kind string
+
+// The kinds of breaks, as far as counts and sums tell.
+const (
+	Missing Kind = "missing" // fewer rows on the right
+	Extra   Kind = "extra"   // more rows on the right
+	Changed Kind = "changed" // as many rows, other content
+)
+
+// Break is one place where two legs differ. Left and Right are never nil.
+type Break struct {
+	Leg   Leg           `json:"leg"`
+	Kind  Kind          `json:"kind"`
+	Place account.Place `json:"place"`
+	Rows  int64         `json:"rows"` // how many rows differ in number; 0 for Changed
+	Left  *account.Cell `json:"left"`
+	Right *account.Cell `json:"right"`
+}
+
+// Sequence is what is known of one partition's offsets.
+type Sequence struct {
+	Partition kafka.TopicPartition `json:"partition"`
+	First     kafka.Offset         `json:"first"`
+	Last      kafka.Offset         `json:"last"`
+	Found     int64                `json:"found"` // distinct offsets
+	Objects   int                  `json:"objects"`
+	Proofs    map[kafka.Proof]int  `json:"objects_by_proof"`
+	OpenEnd   bool                 `json:"open_end"` // the last object's end is not confirmed by a later one
+	Gaps      []Gap                `json:"gaps,omitempty"`
+	Tally     account.Tally        `json:"tally"`
+	Findings  []account.Finding    `json:"findings,omitempty"`
+	ranges    []account.Range      // merged later
+}
+
+// Exception is something that a person should know although the legs agree.
+type Exception struct {
+	Class string `json:"class"`
+	Count int64  `json:"count"`
+	Text  string `json:"text"`
+}
+
+// Result is the outcome.
+type Result struct {
+	Verdict    Verdict       `json:"verdict"`
+	Tally      account.Tally `json:"tally"`
+	Superseded int64         `json:"superseded"`
+	Breaks     []Break       `json:"breaks"`
+	Sequences  []Sequence    `json:"sequences"`
+	Exceptions []Exception   `json:"exceptions"`
+	Unknown    []string      `json:"unknown"`
+	Cells      Legs          `json:"legs"`
+}
+
+// Legs are the cells of all legs, at the places that were compared.
+type Legs struct {
+	Archive  account.Cells `json:"archive"`
+	Stage    account.Cells `json:"stage"`
+	Inserted account.Cells `json:"inserted"`
+	Table    account.Cells `json:"table"`
+}
+
+// Compare ties the legs out.
+func Compare(in Input) (*Result, error) {
+	r := &Result{Superseded: in.Superseded, Unknown: append([]string{}, in.Unknown...), Exceptions: []Exception{}, Breaks: []Break{}}
+	for _, c := range in.Chunks {
+		r.Tally.Add(c.Counts.Tally)
+	}
+	r.sequences(in)
+	r.Cells = Legs{Archive: in.Archive, Stage: in.Stage, Inserted: in.Inserted, Table: in.Table}
+	r.Breaks = append(r.Breaks, Differences(ArchiveStage, in.Archive, in.Stage, in.Totals)...)
+	inserted, err := AsKnown(in.Inserted, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	r.Breaks = append(r.Breaks, Differences(StageTable, inserted, in.Table, in.Totals)...)
+	if err := r.ladder(in); err != nil {
+		return nil, err
+	}
+	r.exceptions(in)
+	r.verdict()
+	return r, nil
+}
+
+// AsKnown returns cells as the other leg can know them: it forgets topic and partition where the other leg does not know them.
+func AsKnown(cells, other account.Cells) (account.Cells, error) {
+	for p := range other {
+		if p.Topic != "" {
+			return cells, nil
+		}
+	}
+	if len(other) == 0 {
+		return cells, nil
+	}
+	return cells.Fold(func(p account.Place) account.Place {
+		p.Topic, p.Partition = "", -1
+		return p
+	})
+}
+
+// Differences returns the places where two legs differ, in order.
+func Differences(leg Leg, left, right account.Cells, totals int) []Break {
+	var out []Break
+	empty := &account.Cell{Sums: make([]account.Int128, totals), Counts: make([]int64, totals)}
+	add := func(p account.Place, l, r *account.Cell) {
+		b := Break{Leg: leg, Place: p, Left: l, Right: r, Kind: Changed}
+		switch {
+		case l.Equal(r):
+			return
+		case l.Rows > r.Rows:
+			b.Kind, b.Rows = Missing, l.Rows-r.Rows
+		case l.Rows < r.Rows:
+			b.Kind, b.Rows = Extra, r.Rows-l.Rows
+		}
+		out = append(out, b)
+	}
+	for p, l := range left {
+		r := right[p]
+		if r == nil {
+			r = empty
+		}
+		add(p, l, r)
+	}
+	for p, r := range right {
+		if left[p] == nil {
+			add(p, empty, r)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Place.Less(out[j].Place) })
+	return out
+}
+
+// ladder checks that the steps between the legs add up.
+func (r *Result) ladder(in Input) error {
+	var rows [3]int64
+	for i, leg := range []account.Cells{in.Archive, in.Stage, in.Inserted} {
+		total, err := leg.Total(in.Totals)
+		if err != nil {
+			return err
+		}
+		rows[i] = total.Rows
+	}
+	if rows[0] != r.Tally[account.Row] {
+		return fmt.Errorf("the receipts' cells hold %d rows, their tallies %d", rows[0], r.Tally[account.Row])
+	}
+	if rows[1] != rows[2]+in.Superseded {
+		r.Unknown = append(r.Unknown, fmt.Sprintf("%d staged rows are not inserted (%d) plus superseded (%d)", rows[1], rows[2], in.Superseded))
+	}
+	return nil
+}
+
+func (r *Result) verdict() {
+	switch {
+	case len(r.Breaks) > 0:
+		r.Verdict = NotReconciled
+	case len(r.Unknown) > 0:
+		r.Verdict = Incomplete
+	case len(r.Exceptions) > 0:
+		r.Verdict = WithExceptions
+	default:
+		r.Verdict = Reconciled
+	}
+}

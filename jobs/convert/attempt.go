@@ -1,0 +1,227 @@
+package convert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"backfill/internal/columns"
+	"backfill/internal/fail"
+	"backfill/internal/objstore"
+	"backfill/internal/parquetio"
+	"backfill/internal/runplan"
+	"backfill/internal/runstore"
+	"backfill/internal/scan"
+	"backfill/internal/schema"
+	"backfill/jobs/workspace"
+)
+
+// partBytes is the size at which a chunk's Parquet goes on in another file.
+const partBytes = 192 << 20
+
+// attempt writes the output of one try at a chunk under keys of its own, and
+// publishes it with the receipt. It is the Sink of scan; a worker reuses it.
+type attempt struct {
+	w       *workspace.Workspace
+	head    *runplan.Head
+	columns []schema.Column
+	writer  *parquetio.Writer
+
+	ctx     context.Context
+	chunk   runplan.ChunkID
+	id      string
+	part    *part // being written; nil before the first row
+	parts   []runplan.File
+	rejects *quarantine // nil before the first reject
+}
+
+// part is one Parquet file on its way to staging.
+type part struct {
+	up   *objstore.Upload
+	key  string
+	size int64
+}
+
+func (p *part) Write(b []byte) (int, error) {
+	n, err := p.up.Write(b)
+	p.size += int64(n)
+	return n, err
+}
+
+// convert reads the chunk and publishes its receipt last. On any error nothing
+// is published and uploads are given up.
+func (a *attempt) convert(ctx context.Context, s *scan.Scanner, c runplan.Chunk) (*runplan.ChunkReceipt, error) {
+	a.ctx, a.chunk = ctx, c.ID
+	a.begin()
+	counts, err := s.Chunk(ctx, c, a)
+	if err == nil {
+		err = a.closePart()
+	}
+	var rejects *runplan.File
+	if err == nil && a.rejects != nil {
+		rejects, err = a.rejects.close(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.abort())
+	}
+	return a.w.Runs.PutChunkReceipt(ctx, &runplan.ChunkReceipt{
+		Format: runplan.Format, Chunk: c.ID, Attempt: a.id, Converter: runplan.Converter, Version: a.w.Version,
+		Partition: c.Partition, Window: a.head.Window, Parquet: a.parts, Quarantine: rejects, Counts: counts, Done: a.w.Now().UTC(),
+	})
+}
+
+func (a *attempt) begin() {
+	a.id, a.part, a.parts, a.rejects = runstore.NewAttempt(), nil, nil, nil
+}
+
+// Rows writes the batch to the open Parquet file.
+func (a *attempt) Rows(b *columns.Batch) (err error) {
+	if a.part == nil {
+		if err := a.openPart(); err != nil {
+			return err
+		}
+	}
+	if err := a.writer.Write(b); err != nil {
+		return err
+	}
+	if a.part.size > partBytes {
+		return a.closePart()
+	}
+	return nil
+}
+
+func (a *attempt) openPart() (err error) {
+	up, key, err := a.w.Runs.NewParquet(a.ctx, a.chunk, a.id, len(a.parts))
+	if err != nil {
+		return err
+	}
+	a.part = &part{up: up, key: key}
+	if a.writer == nil {
+		a.writer, err = parquetio.NewWriter(a.part, a.columns, parquetOptions())
+		return err
+	}
+	a.writer.Reset(a.part)
+	return nil
+}
+
+func (a *attempt) closePart() error {
+	if a.part == nil {
+		return nil
+	}
+	sum, err := a.writer.Close()
+	if err != nil {
+		return err
+	}
+	object, err := a.part.up.Commit(a.ctx)
+	if err != nil {
+		return err
+	}
+	a.parts = append(a.parts, runplan.File{Key: a.part.key, Size: a.part.size, ETag: object.ETag, Rows: sum.Rows})
+	a.part = nil
+	return nil
+}
+
+// Reject writes the record to the quarantine file.
+func (a *attempt) Reject(r *scan.Rejected) (err error) {
+	if a.rejects == nil {
+		up, key, err := a.w.Runs.NewQuarantine(a.ctx, a.chunk, a.id)
+		if err != nil {
+			return err
+		}
+		if a.rejects, err = newQuarantine(up, key); err != nil {
+			return err
+		}
+	}
+	return a.rejects.add(r)
+}
+
+// Restart gives up what was written and begins anew under another name.
+func (a *attempt) Restart() error {
+	err := a.abort()
+	a.begin()
+	return err
+}
+
+func (a *attempt) abort() error {
+	var errs []error
+	if a.part != nil {
+		errs = append(errs, a.part.up.Abort(a.ctx))
+		a.part = nil
+		a.writer = nil
+	}
+	if a.rejects != nil {
+		errs = append(errs, a.rejects.abort(a.ctx))
+		a.rejects = nil
+	}
+	return errors.Join(errs...)
+}
+
+// quarantine writes rejected records as zstd-compressed JSON lines.
+type quarantine struct {
+	up    *objstore.Upload
+	key   string
+	size  *counting
+	zip   *zstd.Encoder
+	lines *json.Encoder
+	rows  int64
+}
+
+type counting struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counting) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += int64(n)
+	return n, err
+}
+
+func newQuarantine(up *objstore.Upload, key string) (*quarantine, error) {
+	q := &quarantine{up: up, key: key, size: &counting{w: up}}
+	zip, err := zstd.NewWriter(q.size, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return nil, fail.Wrap(err, fail.Internal, "starting zstd")
+	}
+	q.zip, q.lines = zip, json.NewEncoder(zip)
+	return q, nil
+}
+
+// rejectLine is one line of a quarantine file. Raw is the record's bytes.
+type rejectLine struct {
+	Object      string `json:"object"`
+	Row         int64  `json:"row"`
+	Offset      int64  `json:"offset"`
+	Disposition string `json:"disposition"`
+	Reason      string `json:"reason"`
+	Column      string `json:"column,omitempty"`
+	Detail      string `json:"detail,omitempty"`
+	Raw         []byte `json:"raw"`
+	Truncated   bool   `json:"truncated,omitempty"`
+}
+
+func (q *quarantine) add(r *scan.Rejected) error {
+	q.rows++
+	return q.lines.Encode(rejectLine{
+		Object: r.Object, Row: r.Row, Offset: int64(r.Offset), Disposition: r.Disposition.String(), Reason: r.Reason,
+		Column: r.Column, Detail: r.Detail, Raw: r.Raw, Truncated: r.Truncated,
+	})
+}
+
+func (q *quarantine) close(ctx context.Context) (*runplan.File, error) {
+	if err := q.zip.Close(); err != nil {
+		return nil, err
+	}
+	object, err := q.up.Commit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &runplan.File{Key: q.key, Size: q.size.n, ETag: object.ETag, Rows: q.rows}, nil
+}
+
+func (q *quarantine) abort(ctx context.Context) error {
+	return errors.Join(q.zip.Close(), q.up.Abort(ctx))
+}

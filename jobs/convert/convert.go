@@ -1,0 +1,170 @@
+// Package convert turns a plan's chunks into Parquet and receipts, several at
+// a time, within a memory limit. A chunk that has a receipt is not converted
+// again, so the same call resumes by itself.
+package convert
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"backfill/internal/account"
+	"backfill/internal/fail"
+	"backfill/internal/parquetio"
+	"backfill/internal/progress"
+	"backfill/internal/runplan"
+	"backfill/internal/scan"
+	"backfill/jobs/workspace"
+)
+
+// Options say which chunks to convert and with how much of the machine.
+type Options struct {
+	Shard, Of int   // shard Shard of Of, from 1; 1 of 1 is everything
+	Memory    int64 // bytes the process may use; 0: no limit is known
+	Workers   int   // at most; 0: one per processor
+}
+
+// Result is what the call did.
+type Result struct {
+	Chunks    int
+	Reused    int // had a receipt already
+	Converted int
+	Bytes     int64 // compressed archive bytes read
+	Tally     account.Tally
+	Took      time.Duration
+}
+
+// What a worker holds besides Parquet's buffers, in bytes: the decoder's
+// block and longest record, the decompressor, upload parts and vectors.
+const (
+	blockBytes     = 1 << 20
+	recordBytes    = 8 << 20
+	rowGroupBytes  = 24 << 20
+	pageBytes      = 512 << 10
+	uploadBytes    = 3 * 8 << 20
+	codecBytes     = 9 << 20
+	fixedBytes     = 96 << 20 // the program itself, listings, receipts
+	defaultWorkers = 64
+)
+
+// Convert converts the shard's chunks that have no receipt yet.
+func Convert(ctx context.Context, w *workspace.Workspace, head *runplan.Head, chunks []runplan.Chunk, o Options) (*Result, error) {
+	started := w.Now()
+	if o.Of > 1 {
+		chunks = runplan.Shard(chunks, o.Shard, o.Of)
+	}
+	workers, err := Workers(w, o)
+	if err != nil {
+		return nil, err
+	}
+	c := &converter{w: w, head: head, result: &Result{Chunks: len(chunks)}}
+	c.meter = progress.New("converting", planBytes(chunks), len(chunks), 20*time.Second, w.Now, func(line string) { w.Log.Info(line) })
+	err = c.all(ctx, chunks, workers)
+	c.result.Took = w.Now().Sub(started)
+	return c.result, err
+}
+
+func planBytes(chunks []runplan.Chunk) int64 {
+	var n int64
+	for _, c := range chunks {
+		n += c.Bytes
+	}
+	return n
+}
+
+// Workers returns how many chunks are converted at a time so that the memory
+// limit holds, and refuses a limit that can't hold one.
+func Workers(w *workspace.Workspace, o Options) (int, error) {
+	workers := o.Workers
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	workers = min(workers, defaultWorkers)
+	if o.Memory == 0 {
+		return workers, nil
+	}
+	each := int64(blockBytes+recordBytes+uploadBytes+codecBytes) + parquetio.MemoryBound(scan.StageColumns(w.Dataset), parquetOptions())
+	fit := int((o.Memory - fixedBytes) / each)
+	if fit < 1 {
+		return 0, fail.New(fail.Memory, "--memory %d MiB is too little for one worker", o.Memory>>20).
+			Try("give at least %d MiB", (fixedBytes+each)>>20+1)
+	}
+	return min(workers, fit), nil
+}
+
+func parquetOptions() parquetio.Options {
+	return parquetio.Options{PageBytes: pageBytes, RowGroupBytes: rowGroupBytes}
+}
+
+type converter struct {
+	w      *workspace.Workspace
+	head   *runplan.Head
+	meter  *progress.Meter
+	mu     sync.Mutex
+	result *Result
+}
+
+// all hands chunks to workers. The first error stops dispatching; chunks in
+// flight are given up.
+func (c *converter) all(ctx context.Context, chunks []runplan.Chunk, workers int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	next := make(chan runplan.Chunk)
+	group.Go(func() error {
+		defer close(next)
+		for _, chunk := range chunks {
+			select {
+			case next <- chunk:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		return nil
+	})
+	for range min(workers, max(1, len(chunks))) {
+		group.Go(func() error { return c.work(ctx, next) })
+	}
+	return group.Wait()
+}
+
+// work is one worker: it owns a scanner and a Parquet writer.
+func (c *converter) work(ctx context.Context, next <-chan runplan.Chunk) (err error) {
+	s, err := scan.New(scan.Options{
+		Dataset: c.w.Dataset, Window: c.head.Window, Source: c.w, BlockBytes: blockBytes, RecordBytes: recordBytes,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	a := &attempt{w: c.w, head: c.head, columns: scan.StageColumns(c.w.Dataset)}
+	for chunk := range next {
+		receipt, err := c.w.Runs.ChunkReceipt(ctx, chunk.ID)
+		if err != nil {
+			return err
+		}
+		reused := receipt != nil
+		if !reused {
+			if receipt, err = a.convert(ctx, s, chunk); err != nil {
+				return err
+			}
+		}
+		c.done(chunk, receipt, reused)
+	}
+	return nil
+}
+
+func (c *converter) done(chunk runplan.Chunk, r *runplan.ChunkReceipt, reused bool) {
+	c.mu.Lock()
+	c.result.Tally.Add(r.Counts.Tally)
+	if reused {
+		c.result.Reused++
+	} else {
+		c.result.Converted++
+		c.result.Bytes += chunk.Bytes
+	}
+	c.mu.Unlock()
+	c.meter.Done(chunk.Bytes, r.Counts.Tally[account.Row])
+}

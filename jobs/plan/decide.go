@@ -1,0 +1,194 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+
+	"backfill/internal/archive"
+	"backfill/internal/fail"
+	"backfill/internal/objstore"
+	"backfill/internal/publish"
+	"backfill/internal/runplan"
+	"backfill/internal/tieout"
+)
+
+// standing is how a sealed plan stands against the world now.
+type standing struct {
+	seq          runplan.Seq
+	loaded       int // slices that the ledger names for this plan
+	slices       int
+	overtaken    string // a newer plan's slice in the same rows; "": none
+	converter    bool   // another converter version made the plan
+	listing      archive.Diff
+	tableChanged string // the first difference; "": the table is as the plan left it
+	appendOnly   bool
+}
+
+// decision is what follows.
+type decision struct {
+	keep    bool
+	done    bool
+	reasons []string // for a new plan
+	notes   []string
+}
+
+// decide is the one place that says whether a plan is kept, replaced or
+// refused.
+func decide(st standing, replan bool) (decision, error) {
+	finished := st.loaded == st.slices
+	moved := len(st.listing.Changed) > 0 || len(st.listing.Vanished) > 0
+	var reasons []string
+	if st.converter {
+		reasons = append(reasons, "a new converter version")
+	}
+	if st.overtaken != "" {
+		reasons = append(reasons, st.overtaken)
+	}
+	switch {
+	case !finished && moved && !replan:
+		return decision{}, fail.New(fail.ArchiveChanged, "the archive changed after the plan was sealed: %s", st.listing).
+			At("plan %d", st.seq).Try("check who rewrites the archive; to go on with what is there now, run again with --replan")
+	case !finished && !replan && len(reasons) == 0:
+		d := decision{keep: true}
+		if n := len(st.listing.Added); n > 0 {
+			d.notes = append(d.notes, fmt.Sprintf("%d objects were added since plan %d was sealed: it is finished as sealed; run again for the newer ones", n, st.seq))
+		}
+		return d, nil
+	}
+	if !st.listing.IsEmpty() {
+		reasons = append(reasons, "the archive changed: "+st.listing.String())
+	}
+	if st.tableChanged != "" {
+		reasons = append(reasons, "the table changed: "+st.tableChanged)
+	}
+	if st.appendOnly && finished && len(st.listing.Added) == 0 && !replan {
+		reasons = nil // rows that are there can't be loaded again
+	}
+	if replan && len(reasons) == 0 {
+		reasons = append(reasons, "asked for with --replan")
+	}
+	if len(reasons) == 0 {
+		return decision{keep: true, done: true, notes: []string{
+			fmt.Sprintf("plan %d is loaded, and archive, ledger and table still agree", st.seq)}}, nil
+	}
+	return decision{reasons: reasons}, nil
+}
+
+// standing asks the listing, the ledger and the table.
+func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, error) {
+	st := standing{seq: head.Seq, slices: len(head.Slices), converter: head.Converter != runplan.Converter,
+		appendOnly: p.w.Dataset.Records.EventTime == nil}
+	chunks, err := p.w.Runs.Chunks(ctx, head)
+	if err != nil {
+		return st, err
+	}
+	if st.listing, err = p.diff(ctx, head, chunks); err != nil {
+		return st, err
+	}
+	rows, err := publish.Ledger(ctx, p.s, p.w.Target(), head.Window)
+	if err != nil {
+		return st, err
+	}
+	ours := map[int]publish.LedgerRow{}
+	for _, row := range rows {
+		switch {
+		case row.Seq == head.Seq:
+			ours[row.SliceIndex] = row
+		case row.Seq > head.Seq && !st.appendOnly:
+			st.overtaken = fmt.Sprintf("plan %d changed the same rows later", row.Seq)
+		}
+	}
+	st.loaded = len(ours)
+	if st.loaded != st.slices || st.appendOnly {
+		return st, nil
+	}
+	for _, slice := range head.Slices {
+		if st.tableChanged, err = p.tableChanged(ctx, slice, ours[slice.Index]); err != nil || st.tableChanged != "" {
+			return st, err
+		}
+	}
+	return st, nil
+}
+
+// diff compares the plan's objects with the listing.
+func (p *planner) diff(ctx context.Context, head *runplan.Head, chunks []runplan.Chunk) (archive.Diff, error) {
+	if head.ListingID == p.now.ID {
+		return archive.Diff{}, nil
+	}
+	var planned, now []archive.Object
+	for _, c := range chunks {
+		for _, o := range c.Objects {
+			planned = append(planned, diffObject(runplan.Input{Partition: c.Partition, ObjectRef: o}))
+		}
+	}
+	objects := p.now.Objects
+	if p.w.Dataset.Records.EventTime == nil {
+		var err error
+		if objects, err = p.sinceLoaded(ctx, head, chunks); err != nil {
+			return archive.Diff{}, err
+		}
+	}
+	for _, o := range objects {
+		now = append(now, diffObject(o))
+	}
+	return archive.Compare(planned, now), nil
+}
+
+// sinceLoaded returns the listed objects that are new or belong to the plan:
+// an append plan does not hold what earlier plans loaded.
+func (p *planner) sinceLoaded(ctx context.Context, head *runplan.Head, chunks []runplan.Chunk) ([]runplan.Input, error) {
+	mine := map[string]bool{}
+	for _, c := range chunks {
+		for _, o := range c.Objects {
+			mine[o.Key] = true
+		}
+	}
+	loaded, err := publish.LoadedObjects(ctx, p.s, p.w.Target())
+	if err != nil {
+		return nil, err
+	}
+	var out []runplan.Input
+	for _, o := range p.now.Objects {
+		if _, there := loaded[ObjectURI(head.Archive, o.Key)]; mine[o.Key] || !there {
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+func diffObject(in runplan.Input) archive.Object {
+	return archive.Object{
+		Object: objstore.Object{Key: in.Key, Size: in.Size, ETag: in.ETag, Version: in.Version},
+		Name:   archive.Name{TopicPartition: in.Partition, FirstOffset: in.First, Ordered: in.Ordered},
+	}
+}
+
+// tableChanged compares a slice of the table with what its receipt says was
+// inserted.
+func (p *planner) tableChanged(ctx context.Context, slice runplan.Slice, row publish.LedgerRow) (string, error) {
+	receipt, err := p.w.Runs.Slice(ctx, row.ReceiptKey, row.ReceiptSHA256)
+	if err != nil {
+		return "", err
+	}
+	table, err := publish.TableCells(ctx, p.s, p.w.Target(), slice.Window, p.w.Calendar())
+	if err != nil {
+		return "", err
+	}
+	inserted, err := tieout.AsKnown(receipt.Inserted, table)
+	if err != nil {
+		return "", fail.Wrap(err, fail.Internal, "comparing slice %s with the table", slice)
+	}
+	diffs := tieout.Differences(tieout.StageTable, inserted, table, len(p.w.Dataset.Reconcile.Totals))
+	if len(diffs) == 0 {
+		return "", nil
+	}
+	d := diffs[0]
+	where := d.Place.Day.String()
+	if d.Place.Topic != "" {
+		where = fmt.Sprintf("%s/%d %s", d.Place.Topic, d.Place.Partition, where)
+	}
+	if d.Kind == tieout.Changed {
+		return fmt.Sprintf("%s has other content", where), nil
+	}
+	return fmt.Sprintf("%s has %d rows, %d were loaded", where, d.Right.Rows, d.Left.Rows), nil
+}

@@ -1,0 +1,201 @@
+// Package plan decides what a run still has to do: it finds the run's newest
+// plan and keeps it, refuses it, or seals the next one. It reads the archive's
+// listing, the staging store, the ledger and the table; it changes no row.
+package plan
+
+import (
+	"context"
+	"fmt"
+
+	"backfill/internal/fail"
+	"backfill/internal/kafka"
+	"backfill/internal/publish"
+	"backfill/internal/runplan"
+	"backfill/internal/runstore"
+	"backfill/jobs/workspace"
+)
+
+// Options say what to plan.
+type Options struct {
+	Window     kafka.Window
+	ChunkBytes int64 // compressed archive bytes of a chunk
+	SliceDays  int   // load days of a slice
+	Replan     bool  // seal a new plan although the last one is unfinished or agrees
+	AllowEmpty bool  // an archive without objects is no error
+}
+
+// Result is the plan that holds now.
+type Result struct {
+	Head   *runplan.Head
+	Key    string
+	URI    string
+	Chunks []runplan.Chunk
+	Sealed bool     // by this call
+	Done   bool     // loaded, and archive, ledger and table still agree
+	Notes  []string // for people
+	Rows   []int64  // rows of the table that each slice replaces
+}
+
+// Plan finds or seals the plan of the dataset and window.
+func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options) (*Result, error) {
+	if err := publish.CheckTable(ctx, s, w.Target()); err != nil {
+		return nil, err
+	}
+	now, err := w.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	run := runplan.NewRunID(w.Dataset.Digest, o.Window)
+	head, err := w.Runs.Newest(ctx, w.TargetName(), func(h *runplan.Head) bool { return h.Run == run })
+	if err != nil {
+		return nil, err
+	}
+	p := &planner{w: w, s: s, o: o, now: now, run: run}
+	if head != nil {
+		st, err := p.standing(ctx, head)
+		if err != nil {
+			return nil, err
+		}
+		d, err := decide(st, o.Replan)
+		if err != nil {
+			return nil, err
+		}
+		if d.keep {
+			return p.keep(ctx, head, d)
+		}
+		return p.seal(ctx, &runplan.Supersedes{Seq: head.Seq, Reasons: d.reasons})
+	}
+	return p.first(ctx)
+}
+
+type planner struct {
+	w   *workspace.Workspace
+	s   publish.Session
+	o   Options
+	now *workspace.Listing
+	run runplan.RunID
+}
+
+// first seals the first plan of a run. It names the plan of an earlier form of
+// the dataset for the same window, if there is one.
+func (p *planner) first(ctx context.Context) (*Result, error) {
+	older, err := p.w.Runs.Newest(ctx, p.w.TargetName(), func(h *runplan.Head) bool {
+		return h.Dataset.Name == p.w.Dataset.Name && h.Window == p.o.Window
+	})
+	if err != nil || older == nil {
+		if err != nil {
+			return nil, err
+		}
+		return p.seal(ctx, nil)
+	}
+	return p.seal(ctx, &runplan.Supersedes{Seq: older.Seq, Reasons: []string{"the dataset file changed"}})
+}
+
+// keep returns a plan that stands.
+func (p *planner) keep(ctx context.Context, head *runplan.Head, d decision) (*Result, error) {
+	chunks, err := p.w.Runs.Chunks(ctx, head)
+	if err != nil {
+		return nil, err
+	}
+	r := p.result(head, chunks)
+	r.Done, r.Notes = d.done, d.notes
+	if !r.Done {
+		err = p.replaced(ctx, r)
+	}
+	return r, err
+}
+
+// seal makes and publishes the next plan.
+func (p *planner) seal(ctx context.Context, supersedes *runplan.Supersedes) (*Result, error) {
+	objects, err := p.objects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ds := p.w.Dataset
+	if len(objects) == 0 && !p.o.AllowEmpty {
+		return nil, fail.New(fail.EmptyWindow, "the archive holds no object to load").At("%s", ds.Archive.URI).
+			Try("check archive.uri; if an empty archive is right, say --allow-empty")
+	}
+	head := &runplan.Head{
+		Format: runplan.Format, Run: p.run, Attempt: runstore.NewAttempt(), Target: p.w.TargetName(),
+		Dataset: runplan.Dataset{Name: ds.Name, Digest: ds.Digest, ConvertDigest: ds.ConvertDigest, Text: string(ds.Text)},
+		Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Version: p.w.Version, Sealed: p.w.Now().UTC(),
+		Warehouse: runplan.Warehouse{URL: ds.Warehouse.URL, IAMRole: ds.Warehouse.IAMRole, TLS: ds.Warehouse.TLS, PasswordEnv: ds.Warehouse.PasswordEnv},
+		Objects:   len(objects), Ignored: p.now.Ignored, ListingID: p.now.ID, Supersedes: supersedes,
+		Slices: runplan.CutSlices(p.o.Window, p.w.Calendar(), p.o.SliceDays),
+	}
+	for _, o := range objects {
+		head.Bytes += o.Size
+	}
+	chunks := runplan.Cut(objects, p.o.ChunkBytes, runplan.Basis{
+		ConvertDigest: ds.ConvertDigest, Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter,
+	})
+	if _, err := p.w.Runs.Seal(ctx, head, chunks); err != nil {
+		return nil, err
+	}
+	r := p.result(head, chunks)
+	r.Sealed = true
+	if supersedes != nil {
+		for _, reason := range supersedes.Reasons {
+			r.Notes = append(r.Notes, fmt.Sprintf("supersedes plan %d: %s", supersedes.Seq, reason))
+		}
+	}
+	return r, p.replaced(ctx, r)
+}
+
+// objects returns what to read: everything listed, or for append what no
+// earlier plan has loaded.
+func (p *planner) objects(ctx context.Context) ([]runplan.Input, error) {
+	if p.w.Dataset.Records.EventTime != nil {
+		return p.now.Objects, nil
+	}
+	loaded, err := publish.LoadedObjects(ctx, p.s, p.w.Target())
+	if err != nil {
+		return nil, err
+	}
+	var fresh []runplan.Input
+	for _, o := range p.now.Objects {
+		uri := ObjectURI(p.w.Dataset.Archive.URI, o.Key)
+		etag, there := loaded[uri]
+		switch {
+		case !there:
+			fresh = append(fresh, o)
+		case etag != o.ETag:
+			return nil, fail.New(fail.ArchiveChanged, "the object was loaded before with other content (ETag %s, now %s)", etag, o.ETag).At("%s", uri).
+				Try("append can't take rows back: restore the object, or correct the table and its %s__backfill_objects row by hand", p.w.TargetName())
+		}
+	}
+	return fresh, nil
+}
+
+// ObjectURI returns the full URI of an archived object's key.
+func ObjectURI(archive, key string) string { return archive + "/" + key }
+
+func (p *planner) result(head *runplan.Head, chunks []runplan.Chunk) *Result {
+	key := runstore.KeyOf(head)
+	return &Result{Head: head, Key: key, URI: p.w.Runs.URI(key), Chunks: chunks}
+}
+
+// replaced counts the rows that stand where the slices will load.
+func (p *planner) replaced(ctx context.Context, r *Result) error {
+	for _, slice := range r.Head.Slices {
+		n := int64(0)
+		if p.w.Dataset.Records.EventTime != nil {
+			var err error
+			if n, err = publish.WindowRows(ctx, p.s, p.w.Target(), slice.Window); err != nil {
+				return err
+			}
+		}
+		r.Rows = append(r.Rows, n)
+	}
+	return nil
+}
+
+// TotalRows returns the rows of the table that the plan replaces.
+func (r *Result) TotalRows() int64 {
+	var n int64
+	for _, rows := range r.Rows {
+		n += rows
+	}
+	return n
+}

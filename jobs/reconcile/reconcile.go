@@ -1,0 +1,232 @@
+// Package reconcile ties the three legs of a window out: what the receipts say
+// of the archive, what the warehouse read, and what the table holds now. It
+// trusts the ledger for what was committed and the table for what is there,
+// changes nothing, and keeps the report in staging.
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"backfill/internal/account"
+	"backfill/internal/fail"
+	"backfill/internal/kafka"
+	"backfill/internal/publish"
+	"backfill/internal/report"
+	"backfill/internal/runplan"
+	"backfill/internal/runstore"
+	"backfill/internal/tieout"
+	"backfill/jobs/workspace"
+)
+
+// Options say what to tie out.
+type Options struct {
+	Window kafka.Window
+	Keep   bool // keep the report in staging
+}
+
+// Result is the report and where it stands.
+type Result struct {
+	Report *report.Report
+	URI    string // "" when it was not kept
+}
+
+// Error returns the verdict as an error: nil when the window is reconciled.
+func (r *Result) Error() error {
+	switch tieout.Verdict(r.Report.Verdict) {
+	case tieout.NotReconciled:
+		return fail.New(fail.Break, "%s", r.Report.Sentence).
+			Try("the report lists every break; running the same backfill again replaces the window from the archive")
+	case tieout.Incomplete:
+		return fail.New(fail.Incomplete, "%s", r.Report.Sentence).
+			Try("the report lists what is unknown; a gap that is known can be declared in archive.gaps with its reason")
+	}
+	return nil
+}
+
+// Reconcile ties the window out.
+func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options) (*Result, error) {
+	rows, err := publish.Ledger(ctx, s, w.Target(), o.Window)
+	if err != nil {
+		return nil, err
+	}
+	parts, uncovered, err := cover(ours(w, rows), o.Window, w.Calendar())
+	if err != nil {
+		return nil, err
+	}
+	g := &gathering{w: w, o: o, in: tieout.Input{
+		Totals: len(w.Dataset.Reconcile.Totals), Archive: account.Cells{}, Stage: account.Cells{}, Inserted: account.Cells{},
+		Unknown: uncovered,
+	}}
+	for _, p := range parts {
+		if err := g.add(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	for _, gap := range w.Dataset.Archive.Gaps {
+		g.in.Declared = append(g.in.Declared, tieout.Gap{
+			Partition: kafka.TopicPartition{Topic: gap.Topic, Partition: gap.Partition},
+			Range:     account.Range{From: gap.From, To: gap.To}, Reason: gap.Reason,
+		})
+	}
+	if err := g.archiveNow(ctx); err != nil {
+		return nil, err
+	}
+	if g.in.Table, err = publish.TableCells(ctx, s, w.Target(), o.Window, w.Calendar()); err != nil {
+		return nil, err
+	}
+	result, err := tieout.Compare(g.in)
+	if err != nil {
+		return nil, fail.Wrap(err, fail.Internal, "comparing the legs")
+	}
+	return g.report(ctx, result)
+}
+
+// ours keeps the ledger rows of this dataset's scope.
+func ours(w *workspace.Workspace, rows []publish.LedgerRow) []publish.LedgerRow {
+	scope := w.Dataset.Table.Scope
+	if scope == "" {
+		scope = "all"
+	}
+	var out []publish.LedgerRow
+	for _, r := range rows {
+		if r.Scope == scope {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// gathering collects the legs.
+type gathering struct {
+	w     *workspace.Workspace
+	o     Options
+	in    tieout.Input
+	plans []report.Plan
+	heads []*runplan.Head
+	seen  map[string]bool // keys of planned objects
+}
+
+// add brings one plan's receipts and slices, cut to the days that count.
+func (g *gathering) add(ctx context.Context, p part) error {
+	head, err := g.w.Runs.Plan(ctx, p.planKey)
+	if err != nil {
+		return err
+	}
+	chunks, err := g.w.Runs.Chunks(ctx, head)
+	if err != nil {
+		return err
+	}
+	if g.seen == nil {
+		g.seen = map[string]bool{}
+	}
+	for _, c := range chunks {
+		receipt, err := g.w.Runs.ChunkReceipt(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if receipt == nil {
+			g.in.Unknown = append(g.in.Unknown, fmt.Sprintf("the receipt of a chunk of %s is gone from staging", c.Partition))
+			continue
+		}
+		for _, o := range c.Objects {
+			g.seen[o.Key+"\x00"+o.ETag] = true
+		}
+		g.in.Chunks = append(g.in.Chunks, tieout.Chunk{Partition: c.Partition, Counts: receipt.Counts})
+		if err := addDays(g.in.Archive, receipt.Counts.Cells, p.days); err != nil {
+			return err
+		}
+	}
+	for _, row := range p.rows {
+		receipt, err := g.w.Runs.Slice(ctx, row.ReceiptKey, row.ReceiptSHA256)
+		if err != nil {
+			return err
+		}
+		if err := addDays(g.in.Stage, receipt.Stage, p.days); err != nil {
+			return err
+		}
+		if err := addDays(g.in.Inserted, receipt.Inserted, p.days); err != nil {
+			return err
+		}
+	}
+	g.heads = append(g.heads, head)
+	g.plans = append(g.plans, report.Plan{Seq: int64(head.Seq), URI: g.w.Runs.URI(p.planKey), Days: p.text(), Slices: len(p.rows)})
+	return nil
+}
+
+// addDays adds the cells of the days that count; nil days count all.
+func addDays(to, cells account.Cells, days map[kafka.Day]bool) error {
+	for p, c := range cells {
+		if days != nil && !days[p.Day] {
+			continue
+		}
+		if err := to.At(p, len(c.Sums)).Add(c); err != nil {
+			return fail.Wrap(err, fail.Internal, "adding receipts")
+		}
+	}
+	return nil
+}
+
+// archiveNow lists the archive again: what came, went or changed since the
+// plans makes the result incomplete.
+func (g *gathering) archiveNow(ctx context.Context) error {
+	if len(g.heads) == 0 {
+		return nil
+	}
+	now, err := g.w.List(ctx)
+	if err != nil {
+		return err
+	}
+	added, found := 0, map[string]bool{}
+	for _, o := range now.Objects {
+		id := o.Key + "\x00" + o.ETag
+		found[id] = true
+		if !g.seen[id] {
+			added++
+		}
+	}
+	gone := 0
+	for id := range g.seen {
+		if !found[id] {
+			gone++
+		}
+	}
+	if added > 0 {
+		g.in.Unknown = append(g.in.Unknown, fmt.Sprintf("%d objects of the archive are new or were rewritten since the load; run the backfill again to include them", added))
+	}
+	if gone > 0 {
+		g.in.Unknown = append(g.in.Unknown, fmt.Sprintf("%d objects that were loaded are gone from the archive or were rewritten", gone))
+	}
+	return nil
+}
+
+// report builds and keeps the document.
+func (g *gathering) report(ctx context.Context, result *tieout.Result) (*Result, error) {
+	ds := g.w.Dataset
+	head := report.Head{
+		Dataset: ds.Name, Digest: ds.Digest, Run: string(runplan.NewRunID(ds.Digest, g.o.Window)), Target: g.w.TargetName(),
+		Scope: ds.Table.Scope, Calendar: ds.CalendarName, Zone: ds.Calendar, Version: g.w.Version, Window: g.o.Window,
+		Plans: g.plans, Written: g.w.Now(),
+	}
+	for _, i := range ds.Reconcile.Totals {
+		head.Totals = append(head.Totals, report.Column{Name: ds.Columns[i].Name, Scale: ds.Columns[i].Type.Scale})
+	}
+	for _, i := range ds.Reconcile.By {
+		head.By = append(head.By, ds.Columns[i].Name)
+	}
+	doc, err := report.New(head, result)
+	if err != nil {
+		return nil, fail.Wrap(err, fail.Internal, "writing the report")
+	}
+	out := &Result{Report: doc}
+	if !g.o.Keep {
+		return out, nil
+	}
+	body, err := doc.JSON()
+	if err != nil {
+		return nil, fail.Wrap(err, fail.Internal, "writing the report")
+	}
+	name := fmt.Sprintf("%s-%s.json", head.Written.UTC().Format("20060102T150405Z"), runstore.NewAttempt())
+	out.URI, err = g.w.Runs.PutReport(ctx, head.Target, runplan.RunID(head.Run), name, body)
+	return out, err
+}

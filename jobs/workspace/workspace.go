@@ -1,0 +1,176 @@
+// Package workspace opens what every job needs: the dataset, the archive, the
+// staging store and, on demand, one connection to the warehouse. It turns the
+// dataset into the options of the packages below and decides nothing.
+package workspace
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"time"
+
+	"go.uber.org/zap"
+
+	"backfill/internal/archive"
+	"backfill/internal/dataset"
+	"backfill/internal/fail"
+	"backfill/internal/kafka"
+	"backfill/internal/objstore"
+	"backfill/internal/publish"
+	"backfill/internal/redshift"
+	"backfill/internal/runplan"
+	"backfill/internal/runstore"
+)
+
+// Options are what main knows of the process.
+type Options struct {
+	Env     func(string) string
+	Log     *zap.Logger
+	Now     func() time.Time
+	Version string // of the program
+	By      string // who or what asked for the run
+	Image   string // digest of the container image; may be empty
+	Timeout time.Duration
+}
+
+// Workspace is an opened dataset.
+type Workspace struct {
+	Options
+	Dataset *dataset.Dataset
+	Archive *objstore.Store
+	Runs    *runstore.Store
+}
+
+// Open opens the archive and the staging store of the dataset.
+func Open(ctx context.Context, ds *dataset.Dataset, o Options) (*Workspace, error) {
+	if err := ds.NeedStaging(); err != nil {
+		return nil, err
+	}
+	arch, _, err := openStore(ctx, ds.Archive.URI)
+	if err != nil {
+		return nil, err
+	}
+	staging, uri, err := openStore(ctx, ds.Staging.URI)
+	if err != nil {
+		return nil, err
+	}
+	return &Workspace{Options: o, Dataset: ds, Archive: arch, Runs: runstore.New(staging, uri)}, nil
+}
+
+func openStore(ctx context.Context, text string) (*objstore.Store, objstore.URI, error) {
+	uri, err := objstore.ParseURI(text)
+	if err != nil {
+		return nil, uri, err
+	}
+	store, err := objstore.Open(ctx, uri, objstore.Options{})
+	return store, uri, err
+}
+
+// Listing is the archive as it is now.
+type Listing struct {
+	Objects []runplan.Input
+	Ignored map[string]int
+	Bytes   int64
+	ID      string
+}
+
+// List lists the archive by the dataset's layout.
+func (w *Workspace) List(ctx context.Context) (*Listing, error) {
+	layout, err := w.layout()
+	if err != nil {
+		return nil, err
+	}
+	found, err := archive.List(ctx, w.Archive, layout, archive.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	l := &Listing{Ignored: found.Ignored, Objects: make([]runplan.Input, 0, len(found.Objects))}
+	for _, o := range found.Objects {
+		l.Bytes += o.Size
+		l.Objects = append(l.Objects, runplan.Input{
+			Partition: o.Name.TopicPartition,
+			ObjectRef: runplan.ObjectRef{
+				Key: o.Key, Size: o.Size, ETag: o.ETag, Version: o.Version, First: o.Name.FirstOffset, Ordered: o.Name.Ordered,
+			},
+		})
+	}
+	l.ID = runplan.ListingID(l.Objects)
+	return l, nil
+}
+
+func (w *Workspace) layout() (archive.Layout, error) {
+	l := w.Dataset.Archive.Layout
+	if l.Name == dataset.LayoutConfluent {
+		return archive.Confluent(), nil
+	}
+	pattern, err := archive.Pattern(l.Pattern, l.Topic, l.Partition)
+	if err != nil {
+		return nil, err
+	}
+	return archive.Below(w.Archive.Root().Key, pattern), nil
+}
+
+// Open opens a planned object exactly as it was listed; it is the Source of scan.
+func (w *Workspace) Open(ctx context.Context, o runplan.ObjectRef) (io.ReadCloser, error) {
+	return w.Archive.Get(ctx, o.Key, objstore.Object{Key: o.Key, Size: o.Size, ETag: o.ETag, Version: o.Version})
+}
+
+// TargetName returns schema.table.
+func (w *Workspace) TargetName() string {
+	return w.Dataset.Table.Schema + "." + w.Dataset.Table.Name
+}
+
+// Target returns the table as publish needs it.
+func (w *Workspace) Target() publish.Target {
+	ds := w.Dataset
+	index := func(names []string) []int {
+		var list []int
+		for _, n := range names {
+			list = append(list, ds.ColumnIndex(n))
+		}
+		return list
+	}
+	t := ds.Table
+	return publish.Target{
+		Schema: t.Schema, Table: t.Name, Columns: ds.Columns, Scope: t.Scope, WindowColumn: t.WindowColumn,
+		Key: index(t.Key), LatestBy: index(t.LatestBy), NotLoaded: t.NotLoaded, Provenance: t.Provenance,
+		Totals: ds.Reconcile.Totals, By: ds.Reconcile.By, Buckets: ds.Reconcile.Buckets, Mode: string(t.Mode),
+	}
+}
+
+// Calendar returns a calendar of the dataset's zone.
+func (w *Workspace) Calendar() *kafka.Calendar { return kafka.NewCalendar(w.Dataset.Calendar) }
+
+// Connect opens one connection to the warehouse.
+func (w *Workspace) Connect(ctx context.Context) (*redshift.Conn, error) {
+	if err := w.Dataset.NeedWarehouse(); err != nil {
+		return nil, err
+	}
+	wh := w.Dataset.Warehouse
+	password := w.Env(wh.PasswordEnv)
+	if password == "" {
+		return nil, fail.New(fail.Credentials, "the warehouse's password is not set").At("%s", redactURL(wh.URL)).
+			Try("set the environment variable %s", wh.PasswordEnv)
+	}
+	tls := "verify-full"
+	if !wh.TLS {
+		tls = "off"
+	}
+	return redshift.Connect(ctx, redshift.Config{
+		URL: wh.URL, Password: password, TLS: tls, ApplicationName: "backfill", QueryGroup: "backfill",
+		StatementTimeout: w.Timeout, ConnectTimeout: 30 * time.Second,
+		OnNotice: func(text string) { w.Log.Debug(text) },
+	})
+}
+
+func redactURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "warehouse"
+	}
+	return u.Redacted()
+}
+
+// Step logs a step that is done.
+func (w *Workspace) Step(format string, args ...any) { w.Log.Info(fmt.Sprintf(format, args...)) }
