@@ -59,9 +59,13 @@ func parseDecimal(text []byte, precision, scale int) (int64, Reason) {
 	return n, fits
 }
 
-// appendWide appends a number with at most precision ≤ 38 digits, times ten to
+// appendWide appends a number with at most precision digits, 19 to 38, times ten to
 // the scale, as 16 bytes, big-endian two's complement.
 func appendWide(dst, text []byte, precision, scale int) ([]byte, Reason) {
+	if n, ok := scaleShort(text, min(scale, narrowDigits)); ok && scale <= narrowDigits {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(n>>63))
+		return binary.BigEndian.AppendUint64(dst, uint64(n)), fits
+	}
 	d, r := scaleText(text, precision, scale)
 	switch {
 	case r != fits:

@@ -126,7 +126,8 @@ func (s *Scanner) storeField(k *sink, t *token) {
 		}
 	case toWhere:
 		r.Where[k.index] = columns.Scalar{Kind: t.kind}
-		if t.kind != columns.Other && t.kind != columns.Absent {
+		switch t.kind {
+		case columns.Bool, columns.Number, columns.String:
 			r.Where[k.index].Text = t.text
 		}
 	}

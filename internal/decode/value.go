@@ -83,9 +83,10 @@ func (s *Scanner) object(n *node, p int) int {
 	if s.buf[p] == '}' {
 		return s.leave(p)
 	}
-	for at := int32(0); ; {
+	buf, at := s.buf, int32(0) // field 0 stands for the object's beginning
+	for {
 		next := n.fields[at].next
-		if key := n.fields[next].key; len(key) <= len(s.buf)-p && string(s.buf[p:p+len(key)]) == key {
+		if key := n.fields[next].key; len(key) <= len(buf)-p && string(buf[p:p+len(key)]) == key {
 			at, p = next, p+len(key)
 		} else if at, p = s.lookUp(n, at, p); p < 0 {
 			return -1
@@ -93,7 +94,7 @@ func (s *Scanner) object(n *node, p int) int {
 		if p = s.colon(p); p < 0 {
 			return -1
 		}
-		if to := fieldPlace(n, at); to != nil {
+		if to := n.fields[at].to; to != nil {
 			p = s.value(to, p)
 		} else {
 			p = s.skipValue(p)
@@ -101,12 +102,12 @@ func (s *Scanner) object(n *node, p int) int {
 		if p < 0 {
 			return -1
 		}
-		if s.buf[p] <= ' ' {
+		if buf[p] <= ' ' {
 			p = s.space(p)
 		}
-		switch s.buf[p] {
+		switch buf[p] {
 		case ',':
-			if p++; s.buf[p] <= ' ' {
+			if p++; buf[p] <= ' ' {
 				p = s.space(p)
 			}
 		case '}':
@@ -116,9 +117,6 @@ func (s *Scanner) object(n *node, p int) int {
 		}
 	}
 }
-
-// fieldPlace returns the place of a field; field 0 is an unknown key.
-func fieldPlace(n *node, at int32) *place { return n.fields[at].to }
 
 // lookUp finds the key at p when it is not the expected one. It returns the
 // field, 0 for a key that nobody wants, and the position behind the key.

@@ -1,6 +1,7 @@
 package parquetio
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/parquet-go/parquet-go"
@@ -46,10 +47,9 @@ type ordered struct {
 
 func (o ordered) Fields() []parquet.Field { return o.fields }
 
-// node returns the Parquet type of a column. Redshift converts nothing: each
-// type has the one physical and logical type that it loads from.
+// node returns the column's leaf.
 func (c *column) node() parquet.Node {
-	n := c.leaf()
+	n := parquet.Leaf(c.leaf())
 	if c.dictionary {
 		n = parquet.Encoded(n, &parquet.RLEDictionary)
 	} else {
@@ -61,86 +61,96 @@ func (c *column) node() parquet.Node {
 	return parquet.Optional(n)
 }
 
-func (c *column) leaf() parquet.Node {
+// leaf returns the column's Parquet type. Redshift converts nothing: each of
+// its types loads from one physical type and annotation.
+func (c *column) leaf() parquet.Type {
 	switch c.typ.Kind {
 	case schema.Smallint, schema.Integer:
-		return parquet.Leaf(parquet.Int32Type)
+		return leafType{Type: parquet.Int32Type}
 	case schema.Bigint:
-		return parquet.Leaf(parquet.Int64Type)
+		return leafType{Type: parquet.Int64Type}
 	case schema.Boolean:
-		return parquet.Leaf(parquet.BooleanType)
+		return leafType{Type: parquet.BooleanType}
 	case schema.Date:
-		return parquet.Date()
+		return annotatedAs(parquet.Date().Type())
 	case schema.Timestamp:
 		// Instants, so isAdjustedToUTC. The older annotation TIMESTAMP_MICROS,
 		// which is written beside it, means just that, and Redshift is known to
 		// load the UTC wall clock.
-		return parquet.Timestamp(parquet.Microsecond)
+		return annotatedAs(parquet.Timestamp(parquet.Microsecond).Type())
 	case schema.Decimal:
-		if c.typ.Shape() == schema.Wide {
-			return parquet.Leaf(unbounded{c.decimal(parquet.FixedLenByteArrayType(c.length)), wideBound(c.length, 0x80, 0), wideBound(c.length, 0x7f, 0xff)})
-		}
-		return parquet.Leaf(c.decimal(parquet.Int64Type))
+		return c.decimal()
 	}
-	if c.bounds {
-		return parquet.String()
+	t := annotatedAs(parquet.String().Type())
+	if !c.bounds {
+		// No UTF-8 text is below the empty one or above the byte 0xff.
+		t.low, t.high = parquet.ByteArrayValue([]byte{}), parquet.ByteArrayValue([]byte{0xff})
 	}
-	// No UTF-8 text is below the empty one or above the byte 0xff.
-	return parquet.Leaf(unbounded{parquet.String().Type(), parquet.ByteArrayValue([]byte{}), parquet.ByteArrayValue([]byte{0xff})})
+	return t
 }
 
-func (c *column) decimal(physical parquet.Type) parquet.Type {
-	return decimal{physical, format.DecimalType{Scale: int32(c.typ.Scale), Precision: int32(c.typ.Precision)}}
+// decimal does without parquet.Decimal, which logs a warning for fewer than ten
+// digits in 64 bits; that is how Redshift is known to load them.
+func (c *column) decimal() leafType {
+	converted := deprecated.Decimal
+	t := leafType{
+		Type:      parquet.Int64Type,
+		logical:   &format.LogicalType{Value: &format.DecimalType{Scale: int32(c.typ.Scale), Precision: int32(c.typ.Precision)}},
+		converted: &converted,
+	}
+	if c.typ.Shape() == schema.Wide {
+		t.Type, t.length = parquet.FixedLenByteArrayType(c.length), c.length
+		t.low, t.high = wideBound(c.length, 0x80, 0), wideBound(c.length, 0x7f, 0xff)
+	}
+	return t
 }
 
-// decimal is a physical type that carries decimals. parquet.Decimal makes the
-// same but logs a warning for fewer than ten digits in 64 bits, which is how
-// Redshift is known to load them.
-type decimal struct {
-	parquet.Type
-	annotation format.DecimalType
+// leafType declares a type as the writers do whose files are known to load: a
+// length for byte arrays of fixed length alone, no annotation of plain integers.
+// The library adds both.
+//
+// With low and high, pages don't say their smallest and largest value: long
+// texts would fill the footer, and the library compares wide decimals without
+// their sign. The page index still needs two values for each page, and the
+// library would put empty ones, by which a reader may skip rows. These bound
+// every value.
+type leafType struct {
+	parquet.Type // how values are stored
+	length       int
+	logical      *format.LogicalType
+	converted    *deprecated.ConvertedType
+	low, high    parquet.Value
 }
 
-func (d decimal) String() string { return d.annotation.String() }
-
-func (d decimal) LogicalType() *format.LogicalType {
-	return &format.LogicalType{Value: &d.annotation}
+// annotatedAs returns a leafType with the annotations of t.
+func annotatedAs(t parquet.Type) leafType {
+	return leafType{Type: t, logical: t.LogicalType(), converted: t.ConvertedType()}
 }
 
-func (d decimal) ConvertedType() *deprecated.ConvertedType {
-	t := deprecated.Decimal
-	return &t
+func (t leafType) Length() int                              { return t.length }
+func (t leafType) LogicalType() *format.LogicalType         { return t.logical }
+func (t leafType) ConvertedType() *deprecated.ConvertedType { return t.converted }
+
+func (t leafType) NewColumnIndexer(sizeLimit int) parquet.ColumnIndexer {
+	indexer := t.Type.NewColumnIndexer(sizeLimit)
+	if t.low.IsNull() {
+		return indexer
+	}
+	return fixedBounds{indexer, t.low, t.high}
 }
 
-// unbounded is a type whose pages don't say their smallest and largest value:
-// long texts would fill the footer, and the library compares wide decimals
-// without their sign. The page index still needs two values for each page, and
-// the library would put empty ones, by which a reader may skip rows; these are
-// bounds of every value.
-type unbounded struct {
-	parquet.Type
-	low, high parquet.Value
-}
-
-func (u unbounded) NewColumnIndexer(sizeLimit int) parquet.ColumnIndexer {
-	return unboundedIndexer{u.Type.NewColumnIndexer(sizeLimit), u.low, u.high}
-}
-
-type unboundedIndexer struct {
+type fixedBounds struct {
 	parquet.ColumnIndexer
 	low, high parquet.Value
 }
 
-func (i unboundedIndexer) IndexPage(numValues, numNulls int64, _, _ parquet.Value) {
+func (i fixedBounds) IndexPage(numValues, numNulls int64, _, _ parquet.Value) {
 	i.ColumnIndexer.IndexPage(numValues, numNulls, i.low, i.high)
 }
 
 // wideBound returns n bytes, the first of them given apart.
 func wideBound(n int, first, rest byte) parquet.Value {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = rest
-	}
+	b := bytes.Repeat([]byte{rest}, n)
 	b[0] = first
 	return parquet.FixedLenByteArrayValue(b)
 }

@@ -10,57 +10,67 @@ import (
 	"backfill/internal/schema"
 )
 
-func TestProbe(t *testing.T) {
-	var cols []schema.Column
-	for range 3 {
-		cols = append(cols, everyType()...)
-	}
+// TestMemoryStaysInsideItsBound writes what compresses worst and, in columns
+// that are declared to have few values, as many as fit.
+func TestMemoryStaysInsideItsBound(t *testing.T) {
+	cols := everyType()
 	for i := range cols {
-		cols[i].Name += string(rune('a' + i/20))
 		cols[i].Const = nil
 	}
-	o := Options{}
+	o := Options{PageBytes: 128 << 10, RowGroupBytes: 4 << 20}
 	r := rand.New(rand.NewPCG(1, 2))
+	noise := make([]byte, 1<<20)
+	for i := range noise {
+		noise[i] = byte(r.Uint32())
+	}
 	b := columns.NewBatch(cols)
 	b.N = columns.BatchRows
+	var before, now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
 	w, err := NewWriter(io.Discard, cols, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	peak := uint64(0)
-	for n := range 400 {
+	var peak int64
+	for n := range 120 {
 		for i := range cols {
+			v, c := &b.Cols[i], w.cols[i]
 			for row := range b.N {
-				v := &b.Cols[i]
-				if n == 0 {
-					fill(v, row, extremes(cols[i])[0])
-					continue
-				}
-				switch {
-				case v.Shape == schema.Int:
-					v.I[row] = r.Int64N(w.cols[i].high)
-				case v.Shape == schema.Wide:
+				switch v.Shape {
+				case schema.Int:
+					v.I[row] = r.Int64N(c.high)
+				case schema.Wide:
 					v.S[row] = wide64(r.Int64())
-				default:
-					s := make([]byte, min(cols[i].Type.Length, 60))
-					for j := range s {
-						s[j] = byte(r.Uint32())
-					}
-					v.S[row] = s
+				case schema.Bytes:
+					from := r.IntN(len(noise) - 200)
+					v.S[row] = noise[from : from+min(c.length, 200)]
 				}
 			}
 		}
 		if err := w.Write(b); err != nil {
 			t.Fatal(err)
 		}
-		if n%10 == 9 {
+		if n%5 == 0 {
 			runtime.GC()
-			runtime.ReadMemStats(&after)
-			peak = max(peak, after.HeapAlloc-before.HeapAlloc)
+			runtime.ReadMemStats(&now)
+			peak = max(peak, int64(now.HeapAlloc)-int64(before.HeapAlloc))
 		}
 	}
-	t.Logf("peak %d MB, bound %d MB, %d cols groups %d", peak>>20, MemoryBound(cols, o)>>20, len(cols), w.groups)
+	if bound := MemoryBound(cols, o); peak > bound || peak < bound/20 {
+		t.Errorf("%d KiB held, the bound is %d KiB", peak>>10, bound>>10)
+	}
+	t.Logf("%d KiB held of %d, %d row groups", peak>>10, MemoryBound(cols, o)>>10, w.groups)
+	runtime.KeepAlive(w)
+}
+
+func TestMemoryBoundGrowsWithItsParts(t *testing.T) {
+	cols := everyType()
+	small := MemoryBound(cols, Options{})
+	if got := MemoryBound(cols, Options{PageBytes: DefaultPageBytes, RowGroupBytes: DefaultRowGroupBytes}); got != small {
+		t.Errorf("the defaults hold %d, the zero options %d", got, small)
+	}
+	if MemoryBound(cols[1:], Options{}) >= small || MemoryBound(cols, Options{PageBytes: 1 << 20}) <= small || MemoryBound(cols, Options{RowGroupBytes: 64 << 20}) <= small {
+		t.Error("columns, pages or row groups are not in the bound")
+	}
 }

@@ -7,7 +7,7 @@
 //
 // It never changes a value: what does not fit its column's type is an error.
 // It opens no files, uploads nothing and starts no goroutines. convert writes
-// staging files with it, one Writer per worker.
+// staging files with it, one Writer per worker, sized by MemoryBound.
 package parquetio
 
 import (
@@ -63,13 +63,12 @@ type Writer struct {
 	opts Options
 
 	codec  *fastZstd
-	file   *parquet.GenericWriter[any] // kept from file to file
-	out    countingWriter
 	pages  pagePool
 	values []parquet.Value // one column's part of a batch
 
-	dirty bool  // file holds what was not finished
-	err   error // why nothing more is taken
+	file *parquet.GenericWriter[any]
+	out  countingWriter
+	err  error // why nothing more is taken
 
 	rows, groupRows, groups int64
 	flushed                 int64 // file.Size() when the row group began
@@ -91,35 +90,28 @@ func NewWriter(w io.Writer, cols []schema.Column, o Options) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating a Parquet writer: %w", err)
 	}
-	pw := &Writer{cols: list, opts: o, codec: codec, values: make([]parquet.Value, columns.BatchRows), dirty: true}
+	pw := &Writer{cols: list, opts: o, codec: codec, values: make([]parquet.Value, columns.BatchRows)}
 	pw.pages.BufferPool = parquet.NewBufferPool()
 	pw.Reset(w)
 	return pw, pw.err
 }
 
-// Reset drops what is unfinished and starts a file to out, keeping the memory
-// of a file that was closed.
+// Reset drops what is unfinished and starts a file to out.
+//
+// The library's writer serves one file alone. Reset by its own means, v0.32.0
+// loses the columns' paths in the footer, by which other readers find columns,
+// and keeps values of an unfinished file for the next one.
 func (w *Writer) Reset(out io.Writer) {
 	w.out = countingWriter{out: out}
 	w.rows, w.groupRows, w.groups, w.flushed = 0, 0, 0, 0
 	w.pages.written = 0
-	w.err = guard(func() error {
-		if w.dirty {
-			// Values of an unfinished file may stay in the library's buffers
-			// and reach the next one.
-			file, err := w.newFile()
-			if err != nil {
-				return err
-			}
-			w.file = file
-		}
-		w.file.Reset(&w.out)
-		return nil
+	w.err = guard(func() (err error) {
+		w.file, err = w.newFile()
+		return err
 	})
 	if w.err != nil {
 		w.err = fmt.Errorf("creating a Parquet writer: %w", w.err)
 	}
-	w.dirty = w.err != nil
 }
 
 // Write appends all rows of the batch, which is free afterwards. It fails when
@@ -128,7 +120,6 @@ func (w *Writer) Write(b *columns.Batch) error {
 	if w.err != nil {
 		return w.err
 	}
-	w.dirty = true
 	if err := guard(func() error { return w.write(b) }); err != nil {
 		w.err = fmt.Errorf("writing Parquet: %w", err)
 	}
@@ -140,12 +131,11 @@ func (w *Writer) Close() (Summary, error) {
 	if w.err != nil {
 		return Summary{}, w.err
 	}
-	w.dirty = true
 	if err := guard(w.finish); err != nil {
 		w.err = fmt.Errorf("finishing Parquet: %w", err)
 		return Summary{}, w.err
 	}
-	w.dirty, w.err = false, errClosed
+	w.file, w.err = nil, errClosed
 	return Summary{Rows: w.rows, Bytes: w.out.n, RowGroups: w.groups}, nil
 }
 
@@ -229,7 +219,7 @@ func (w *Writer) newFile() (*parquet.GenericWriter[any], error) {
 	if err != nil {
 		return nil, err
 	}
-	return parquet.NewGenericWriter[any](io.Discard, config), nil
+	return parquet.NewGenericWriter[any](&w.out, config), nil
 }
 
 // guard turns a panic of the Parquet library into an error.

@@ -157,8 +157,9 @@ const (
 )
 
 // Publish brings the plan into the table. Slices that the ledger has are not
-// done again. On an error, committed slices stay and the failed one changed
-// nothing, except with fail.Lost, where the next try asks the ledger.
+// done again. On an error, committed slices stay (the Result has them; it is nil
+// when no slice was tried) and the failed one changed nothing, except with
+// fail.Lost, where the next try asks the ledger.
 //
 // It fails with fail.Break when the stage or the changed slice differs from the
 // receipts, fail.Vanish when too many rows would be gone, fail.Stale when a

@@ -241,6 +241,27 @@ func TestConflictIsTriedAgain(t *testing.T) {
 	}
 }
 
+// Redshift may find a conflict at any statement, at COMMIT too.
+func TestConflictAnywhereInASlice(t *testing.T) {
+	for _, at := range []string{"begin", "lock", "read ledger", "guard", "read table", "delete", "insert ledger", "commit"} {
+		s, once, inSlice := newScene(t), false, false
+		s.w.onKind = func(kind string) error {
+			inSlice = inSlice || kind == "begin"
+			if inSlice && kind == at && !once {
+				once = true
+				return fail.New(fail.Conflict, "1023")
+			}
+			return nil
+		}
+		if _, err := s.publish(); err != nil || !once {
+			t.Errorf("at %s: %v", at, err)
+		}
+		if diff := s.w.target.compare(s.want(t), s.w.table); len(diff) > 0 || len(s.w.ledger) != 3 {
+			t.Errorf("at %s: %v, %d ledger rows", at, diff, len(s.w.ledger))
+		}
+	}
+}
+
 func TestConflictStopsWithTheContext(t *testing.T) {
 	s := newScene(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -487,6 +508,57 @@ func TestLoadsThatContradictThemselves(t *testing.T) {
 		if _, err := s.publish(); err == nil || err.Error() != test.want || len(s.w.log) > 0 {
 			t.Errorf("%s: got %v after %v\nwant %s", test.name, err, s.w.log, test.want)
 		}
+	}
+}
+
+func TestAppendNeedsItsObjects(t *testing.T) {
+	s := newAppend(t)
+	s.load.Objects = nil
+	if _, err := s.publish(); err == nil || err.Error() != "payroll.events: publishing a plan: an append without objects could be loaded twice" {
+		t.Errorf("%v", err)
+	}
+	s = newAppend(t)
+	s.load.Objects = append(s.load.Objects, s.load.Objects[0])
+	if _, err := s.publish(); err == nil || err.Error() != "changing slice 1 of 1 (all rows): s3://a/1: the plan names an object twice" {
+		t.Errorf("%v", err)
+	}
+}
+
+// Objects are written in portions that stay far below the limits of a statement.
+func TestManyObjects(t *testing.T) {
+	s := newAppend(t)
+	s.load.Objects = nil
+	for i := range 1001 {
+		s.load.Objects = append(s.load.Objects, LoadedObject{URI: fmt.Sprint("s3://a/", i), ETag: "e"})
+	}
+	if _, err := s.publish(); err != nil || len(s.w.objects) != 1001 {
+		t.Errorf("%v, %d objects", err, len(s.w.objects))
+	}
+	portions := 0
+	for _, kind := range s.w.log {
+		if kind == "insert objects" {
+			portions++
+		}
+	}
+	if portions != 3 {
+		t.Errorf("%d statements", portions)
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	for try := 1; try < maxTries; try++ {
+		full := firstBackoff << (try - 1)
+		if d := backoff(try); d < full/2 || d >= full {
+			t.Errorf("try %d: %s of %s", try, d, full)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := sleepFor(ctx, firstBackoff<<20); err != context.Canceled {
+		t.Error(err)
+	}
+	if err := sleepFor(context.Background(), 1); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -25,6 +25,8 @@ func checkLoad(t *target, l Load) error {
 		return wrong("%d rows and no manifest", l.Rows)
 	case sumRows(l.Expected) != l.Rows:
 		return wrong("the receipts' cells have %d rows, the manifest %d", sumRows(l.Expected), l.Rows)
+	case t.Mode == Append && l.Rows > 0 && len(l.Objects) == 0:
+		return wrong("an append without objects could be loaded twice")
 	case l.AllowVanish < 0:
 		return fail.New(fail.Usage, "the number of rows that may vanish is negative: %d", l.AllowVanish)
 	case len(l.Reason) > maxReason || len(l.RequestedBy) > maxRequestedBy || len(l.Image) > maxImage:

@@ -38,16 +38,17 @@ func classify(err error) *fail.Error {
 	// The login never got so far as an answer: name, route, refused port, TLS.
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
-		return fail.Wrap(errors.Unwrap(connect), fail.Network, "connecting to the warehouse")
+		return fail.New(fail.Network, "connecting to the warehouse: %s", oneLine(errors.Unwrap(connect).Error())) // one line per address
 	}
 	// The peer or something between closed the socket.
 	var network *net.OpError
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &network) {
 		return fail.Wrap(err, fail.Network, "the connection to the warehouse was lost")
 	}
-	// The driver refuses to use a connection that it has closed.
+	// What the driver says of a connection that it has closed, be it long ago or
+	// under this very statement.
 	if pgconn.SafeToRetry(err) {
-		return fail.Wrap(err, fail.Network, "the connection to the warehouse is closed")
+		return fail.Wrap(err, fail.Network, "the connection to the warehouse was lost")
 	}
 	return fail.Wrap(err, fail.Internal, "talking to the warehouse")
 }

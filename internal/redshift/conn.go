@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"backfill/internal/fail"
 )
 
-// Scanner reads the values of one row into pointers, in column order. NULL
-// needs a pointer to a pointer. It is an alias so that a caller's own
+// Scanner reads the values of one row, in column order, into *string and
+// *int64, and into **string and **int64 where NULL can be. It is an alias so that a caller's own
 // interface with this method is the same type.
 type Scanner = interface {
 	Scan(dest ...any) error
@@ -39,7 +38,7 @@ func (c *Conn) Query(ctx context.Context, sql string, scan func(Scanner) error, 
 	rows, err := c.pg.Query(ctx, sql, args...)
 	if err == nil {
 		for rows.Next() {
-			if err = scan(rows); err != nil {
+			if err = scan(textRow(rows.RawValues())); err != nil {
 				err = scanFailure{err}
 				break
 			}
@@ -65,12 +64,20 @@ func (c *Conn) Begin(ctx context.Context) error {
 	return err
 }
 
-// Commit ends the transaction. When the connection is lost the outcome is
-// unknown and the error is fail.Lost; on any other error nothing was changed.
+// Commit ends the transaction. When it was sent and no answer came, the outcome
+// is unknown and the error is fail.Lost; on any other error nothing was changed.
 func (c *Conn) Commit(ctx context.Context) error {
+	// Asked before sending: afterwards the driver calls a connection that broke
+	// under the statement "closed", as if nothing had been sent.
+	if err := ctx.Err(); err != nil {
+		return fail.Wrap(err, fail.Network, "stopped before COMMIT")
+	}
+	if c.pg.IsClosed() {
+		return fail.New(fail.Network, "the connection to the warehouse was lost before COMMIT")
+	}
 	tag, err := c.pg.Exec(ctx, "COMMIT")
 	if err != nil {
-		return lostAtCommit(err, c.failure(ctx, err))
+		return c.commitFailure(ctx, err)
 	}
 	if tag.String() == "ROLLBACK" {
 		return fail.New(fail.Internal, "the transaction had failed before COMMIT and was rolled back")
@@ -78,16 +85,13 @@ func (c *Conn) Commit(ctx context.Context) error {
 	return nil
 }
 
-// lostAtCommit turns a failure without an answer of the server into fail.Lost.
-func lostAtCommit(err error, as *fail.Error) error {
+func (c *Conn) commitFailure(ctx context.Context, err error) *fail.Error {
+	as := c.failure(ctx, err)
 	var answer *pgconn.PgError
 	if errors.As(err, &answer) && as.Code != fail.Network {
 		return as
 	}
-	if pgconn.SafeToRetry(err) {
-		return as // nothing was sent
-	}
-	return fail.Wrap(err, fail.Lost, "the connection was lost at COMMIT, the outcome is unknown").
+	return fail.Wrap(as, fail.Lost, "the connection was lost at COMMIT, the outcome is unknown").
 		Try("run the same command again: it asks the ledger first")
 }
 
@@ -141,9 +145,7 @@ func (c *Conn) failure(ctx context.Context, err error) *fail.Error {
 		return fail.Wrap(stopped, fail.Network, "the statement was stopped")
 	}
 	if f.Code == fail.Internal && c.pg.IsClosed() {
-		return fail.Wrap(err, fail.Network, "the connection to the warehouse is closed")
+		return fail.Wrap(err, fail.Network, "the connection to the warehouse was lost")
 	}
 	return f
 }
-
-var _ Scanner = pgx.Rows(nil)

@@ -16,21 +16,23 @@ const maxSentence = 600
 // personal.
 func sentence(e *pgconn.PgError) string {
 	message := valueInMessage.ReplaceAllString(oneLine(e.Message), "$1 (value left out)")
-	context, code := envelope(e.Detail)
-	switch {
+	fields := envelope(e.Detail)
+	text := message
+	switch context := fields["context"]; {
 	case context != "":
-		text := explain(context)
-		if message != "" && message != "Spectrum Scan Error" && !strings.Contains(text, message) && !strings.Contains(message, text) {
+		text = explain(context)
+		if message != "Spectrum Scan Error" && !strings.Contains(text, message) && !strings.Contains(message, text) {
 			text = message + ": " + text
 		}
-		if code != "" {
-			text += " (code " + code + ")"
-		}
-		return cut(text)
-	case e.Detail != "" && quotedDetail(e.Code):
-		return cut(message + ": " + explain(oneLine(e.Detail)))
+	case len(fields) == 0 && e.Detail != "" && quotedDetail(e.Code):
+		text = message + ": " + explain(oneLine(e.Detail))
+	default:
+		text = explain(message)
 	}
-	return cut(explain(message))
+	if code := fields["code"]; code != "" {
+		text += " (code " + code + ")"
+	}
+	return cut(text)
 }
 
 // quotedDetail says that the detail of this SQLSTATE names objects, not values.
@@ -44,25 +46,23 @@ var valueInMessage = regexp.MustCompile(`^((?i:invalid input syntax|invalid digi
 
 var envelopeLine = regexp.MustCompile(`^\s*(error|code|context|query|location|process):\s*(.*)$`)
 
-// envelope reads the lines of an error raised on the compute nodes. A context
-// may run over several lines.
-func envelope(detail string) (context, code string) {
+// envelope reads the fields of an error raised on the compute nodes; none when
+// the detail is no envelope. A field may run over several lines.
+func envelope(detail string) map[string]string {
+	fields := map[string]string{}
 	field := ""
-	var parts []string
 	for line := range strings.Lines(detail) {
-		line = strings.TrimRight(line, "\r\n")
-		if m := envelopeLine.FindStringSubmatch(line); m != nil {
-			field = m[1]
-			line = m[2]
-			if field == "code" {
-				code = strings.TrimSpace(line)
-			}
+		if m := envelopeLine.FindStringSubmatch(strings.TrimRight(line, "\r\n")); m != nil {
+			field, line = m[1], m[2]
 		}
-		if field == "context" {
-			parts = append(parts, line)
+		if field != "" {
+			fields[field] = oneLine(fields[field] + " " + line)
 		}
 	}
-	return errorID.ReplaceAllString(oneLine(strings.Join(parts, " ")), ""), code
+	if context, ok := fields["context"]; ok {
+		fields["context"] = errorID.ReplaceAllString(context, "")
+	}
+	return fields
 }
 
 var errorID = regexp.MustCompile(`\s*\[ErrorId: [^\]]*\]\s*$`)

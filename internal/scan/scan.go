@@ -127,7 +127,9 @@ func New(o Options) (*Scanner, error) {
 func spec(ds *dataset.Dataset, stage []schema.Column) decode.Spec {
 	sp := decode.Spec{Columns: stage, Partition: ds.Records.Partition, Offset: ds.Records.Offset}
 	if f := ds.Records.EventTime; f != nil {
-		sp.EventTime = &decode.TimeField{Path: f.Path, Zone: f.Zone, Fraction: f.Fraction, Unit: unit(f.Unit)}
+		// Digits past microseconds don't make a record undatable: its window is
+		// known, and the column decides whether it is rejected.
+		sp.EventTime = &decode.TimeField{Path: f.Path, Zone: f.Zone, Fraction: schema.FloorFraction, Unit: unit(f.Unit)}
 	}
 	if ds.Records.Timestamp != nil {
 		sp.Timestamp = &decode.TimeField{Path: ds.Records.Timestamp}

@@ -199,11 +199,7 @@ func (b *binder) selectCore(s *selectCore, parent *scope) (string, []output, *sc
 	}
 	sql += tail
 	if s.top != nil {
-		n, err := b.expr(s.top, sc)
-		if err != nil || !n.t.isInt() {
-			return "", nil, nil, errorf("42804", "argument of TOP must be type integer")
-		}
-		sql = "SELECT * FROM (" + sql + " LIMIT " + n.sql + ")"
+		return "", nil, nil, strict("TOP inside a set operation is not supported")
 	}
 	return sql, cols, sc, nil
 }

@@ -204,7 +204,11 @@ func (s *session) makeTable(ctx context.Context, st *createTable, schema string,
 		rel.columns = append(rel.columns, c)
 		rows = append(rows, insertColumn(columns, oid, i+1, d, sequence))
 	}
-	stmts = append(stmts, "CREATE TABLE "+name+" ("+strings.Join(cols, ", ")+")",
+	create := "CREATE TABLE "
+	if st.temp {
+		create = "CREATE TEMP TABLE "
+	}
+	stmts = append(stmts, create+name+" ("+strings.Join(cols, ", ")+")",
 		fmt.Sprintf("INSERT INTO %s VALUES (%d,%s,%s,%s,%s,%s)", tables, oid, quoteText(schema), quoteText(st.table.name), quoteText(s.user),
 			quoteText(st.distStyle), quoteText(strings.Join(st.sortKey, ","))))
 	stmts = append(stmts, rows...)

@@ -51,7 +51,7 @@ func dial(t *testing.T, s *Server, options string) *pgx.Conn {
 }
 
 // exec runs statements by the simple protocol.
-func exec(t *testing.T, c *pgx.Conn, stmts ...string) {
+func execAll(t *testing.T, c *pgx.Conn, stmts ...string) {
 	t.Helper()
 	for _, q := range stmts {
 		if _, err := c.Exec(context.Background(), q); err != nil {

@@ -13,6 +13,9 @@ func (p *parser) query() (*query, error) {
 	if q.body, err = p.setExpr(); err != nil {
 		return nil, err
 	}
+	if s, ok := q.body.(*selectCore); ok {
+		q.limit, s.top = s.top, nil // TOP n is LIMIT n
+	}
 	if p.isWord("order") {
 		if q.order, err = p.orderBy(); err != nil {
 			return nil, err

@@ -11,7 +11,7 @@ import (
 func TestSmoke(t *testing.T) {
 	s := startServer(t, nil)
 	c := dial(t, s, "")
-	exec(t, c, "CREATE TABLE t (a INT NOT NULL, b VARCHAR(10), d DECIMAL(18,2) DEFAULT 1.5, c CHAR(3))",
+	execAll(t, c, "CREATE TABLE t (a INT NOT NULL, b VARCHAR(10), d DECIMAL(18,2) DEFAULT 1.5, c CHAR(3))",
 		"INSERT INTO t VALUES (1,'x',2.5,'ab'), (2,NULL,DEFAULT,NULL)", "BEGIN", "LOCK TABLE t", "DELETE FROM t WHERE a = 2", "COMMIT")
 	if got := table(t, c, "SELECT * FROM t"); !reflect.DeepEqual(got, [][]string{{"1", "x", "2.50", "ab "}}) {
 		t.Fatal(got)
