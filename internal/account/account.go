@@ -10,10 +10,15 @@ package account
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"backfill/internal/kafka"
 )
+
+// recordsRead names the sum of all dispositions.
+const recordsRead = "records_read"
 
 // Disposition is the one class in which an archived record ends. The order of
 // the constants is the order in which they are decided.
@@ -50,7 +55,8 @@ func Dispositions() []Disposition {
 }
 
 // Tally counts records by disposition. In JSON it is an object of all names
-// plus "records_read", which reading checks.
+// plus "records_read"; reading it fails when a name is missing or the numbers
+// don't add up.
 type Tally [dispositions]int64
 
 // Read returns the number of records read: the sum of all dispositions.
@@ -72,7 +78,7 @@ func (t *Tally) Add(other Tally) {
 // MarshalJSON writes the object described at Tally.
 func (t Tally) MarshalJSON() ([]byte, error) {
 	var b strings.Builder
-	fmt.Fprintf(&b, `{"records_read":%d`, t.Read())
+	fmt.Fprintf(&b, `{%q:%d`, recordsRead, t.Read())
 	for i, c := range t {
 		fmt.Fprintf(&b, `,%q:%d`, Disposition(i), c)
 	}
@@ -86,34 +92,53 @@ func (t *Tally) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return fmt.Errorf("reading a tally: %w", err)
 	}
-	for i := range t {
-		t[i] = m[Disposition(i).String()]
+	read, ok := m[recordsRead]
+	if !ok || len(m) != len(t)+1 {
+		return fmt.Errorf("reading a tally: %d entries, want %s and %d dispositions", len(m), recordsRead, len(t))
 	}
-	if t.Read() != m["records_read"] {
-		return fmt.Errorf("reading a tally: dispositions add up to %d, records read are %d", t.Read(), m["records_read"])
+	for i := range t {
+		name := Disposition(i).String()
+		if t[i], ok = m[name]; !ok || t[i] < 0 {
+			return fmt.Errorf("reading a tally: %s is missing or negative", name)
+		}
+	}
+	if t.Read() != read {
+		return fmt.Errorf("reading a tally: dispositions add up to %d, records read are %d", t.Read(), read)
 	}
 	return nil
 }
 
 // Group is the values of the columns that money is totalled by, in dataset
-// order, packed into one comparable string. The zero Group has no columns.
+// order, packed into one comparable string: different values never give the
+// same Group. The zero Group has no columns.
 type Group string
 
+// Values are joined by the separator, NULL is one mark. A byte of a value that
+// is one of these three is written as groupEscape and the byte plus groupShift.
 const (
-	groupSeparator = "\x1f"
-	groupNull      = "\x00"
+	groupSeparator = '\x1f'
+	groupNull      = '\x00'
+	groupEscape    = '\x1b'
+	groupShift     = 0x40
 )
 
 // AppendGroup appends one value to a packed group; first says that it is the
 // first column. A NULL is given as null=true.
 func AppendGroup(buf []byte, value []byte, null, first bool) []byte {
 	if !first {
-		buf = append(buf, groupSeparator...)
+		buf = append(buf, groupSeparator)
 	}
 	if null {
-		return append(buf, groupNull...)
+		return append(buf, groupNull)
 	}
-	return append(buf, value...)
+	for _, c := range value {
+		if c == groupSeparator || c == groupNull || c == groupEscape {
+			buf = append(buf, groupEscape)
+			c += groupShift
+		}
+		buf = append(buf, c)
+	}
+	return buf
 }
 
 // Values unpacks the group; a nil entry is NULL. n is the number of columns.
@@ -121,21 +146,60 @@ func (g Group) Values(n int) []*string {
 	if n == 0 {
 		return nil
 	}
-	parts := strings.SplitN(string(g), groupSeparator, n)
-	out := make([]*string, len(parts))
-	for i, p := range parts {
-		if p != groupNull {
-			out[i] = &p
+	out := make([]*string, 0, n)
+	for part := range strings.SplitSeq(string(g), string(groupSeparator)) {
+		if part == string(groupNull) {
+			out = append(out, nil)
+			continue
 		}
+		value := unescape(part)
+		out = append(out, &value)
 	}
 	return out
 }
 
-// String gives the values for people: joined by " / ", NULL as "null".
-func (g Group) String() string {
-	s := strings.ReplaceAll(string(g), groupNull, "null")
-	return strings.ReplaceAll(s, groupSeparator, " / ")
+func unescape(part string) string {
+	if strings.IndexByte(part, groupEscape) < 0 {
+		return part
+	}
+	value := make([]byte, 0, len(part))
+	for i := 0; i < len(part); i++ {
+		c := part[i]
+		if c == groupEscape && i+1 < len(part) {
+			i++
+			c = part[i] - groupShift
+		}
+		value = append(value, c)
+	}
+	return string(value)
 }
+
+// String gives the values for people, see GroupText; "" for the zero Group.
+func (g Group) String() string {
+	if g == "" {
+		return ""
+	}
+	return GroupText(g.Values(1))
+}
+
+// GroupText gives a group's values for people, joined by " / ". A nil entry is
+// null; text that people could misread or a terminal would act on is quoted.
+func GroupText(values []*string) string {
+	parts := make([]string, len(values))
+	for i, v := range values {
+		switch {
+		case v == nil:
+			parts[i] = "null"
+		case *v == "" || *v == "null" || strings.TrimSpace(*v) != *v || strings.ContainsFunc(*v, unprintable):
+			parts[i] = strconv.Quote(*v)
+		default:
+			parts[i] = *v
+		}
+	}
+	return strings.Join(parts, " / ")
+}
+
+func unprintable(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }
 
 // Place says which rows a cell holds.
 type Place struct {

@@ -27,7 +27,7 @@ func (c *Cell) Equal(o *Cell) bool {
 
 // SameMoney reports whether all money sums and their counts are equal.
 func (c *Cell) SameMoney(o *Cell) bool {
-	if len(c.Sums) != len(o.Sums) {
+	if len(c.Sums) != len(o.Sums) || len(c.Counts) != len(o.Counts) {
 		return false
 	}
 	for i := range c.Sums {
@@ -154,6 +154,9 @@ func (cs *Cells) UnmarshalJSON(text []byte) error {
 	for _, e := range list {
 		if e.Cell == nil {
 			return fmt.Errorf("reading cells: an entry without counts")
+		}
+		if len(e.Sums) != len(e.Counts) {
+			return fmt.Errorf("reading cells: %s/%d %s has %d sums and %d counts", e.Topic, e.Partition, e.Day, len(e.Sums), len(e.Counts))
 		}
 		if _, twice := (*cs)[e.Place]; twice {
 			return fmt.Errorf("reading cells: %s/%d %s stands twice", e.Topic, e.Partition, e.Day)

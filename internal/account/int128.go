@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/bits"
+	"strings"
 )
 
 // Int128 is an exact signed 128-bit integer: sums of offsets, of hash lanes
@@ -97,27 +98,29 @@ func ParseInt128(s string) (Int128, error) {
 	return fromBig(b)
 }
 
-// ParseDecimal reads a decimal text with at most scale digits after the point
-// as an integer scaled by 10^scale.
+// ParseDecimal reads a decimal text without exponent, with at most scale digits
+// after the point, as an integer scaled by 10^scale.
 func ParseDecimal(s string, scale int) (Int128, error) {
-	digits, frac := s, ""
-	for i := range len(s) {
-		if s[i] == '.' {
-			digits, frac = s[:i], s[i+1:]
-			break
-		}
+	digits, frac, _ := strings.Cut(s, ".")
+	if !strings.ContainsAny(digits+frac, "0123456789") || strings.ContainsAny(frac, "+-") {
+		return Int128{}, fmt.Errorf("reading a decimal: %q is not one", s)
 	}
 	if len(frac) > scale {
 		return Int128{}, fmt.Errorf("reading a decimal: %q has more than %d digits after the point", s, scale)
 	}
-	for len(frac) < scale {
-		frac += "0"
+	n, err := ParseInt128(digits + frac + strings.Repeat("0", scale-len(frac)))
+	if err != nil {
+		return Int128{}, fmt.Errorf("reading a decimal: %q is not one of 128 bits", s)
 	}
-	return ParseInt128(digits + frac)
+	return n, nil
 }
 
 func fromBig(b *big.Int) (Int128, error) {
-	if b.BitLen() > 127 {
+	size := b
+	if b.Sign() < 0 {
+		size = new(big.Int).Not(b) // two's complement: one more below zero than above
+	}
+	if size.BitLen() > 127 {
 		return Int128{}, fmt.Errorf("reading an integer: %s does not fit in 128 bits", b)
 	}
 	abs := new(big.Int).Abs(b)

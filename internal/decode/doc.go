@@ -14,10 +14,11 @@
 // The parts, one file each:
 //
 //   - spec.go compiles what is wanted into a Program; tree.go is its tree of
-//     paths, with the places where values go.
-//   - scan.go finds records in the stream (values in a row, or the elements of
-//     one array); block.go holds the bytes; skip.go steps over a record that
-//     can't be read, to the line after it.
+//     paths, with the places where values go; record.go and reason.go are what
+//     the caller gets to see.
+//   - scan.go reads record after record; frame.go finds where one begins (values
+//     in a row, or the elements of an array); block.go holds the bytes; skip.go
+//     steps over a record that can't be read, to the line after it.
 //   - value.go, text.go and syntax.go read one JSON value by RFC 8259 and no
 //     more leniently; what nobody wants is checked and stepped over.
 //   - store.go turns a value into what its column holds, with decimal.go,

@@ -93,8 +93,11 @@ func (s *Scanner) Scan(b *columns.Batch, admit func(*Record) bool) error {
 		}
 		s.row = b.N
 		if s.step() == hungry {
+			if s.eof && handed == 0 {
+				return io.EOF
+			}
 			if s.eof {
-				return s.ending(handed)
+				return nil
 			}
 			s.starved = true
 			continue
@@ -120,13 +123,6 @@ func (s *Scanner) start(b *columns.Batch) error {
 	s.cols = b.Cols
 	s.arena = s.arena[:0]
 	return nil
-}
-
-func (s *Scanner) ending(handed int) error {
-	if handed > 0 {
-		return nil
-	}
-	return io.EOF
 }
 
 // step reads one record.

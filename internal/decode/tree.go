@@ -133,7 +133,7 @@ const (
 	toSuper
 	lastColumnOp = toSuper
 
-	toEventTime = iota + 1
+	toEventTime op = iota + 1
 	toKafkaTime
 	toPartition
 	toOffset

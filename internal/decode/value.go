@@ -91,7 +91,9 @@ func (s *Scanner) object(n *node, p int) int {
 		} else if at, p = s.lookUp(n, at, p); p < 0 {
 			return -1
 		}
-		if p = s.colon(p); p < 0 {
+		if buf[p] == ':' && buf[p+1] > ' ' {
+			p++
+		} else if p = s.colon(p); p < 0 {
 			return -1
 		}
 		if to := n.fields[at].to; to != nil {

@@ -14,48 +14,47 @@ const (
 	BadWindow     Code = "bad_window"     // the window is empty, reversed or not a time
 	BadDataset    Code = "bad_dataset"    // the dataset file is wrong, at file:line:column
 	NotFoundInput Code = "input_missing"  // a file, plan or bucket named by the user does not exist
-	Credentials   Code = "credentials"    // a secret is missing or the login was refused
-	Permission    Code = "permission"     // a right is missing
-	TableMissing  Code = "table_missing"  // the target table does not exist
-	TableDiffers  Code = "table_differs"  // the target table's columns do not fit the dataset
 	Memory        Code = "memory_setting" // the memory limit can't work
 
-	Network   Code = "network"        // no connection, time-out, reset
-	Throttled Code = "throttled"      // the service asked to slow down
-	Conflict  Code = "conflict"       // a serialization conflict, deadlock or lock time-out in the warehouse
-	Lost      Code = "outcome_lost"   // the connection was lost and the outcome is unknown; the next try asks the ledger
-	Service   Code = "service"        // the service failed on its side
-	Disk      Code = "disk_full"      // no space left
-	Stale     Code = "plan_overtaken" // a newer plan changed the same rows first
+	Credentials Code = "credentials"  // a secret is missing or the login was refused
+	Permission  Code = "permission"   // a right is missing
+	Network     Code = "network"      // no connection, time-out, reset
+	Throttled   Code = "throttled"    // the service asked to slow down
+	Conflict    Code = "conflict"     // a serialization conflict, deadlock or lock time-out in the warehouse
+	Lost        Code = "outcome_lost" // the connection was lost and the outcome is unknown; the next try asks the ledger
+	Service     Code = "service"      // the service failed on its side
+	Disk        Code = "disk_full"    // no space left
 
-	Damaged        Code = "archive_damaged" // an object can't be read to its end
-	ArchiveChanged Code = "archive_changed" // a planned object changed or vanished
-	BadLayout      Code = "bad_layout"      // a key fits no layout
-	Rejects        Code = "too_many_rejects"
-	Vanish         Code = "rows_would_vanish"
-	EmptyWindow    Code = "empty_window"
-	LoadRefused    Code = "load_refused" // the warehouse refused the data
-	Corrupt        Code = "staging_corrupt"
+	TableMissing   Code = "table_missing"     // the target table does not exist
+	TableDiffers   Code = "table_differs"     // the target table's columns do not fit the dataset
+	Stale          Code = "plan_overtaken"    // a newer plan changed the same rows first
+	Damaged        Code = "archive_damaged"   // an object can't be read to its end
+	ArchiveChanged Code = "archive_changed"   // a planned object changed or vanished
+	BadLayout      Code = "bad_layout"        // a key fits no layout
+	Rejects        Code = "too_many_rejects"  // more records in quarantine than the dataset allows
+	Vanish         Code = "rows_would_vanish" // the load would drop rows that the archive does not explain
+	EmptyWindow    Code = "empty_window"      // the archive holds nothing for the window
+	LoadRefused    Code = "load_refused"      // the warehouse refused the data
+	Corrupt        Code = "staging_corrupt"   // a plan or receipt is not as it was written
 
 	Break      Code = "break"      // legs differ
 	Incomplete Code = "incomplete" // something is unknown
 	Unsettled  Code = "unsettled"  // the window is not settled yet
 
-	Nothing Code = "nothing_to_do"
+	Nothing Code = "nothing_to_do" // archive and warehouse hold nothing for the window
 )
 
 // exits is the one table from code to exit code.
 var exits = map[Code]Exit{
 	Internal: ExitInternal,
 
-	Usage: ExitUsage, BadWindow: ExitUsage, BadDataset: ExitUsage, NotFoundInput: ExitUsage, Credentials: ExitEnvironment,
-	Permission: ExitEnvironment, TableMissing: ExitData, TableDiffers: ExitData, Memory: ExitUsage,
+	Usage: ExitUsage, BadWindow: ExitUsage, BadDataset: ExitUsage, NotFoundInput: ExitUsage, Memory: ExitUsage,
 
-	Network: ExitEnvironment, Throttled: ExitEnvironment, Conflict: ExitEnvironment, Lost: ExitEnvironment,
-	Service: ExitEnvironment, Disk: ExitEnvironment, Stale: ExitData,
+	Credentials: ExitEnvironment, Permission: ExitEnvironment, Network: ExitEnvironment, Throttled: ExitEnvironment,
+	Conflict: ExitEnvironment, Lost: ExitEnvironment, Service: ExitEnvironment, Disk: ExitEnvironment,
 
-	Damaged: ExitData, ArchiveChanged: ExitData, BadLayout: ExitData, Rejects: ExitData, Vanish: ExitData,
-	EmptyWindow: ExitData, LoadRefused: ExitData, Corrupt: ExitData,
+	TableMissing: ExitData, TableDiffers: ExitData, Stale: ExitData, Damaged: ExitData, ArchiveChanged: ExitData,
+	BadLayout: ExitData, Rejects: ExitData, Vanish: ExitData, EmptyWindow: ExitData, LoadRefused: ExitData, Corrupt: ExitData,
 
 	Break: ExitBreak, Incomplete: ExitIncomplete, Unsettled: ExitIncomplete,
 

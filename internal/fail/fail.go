@@ -101,17 +101,22 @@ func CodeOf(err error) Code {
 // Is reports whether the outermost *Error in err's chain has the code.
 func Is(err error, code Code) bool { return err != nil && CodeOf(err) == code }
 
-// HintOf returns the first hint found in err's chain, or "".
+// HintOf returns the outermost hint found in err's chain, or "".
 func HintOf(err error) string {
-	for err != nil {
-		var e *Error
-		if !errors.As(err, &e) {
-			return ""
-		}
+	switch e := err.(type) {
+	case *Error:
 		if e.Hint != "" {
 			return e.Hint
 		}
-		err = e.Err
+		return HintOf(e.Err)
+	case interface{ Unwrap() error }:
+		return HintOf(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, joined := range e.Unwrap() {
+			if hint := HintOf(joined); hint != "" {
+				return hint
+			}
+		}
 	}
 	return ""
 }

@@ -1,12 +1,11 @@
 package kafka
 
-import (
-	"sort"
-	"time"
-)
+import "time"
 
 // Calendar cuts instants into the days of one time zone, 23- and 25-hour days
-// included. It is not safe for concurrent use: it remembers the last day.
+// included. A day reaches from its Start to the next day's Start, so that days
+// never interleave, even where a clock set back over midnight repeats the end
+// of a date. It is not safe for concurrent use: it remembers the last day.
 type Calendar struct {
 	zone       *time.Location
 	day        Day
@@ -26,37 +25,44 @@ func (c *Calendar) DayOf(i Instant) Day {
 	}
 	y, m, d := i.Time().In(c.zone).Date()
 	c.day = Day(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+	if i >= c.Start(c.day+1) { // a date that is left and entered again: the later day holds it
+		c.day++
+	}
 	c.start, c.end = c.Start(c.day), c.Start(c.day+1)
 	return c.day
 }
 
-// Start returns the first instant of the day: local midnight, or the first
-// instant after it where a clock change skips midnight.
+// Start returns the first instant at which the local date is d or later: local
+// midnight, the earlier one where it comes twice, or the clock change that
+// skips it. A date that the zone skips as a whole starts with the next one.
 func (c *Calendar) Start(d Day) Instant {
-	noon := time.Unix(int64(d)*86400, 0).UTC()
-	y, m, dd := noon.Date()
-	first := time.Date(y, m, dd, 0, 0, 0, 0, c.zone)
-	if _, _, got := first.Date(); got == dd {
-		return InstantOf(first)
+	midnight := time.Unix(int64(d)*86400, 0)       // as a clock on UTC shows it
+	at := midnight.Add(-26 * time.Hour).In(c.zone) // before it in every zone that ever was
+	for {
+		_, offset := at.Zone()
+		_, end := at.ZoneBounds()
+		first := midnight.Add(-time.Duration(offset) * time.Second)
+		if first.Before(at) {
+			first = at
+		}
+		if end.IsZero() || first.Before(end) {
+			return InstantOf(first)
+		}
+		at = end
 	}
-	// Midnight does not exist: the day begins where the local date changes.
-	base := time.Date(y, m, dd, 12, 0, 0, 0, c.zone).Add(-12 * time.Hour)
-	minutes := sort.Search(24*60, func(n int) bool {
-		_, _, got := base.Add(time.Duration(n) * time.Minute).Date()
-		return got == dd
-	})
-	return InstantOf(base.Add(time.Duration(minutes) * time.Minute))
 }
 
-// Days returns the days that the window touches, in order; nil for a window
-// that holds everything.
+// Days returns the days that the window touches, in order, without dates that
+// the zone skips as a whole; nil for a window that holds everything.
 func (c *Calendar) Days(w Window) []Day {
 	if w.IsAll() || w.To <= w.From {
 		return nil
 	}
 	var days []Day
 	for d := c.DayOf(w.From); c.Start(d) < w.To; d++ {
-		days = append(days, d)
+		if c.Start(d) < c.Start(d+1) {
+			days = append(days, d)
+		}
 	}
 	return days
 }

@@ -6,6 +6,8 @@ package kafka
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -81,11 +83,16 @@ func (d *Day) UnmarshalText(text []byte) error {
 		*d = NoDay
 		return nil
 	}
-	t, err := time.Parse(time.DateOnly, string(text))
-	if err != nil {
-		return fmt.Errorf("reading a day: %w", err)
+	// time.Parse knows years of four digits only; the day after 9999-12-31,
+	// which people write for "never", must be readable, too.
+	year, rest, _ := strings.Cut(string(text[min(1, len(text)):]), "-")
+	y, err := strconv.Atoi(string(text[:min(1, len(text))]) + year)
+	at, err2 := time.Parse("01-02", rest)
+	day := time.Date(y, at.Month(), at.Day(), 0, 0, 0, 0, time.UTC).Unix() / 86400
+	if err != nil || err2 != nil || day != int64(Day(day)) || Day(day).String() != string(text) {
+		return fmt.Errorf("reading a day: %q is not YYYY-MM-DD", text)
 	}
-	*d = Day(t.Unix() / 86400)
+	*d = Day(day)
 	return nil
 }
 

@@ -126,7 +126,7 @@ func (c *column) limit() error {
 		c.kind = parquet.ByteArray
 		c.length, c.bounds = schema.MaxVarchar, false
 	default:
-		return fmt.Errorf("Parquet carries no type %s", t)
+		return fmt.Errorf("no Parquet type for %s", t)
 	}
 	return nil
 }

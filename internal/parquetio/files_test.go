@@ -165,8 +165,8 @@ func TestLongRows(t *testing.T) {
 	cell := func(row, col int) any {
 		return bytes.Repeat([]byte{'a' + byte(row%26)}, 60_000+row+col)
 	}
-	file, _ := write(t, cols, Options{PageBytes: minPageBytes, RowGroupBytes: 1 << 20}, batches(cols, 500, cell))
-	compare(t, cols, read(t, file, cols), 500, cell)
+	file, _ := write(t, cols, Options{PageBytes: minPageBytes, RowGroupBytes: 1 << 20}, batches(cols, 200, cell))
+	compare(t, cols, read(t, file, cols), 200, cell)
 	for _, g := range open(t, file).Metadata().RowGroups {
 		for _, c := range g.Columns {
 			for _, h := range pageHeaders(t, file, c.MetaData) {
@@ -415,7 +415,7 @@ func TestNewWriterRefuses(t *testing.T) {
 	}{
 		{nil, Options{}, "no columns"},
 		{append(one(integer), one(integer)...), Options{}, "column c stands twice"},
-		{one(schema.Type{}), Options{}, "column c: Parquet carries no type unknown"},
+		{one(schema.Type{}), Options{}, "column c: no Parquet type for unknown"},
 		{one(schema.Type{Kind: schema.Decimal, Precision: 39}), Options{}, "column c: decimal(39,0) is not a type"},
 		{one(schema.Type{Kind: schema.Varchar}), Options{}, "column c: varchar(0) is not a type"},
 		{one(integer), Options{PageBytes: 1}, "pages of 1 bytes in row groups of 33554432: a page needs at least 16384, a row group at least a page"},
@@ -448,14 +448,14 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 }
 
 func TestOutputFails(t *testing.T) {
-	cols, list := payroll(6)
+	cols, list := payroll(3)
 	o := Options{PageBytes: minPageBytes, RowGroupBytes: 64 << 10}
 	want, _ := write(t, cols, o, list)
 	w, err := NewWriter(io.Discard, cols, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for left := 0; left < len(want); left += len(want)/7 + 1 {
+	for left := 0; left < len(want); left += len(want)/5 + 1 {
 		for _, panics := range []bool{false, true} {
 			w.Reset(&limitedWriter{left, panics})
 			var err error

@@ -148,10 +148,33 @@ func (g *gathering) add(ctx context.Context, p part) error {
 		if err := addDays(g.in.Inserted, receipt.Inserted, p.days); err != nil {
 			return err
 		}
+		g.in.Superseded += superseded(receipt, p.days)
 	}
 	g.heads = append(g.heads, head)
 	g.plans = append(g.plans, report.Plan{Seq: int64(head.Seq), URI: g.w.Runs.URI(p.planKey), Days: p.text(), Slices: len(p.rows)})
 	return nil
+}
+
+// superseded is how many staged rows of the days are older versions of a key:
+// the transaction's own figure, or for part of a slice the difference.
+func superseded(r *runplan.SliceReceipt, days map[kafka.Day]bool) int64 {
+	rows, whole := int64(0), true
+	for _, leg := range []struct {
+		cells account.Cells
+		sign  int64
+	}{{r.Stage, 1}, {r.Inserted, -1}} {
+		for p, c := range leg.cells {
+			if days != nil && !days[p.Day] {
+				whole = false
+				continue
+			}
+			rows += leg.sign * c.Rows
+		}
+	}
+	if whole {
+		return r.Superseded
+	}
+	return rows
 }
 
 // addDays adds the cells of the days that count; nil days count all.

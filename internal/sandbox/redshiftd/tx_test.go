@@ -297,7 +297,7 @@ func TestCancel(t *testing.T) {
 	}
 	wantError(t, <-done, "57014")
 	execAll(t, a, "ROLLBACK", "INSERT INTO t SELECT 1 FROM svv_columns", "INSERT INTO t VALUES (1),(2),(3),(4),(5),(6),(7),(8),(9),(10)")
-	for range 3 {
+	for range 2 {
 		execAll(t, a, "INSERT INTO t SELECT x.a FROM t x, t y")
 	}
 	execAll(t, a, "SET statement_timeout TO 100")
