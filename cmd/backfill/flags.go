@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,7 +80,7 @@ func (p *program) flagSet(cmd command) *pflag.FlagSet {
 	if cmd.flags != nil {
 		cmd.flags(&p.flags, s)
 	}
-	s.StringVar(&p.flags.output, "output", "text", "what stdout gets: "+strings.Join(outputs(cmd), ", "))
+	s.StringVar(&p.flags.output, "output", "text", "what stdout gets: "+strings.Join(outputs(cmd.name), ", "))
 	s.StringVar(&p.flags.logFormat, "log-format", "text", "log lines on stderr: text or json")
 	s.StringVar(&p.flags.logLevel, "log-level", "info", "debug, info, warning or error")
 	s.StringVar(&p.flags.timeout, "statement-timeout", "4h", "longest time one warehouse statement may take")
@@ -88,8 +89,8 @@ func (p *program) flagSet(cmd command) *pflag.FlagSet {
 	return s
 }
 
-func outputs(cmd command) []string {
-	if cmd.name == "plan" {
+func outputs(command string) []string {
+	if command == "plan" {
 		return []string{"text", "json", "shards"}
 	}
 	return []string{"text", "json"}
@@ -97,7 +98,7 @@ func outputs(cmd command) []string {
 
 // parse reads the environment's twins first, then the arguments. The text
 // None, and nothing, leave a flag unset: that is how templates render missing values.
-func (p *program) parse(s *pflag.FlagSet, args []string) (err error) {
+func (p *program) parse(cmd string, s *pflag.FlagSet, args []string) (err error) {
 	s.VisitAll(func(f *pflag.Flag) {
 		name := "BACKFILL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if v := p.env(name); !unset(v) && err == nil {
@@ -114,6 +115,17 @@ func (p *program) parse(s *pflag.FlagSet, args []string) (err error) {
 	}
 	if s.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", s.Arg(0))
+	}
+	for _, f := range []struct {
+		name, value string
+		allowed     []string
+	}{
+		{"output", p.flags.output, outputs(cmd)}, {"log-format", p.flags.logFormat, []string{"text", "json"}},
+		{"log-level", p.flags.logLevel, []string{"debug", "info", "warning", "error"}},
+	} {
+		if !slices.Contains(f.allowed, f.value) {
+			return fmt.Errorf("--%s is one of %s, not %q", f.name, strings.Join(f.allowed, ", "), f.value)
+		}
 	}
 	return nil
 }

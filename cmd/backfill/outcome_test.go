@@ -275,7 +275,7 @@ func TestThirdPartyFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "people.yaml")
 	body, err := os.ReadFile(filepath.Join(source, "1.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -300,7 +300,6 @@ staging: {uri: s3://staging/people}
 quarantine: {max_records: 0}
 reconcile: {totals: [salary], by: [currency]}
 `, dir)
-	file := filepath.Join(dir, "people.yaml")
 	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -44,12 +44,12 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 		return fail.ExitDone
 	}
 	cmd, ok := find(args[0])
-	if !ok {
-		fmt.Fprintf(p.stderr, "ERROR usage: there is no command %q; `backfill help` lists them\n", args[0])
-		return fail.ExitUsage
-	}
 	set := p.flagSet(cmd)
-	if err := p.parse(set, args[1:]); err != nil {
+	p.flags.output = wantedOutput(args) // also for errors before the flags are read
+	if !ok {
+		return p.finish(ctx, command{name: args[0]}, fail.New(fail.Usage, "there is no command %q", args[0]).Try("`backfill help` lists them"))
+	}
+	if err := p.parse(cmd.name, set, args[1:]); err != nil {
 		if err == pflag.ErrHelp {
 			p.help(cmd, set)
 			return fail.ExitDone
@@ -61,6 +61,16 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 		debug.SetMemoryLimit(limit * 8 / 10)
 	}
 	return p.finish(ctx, cmd, recovered(ctx, p, cmd))
+}
+
+// wantedOutput looks for --output without reading the other flags.
+func wantedOutput(args []string) string {
+	for i, a := range args {
+		if a == "--output=json" || (a == "--output" && i+1 < len(args) && args[i+1] == "json") {
+			return "json"
+		}
+	}
+	return "text"
 }
 
 // recovered runs the command and turns a panic into an internal error, so that

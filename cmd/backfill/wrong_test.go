@@ -40,14 +40,14 @@ func TestWrongInput(t *testing.T) {
 		exit int
 		says []string
 	}{
-		{name: "unknown key", args: withLine("  lateness: 72h", "  latenes: 72h"), exit: 2, says: []string{"dataset.yaml:6:3", "latenes", "lateness"}},
+		{name: "unknown key", args: withLine("  lateness: 72h", "  latenes: 72h"), exit: 2, says: []string{":3: unknown key", "latenes", "lateness"}},
 		{name: "wrong type", args: withLine("decimal(18,2)", "decimal"), exit: 2, says: []string{"dataset.yaml:", "decimal"}},
 		{name: "reversed window", args: append([]string{"run", "--dataset", a.dataset, "--from", "2026-04-01", "--to", "2026-03-01"}, table...), exit: 2, says: []string{"empty or reversed"}},
 		{name: "empty window", args: append([]string{"run", "--dataset", a.dataset, "--from", "2026-03-01", "--to", "2026-03-01"}, table...), exit: 2, says: []string{"empty or reversed"}},
 		{name: "window missing", args: append([]string{"run", "--dataset", a.dataset, "--from", "None", "--to", "2026-03-01"}, table...), exit: 2, says: []string{"--from is missing"}},
 		{name: "no time", args: append([]string{"run", "--dataset", a.dataset, "--from", "yesterday", "--to", "2026-03-01"}, table...), exit: 2, says: []string{`"yesterday"`, "RFC 3339"}},
 		{name: "unknown flag", args: []string{"run", "--datset", "x"}, exit: 2, says: []string{"datset"}},
-		{name: "unknown command", args: []string{"runn"}, exit: 2},
+		{name: "unknown command", args: []string{"runn"}, exit: 2, says: []string{"runn", "backfill help"}},
 		{name: "missing dataset", args: []string{"run", "--dataset", "/nowhere.yaml", "--from", "2026-03-01", "--to", "2026-04-01"}, exit: 2, says: []string{"/nowhere.yaml"}},
 		{name: "missing bucket", args: run("--set", "archive.uri=s3://no-such-bucket/topics"), exit: 2, says: []string{"no-such-bucket"}},
 		{name: "missing staging bucket", args: run("--set", "staging.uri=s3://no-such-bucket/x"), exit: 2, says: []string{"no-such-bucket"}},
@@ -58,7 +58,7 @@ func TestWrongInput(t *testing.T) {
 		{name: "warehouse down", args: run(), env: []string{"BACKFILL_WAREHOUSE_URL=redshift://backfill@127.0.0.1:9/analytics"}, exit: 3, says: []string{"127.0.0.1:9"}},
 		{name: "table missing", args: run("--set", "table.name=payroll.not_there"), exit: 4, says: []string{"payroll.not_there", "CREATE TABLE"}},
 		{name: "too little memory", args: run("--memory", "64MiB"), exit: 2, says: []string{"--memory", "at least"}},
-		{name: "not settled", args: run("--set", "archive.lateness=9999d"), exit: 6, says: []string{"lateness"}},
+		{name: "not settled", args: run("--set", "archive.lateness=3000d"), exit: 6, says: []string{"lateness"}},
 		{name: "bad set", args: run("--set", "table.nosuch=1"), exit: 2, says: []string{"--set", "nosuch"}},
 		{name: "bad shard", args: []string{"convert", "--plan", "s3://staging/x/targets/y/plans/000000000001.json", "--shard", "5/4"}, exit: 2, says: []string{"5/4"}},
 		{name: "not a plan", args: []string{"load", "--plan", "s3://staging/x"}, exit: 2, says: []string{"--plan"}},
@@ -112,7 +112,7 @@ func TestBrokenArchive(t *testing.T) {
 	}{
 		{"truncated gzip", "payroll.events/partition=0/payroll.events+0+0000000000.json.gz", whole.Bytes()[:whole.Len()/2], 4, []string{"payroll.events+0+0000000000.json.gz", "record", "restore"}},
 		{"foreign key", "payroll.events/partition=0/readme.txt", []byte("hello"), 4, []string{"readme.txt"}},
-		{"long line", "payroll.events/partition=0/payroll.events+0+0000000000.json", append(long, '\n'), 4, []string{"1 of 1 records", "max_records"}},
+		{"long line", "payroll.events/partition=0/payroll.events+0+0000000000.json", append(long, '\n'), 4, []string{"1 of 1 records", "quarantine.max_"}},
 	}
 	a := h.generate(t, archivegen.Options{Seed: 4, Events: 10, Partitions: 1, Codec: "none"})
 	table := h.table(t, "broken_archive")

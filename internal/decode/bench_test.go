@@ -58,6 +58,32 @@ func payrollSpec() Spec {
 	}
 }
 
+// TestNoAllocationPerRow scans 2000 rows again and again.
+func TestNoAllocationPerRow(t *testing.T) {
+	input := payrollEvents(2000)
+	p, err := Compile(payrollSpec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, batch, r := p.NewScanner(Limits{}), columns.NewBatch(payrollSpec().Columns), bytes.NewReader(nil)
+	rows := 0
+	allocs := testing.AllocsPerRun(20, func() {
+		r.Reset(input)
+		s.Reset(r)
+		for err = nil; err == nil; {
+			err = s.Scan(batch, func(r *Record) bool { return r.Reject == nil })
+			rows += batch.N
+			batch.N = 0
+		}
+	})
+	if err != io.EOF || rows != 21*2000 || allocs > 0 {
+		t.Errorf("%v after %d rows, %.1f allocations a run", err, rows, allocs)
+	}
+	if cap(s.arena) > 1<<20 {
+		t.Errorf("the arena has %d bytes", cap(s.arena))
+	}
+}
+
 func BenchmarkScan(b *testing.B) {
 	const rows = 20000
 	input := payrollEvents(rows)

@@ -22,14 +22,13 @@ type block struct {
 	readErr error // the stream breaks at end
 }
 
-// reset starts on a new stream. A block that grew for one long record is given
-// back.
+// reset starts on a new stream; refill must come before the first use. A block
+// that grew for one long record is given back.
 func (b *block) reset(r io.Reader, size int) {
 	if len(b.buf) != size+padding {
 		b.buf = make([]byte, size+padding)
 	}
 	*b = block{r: r, buf: b.buf}
-	clear(b.buf[:padding])
 }
 
 // refill moves the unused bytes to the front and reads until the block is

@@ -104,6 +104,7 @@ func TestConversions(t *testing.T) {
 		{"varchar(5)", `"hellos"`, "!too_long_value"},
 		{"varchar(5)", `"h\u00e9llo"`, "!too_long_value"},
 		{"varchar(6)", `"h\u00e9llo"`, "héllo"},
+		{"varchar(6)", `"h\u00E9llo"`, "héllo"},
 		{"varchar(6)", `"héllo"`, "héllo"},
 		{"varchar(9)", `"\"\\\/\b\f\n\r\tA"`, "\"\\/\b\f\n\r\tA"},
 		{"varchar(4)", `"\ud83d\ude00"`, "😀"},
@@ -284,12 +285,12 @@ func TestRejectNamesTheFirstColumnAndItsValue(t *testing.T) {
 		{`{"a":1,"c":"` + strings.Repeat("é", 30) + `"}`, `2: too_long_value, "` + strings.Repeat("é", 19) + `… for varchar(3)`},
 	}
 	for _, test := range tests {
-		got, err := scanAll(t, spec, Limits{}, strings.NewReader(test.input+"\n"+`{"a":1}`))
-		if err != nil || len(got) != 2 || got[0].Reject != test.want {
-			t.Errorf("%s: %+v, %v, want %s", test.input, got, err, test.want)
+		got, err := scanAll(t, spec, Limits{}, strings.NewReader(test.input+"\n"+`{"a":1}{"a":1,"c":[]}`))
+		if err != nil || len(got) != 3 || got[0].Reject != test.want {
+			t.Fatalf("%s: %+v, %v, want %s", test.input, got, err, test.want)
 		}
-		if got[1].Reject != "" || got[1].Cells != "1|NULL|NULL" {
-			t.Errorf("the record after %s: %+v", test.input, got[1])
+		if got[1].Reject != "" || got[1].Cells != "1|NULL|NULL" || got[2].Reject != "2: wrong_type, [] for varchar(3)" {
+			t.Errorf("the records after %s: %+v", test.input, got[1:])
 		}
 	}
 }

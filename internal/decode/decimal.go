@@ -125,8 +125,8 @@ func scaleShort(text []byte, scale int) (n int64, ok bool) {
 // number of at most 38 digits.
 type scaled struct {
 	hi, lo   uint64 // its amount
-	negative bool   // false for zero
-	exact    bool   // nothing was cut
+	negative bool
+	exact    bool // nothing was cut
 }
 
 // int64 returns the number if it fits.
@@ -184,7 +184,6 @@ func scaleText(text []byte, maxDigits, scale int) (scaled, Reason) {
 	for ; shift > 0; shift-- {
 		d.push(0)
 	}
-	d.negative = d.negative && d.hi|d.lo != 0
 	return d, fits
 }
 

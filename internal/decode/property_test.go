@@ -231,6 +231,18 @@ func TestZonesAgainstEveryOffset(t *testing.T) {
 	})
 }
 
+// TestLastDaysOfLeapYears walks the days on which the standard library gives
+// wrong bounds, hour by hour, beyond the years of the zone's own table.
+func TestLastDaysOfLeapYears(t *testing.T) {
+	z := newZone("America/Los_Angeles")
+	from := time.Date(2056, 12, 25, 0, 0, 0, 0, time.UTC).Unix()
+	for wall := from; wall < from+14*daySeconds; wall += 3600 {
+		if got, r := z.instant(wall); r != fits || got != wall+8*3600 {
+			t.Errorf("%s: %d %s", time.Unix(wall, 0).UTC(), got, r)
+		}
+	}
+}
+
 func FuzzDecimal(f *testing.F) {
 	for _, seed := range []string{"1.50", "-0", "1e5", "12345678901234567890.12", ".5", "1e-400", "--1"} {
 		f.Add(seed, uint8(18), uint8(2))

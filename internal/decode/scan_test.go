@@ -59,6 +59,7 @@ func TestFraming(t *testing.T) {
 		{"a stream cut off in an escape", `{"a":"\u00`, `cut_off@0:{"a":"\u00`},
 		{"invalid UTF-8", "{\"a\":\"\xff\"}\n{}", "invalid_utf8@0:{\"a\":\"\xff\"} ; value@10:{}"},
 		{"invalid UTF-8 in a key", "{\"\xc3\":1}\n{}", "invalid_utf8@0:{\"\xc3\":1} ; value@8:{}"},
+		{"invalid UTF-8 in a long string", "\"01234567\xff1234567012345670\"\n{}", "invalid_utf8@0:\"01234567\xff1234567012345670\" ; value@28:{}"},
 		{"surrogates in UTF-8", "\"\xed\xa0\x80\"", "invalid_utf8@0:\"\xed\xa0\x80\""},
 		{"NUL bytes", "{}\x00\x00\n{}", "value@0:{} ; malformed_json@2:\x00\x00 ; value@5:{}"},
 		{"array", "[{},{}]", "value@1:{} ; value@4:{}"},
@@ -224,7 +225,7 @@ func TestKeyOrder(t *testing.T) {
 	}
 	var input strings.Builder
 	var want []string
-	for i := range 1200 {
+	for i := range 2000 {
 		var pairs, cells []string
 		for j, k := range keys {
 			if i>>j&1 == 0 {
@@ -251,6 +252,29 @@ func TestKeyOrder(t *testing.T) {
 		if got[i].Cells != w {
 			t.Fatalf("row %d: %s, want %s", i, got[i].Cells, w)
 		}
+	}
+}
+
+// TestLearningIsBounded meets more unknown keys than a node remembers.
+func TestLearningIsBounded(t *testing.T) {
+	p, _ := Compile(Spec{Where: [][]string{{"a"}}})
+	s := p.NewScanner(Limits{})
+	var input strings.Builder
+	for i := range 3 * maxLearned {
+		fmt.Fprintf(&input, "{%q:1,\"key %d\":1,\"a\":1}", strings.Repeat("k", maxLearnedKey+1), i)
+	}
+	s.Reset(strings.NewReader(input.String()))
+	got, err := drain(t, s, columns.NewBatch(nil))
+	if err != nil || len(got) != 3*maxLearned {
+		t.Fatal(len(got), err)
+	}
+	for _, r := range got {
+		if r.Where != "3:1" {
+			t.Fatal(r)
+		}
+	}
+	if n := len(s.tree.root.child.fields); n != maxLearned+2 {
+		t.Errorf("%d fields are remembered", n)
 	}
 }
 
@@ -298,13 +322,15 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
+var xs = strings.Repeat("x", 1<<16)
+
 // endless gives a line of n bytes that begins like a record.
 type endless struct{ left int }
 
 func (e *endless) Read(p []byte) (int, error) {
-	n := min(len(p), e.left)
-	for i := range p[:n] {
-		p[i] = 'x'
+	n := 0
+	for n < min(len(p), e.left) {
+		n += copy(p[n:min(len(p), e.left)], xs)
 	}
 	if e.left -= n; e.left == 0 {
 		return n, io.EOF

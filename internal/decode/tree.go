@@ -53,9 +53,6 @@ type tree struct {
 
 // add adds a sink at the end of the path.
 func (t *tree) add(path []string, k sink) {
-	if t.root == nil {
-		t.root = &place{}
-	}
 	at := t.root
 	for _, key := range path {
 		if at.child == nil {

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -48,8 +49,11 @@ func (z *zone) around(instant int64) stretch {
 // a wall time read as UTC can hold it.
 const reach = 2 * daySeconds
 
-// maxStretches bounds the clock changes looked at; zones have at most a few in
-// four days.
+// step is how far to look on where a stretch seems to end before it begins:
+// the standard library ends a leap year's last stretch a day early.
+const step = daySeconds / 2
+
+// maxStretches bounds the stretches looked at; four days have at most a few.
 const maxStretches = 16
 
 // instant returns the instant, in seconds, of a wall time given as if it were
@@ -59,30 +63,39 @@ func (z *zone) instant(wall int64) (int64, Reason) {
 		return wall - z.east, fits
 	}
 	var hit stretch
-	hits := 0
-	s := z.around(wall - reach)
+	var room [2]int64
+	hits := room[:0] // distinct instants whose wall time this is
+	at := wall - reach
 	for range maxStretches {
-		if at := wall - s.east; at >= s.from && at < s.to {
-			hit = s
-			hits++
+		s := z.around(at)
+		// Ask the zone, not the stretch, what the clock shows at the instant.
+		there := z.around(wall - s.east)
+		if instant := wall - s.east; there.east == s.east && !slices.Contains(hits, instant) {
+			hit, hits = there, append(hits, instant)
 		}
-		if s.to > wall+reach {
+		if s.to <= at {
+			s.to = at + step
+		}
+		if at = s.to; at > wall+reach {
 			break
 		}
-		s = z.around(s.to)
 	}
-	switch hits {
+	switch len(hits) {
 	case 0:
 		return 0, NonexistentTime
 	case 1:
-		z.remember(hit)
-		return wall - hit.east, fits
+		z.remember(hit, hits[0])
+		return hits[0], fits
 	}
 	return 0, AmbiguousTime
 }
 
-// remember keeps the part of the stretch whose wall times no neighbour shares.
-func (z *zone) remember(s stretch) {
+// remember keeps the part of the stretch around the instant whose wall times no
+// neighbour shares.
+func (z *zone) remember(s stretch, instant int64) {
+	if instant < s.from || instant >= s.to {
+		return
+	}
 	before, after := z.around(s.from-1), z.around(s.to)
 	z.east = s.east
 	z.low = s.from + max(s.east, before.east)

@@ -1,8 +1,9 @@
 package runplan
 
 import (
+	"cmp"
+	"math/bits"
 	"slices"
-	"strings"
 
 	"backfill/internal/kafka"
 )
@@ -10,6 +11,10 @@ import (
 // following is how many later objects a chunk may read past its end to learn
 // whether they hold the same records.
 const following = 2
+
+// maxObjects bounds the objects of a chunk, which its receipt lists: an archive
+// of tiny objects has chunks of fewer bytes.
+const maxObjects = 10_000
 
 // Input is one listed object with its partition.
 type Input struct {
@@ -26,7 +31,7 @@ type Basis struct {
 }
 
 // Cut sorts the objects and cuts each partition's into chunks of about
-// chunkBytes (an object is never split). Objects appended to a partition
+// chunkBytes and at most maxObjects objects (an object is never split). Objects appended to a partition
 // leave the chunks before the last ones as they were.
 func Cut(inputs []Input, chunkBytes int64, basis Basis) []Chunk {
 	inputs = slices.Clone(inputs)
@@ -36,16 +41,14 @@ func Cut(inputs []Input, chunkBytes int64, basis Basis) []Chunk {
 			return -1
 		case b.Partition.Less(a.Partition):
 			return 1
-		case a.First != b.First:
-			return int(min(max(a.First-b.First, -1), 1))
 		}
-		return strings.Compare(a.Key, b.Key)
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Key, b.Key))
 	})
 	var chunks []Chunk
 	for start := 0; start < len(inputs); {
 		end, bytes := start, int64(0)
 		tp := inputs[start].Partition
-		for end < len(inputs) && inputs[end].Partition == tp && (end == start || bytes+inputs[end].Size <= chunkBytes) {
+		for end < min(len(inputs), start+maxObjects) && inputs[end].Partition == tp && (end == start || bytes+inputs[end].Size <= chunkBytes) {
 			bytes += inputs[end].Size
 			end++
 		}
@@ -67,15 +70,16 @@ func Cut(inputs []Input, chunkBytes int64, basis Basis) []Chunk {
 // archive holds the same objects.
 func ListingID(inputs []Input) string { return hash("listing", inputs) }
 
-// CutSlices returns slices of perSlice whole days that cover the window.
+// CutSlices returns slices of perSlice whole days, at least one, that cover the
+// window without gap or overlap.
 func CutSlices(w kafka.Window, cal *kafka.Calendar, perSlice int) []Slice {
 	if w.IsAll() {
 		return []Slice{{DayFrom: kafka.NoDay, DayTo: kafka.NoDay}}
 	}
 	var out []Slice
-	days := cal.Days(w)
-	for start := 0; start < len(days); start += perSlice {
-		last := days[min(start+perSlice, len(days))-1]
+	days, step := cal.Days(w), max(1, perSlice)
+	for start := 0; start < len(days); start += step {
+		last := days[min(start+step, len(days))-1]
 		out = append(out, Slice{
 			Index:   len(out),
 			DayFrom: days[start],
@@ -90,18 +94,22 @@ func CutSlices(w kafka.Window, cal *kafka.Calendar, perSlice int) []Slice {
 }
 
 // Shard returns the chunks of shard i of n (from 1): contiguous ranges of
-// about equal bytes. Every chunk falls in exactly one shard.
+// about equal bytes. Every chunk falls in exactly one shard; a shard is empty
+// where chunks are larger than their share.
 func Shard(chunks []Chunk, i, n int) []Chunk {
-	var total int64
+	if i < 1 || i > n {
+		return nil
+	}
+	var total uint64
 	for _, c := range chunks {
-		total += c.Bytes + 1
+		total += uint64(c.Bytes) + 1
 	}
 	var out []Chunk
-	var before int64
+	var before uint64
 	for _, c := range chunks {
-		size := c.Bytes + 1
-		middle := before + size/2
-		if int(middle*int64(n)/total) == i-1 {
+		size := uint64(c.Bytes) + 1
+		hi, lo := bits.Mul64(before+size/2, uint64(n)) // in 128 bits: petabytes times shards
+		if shard, _ := bits.Div64(hi, lo, total); shard == uint64(i-1) {
 			out = append(out, c)
 		}
 		before += size

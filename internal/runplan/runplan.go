@@ -60,6 +60,10 @@ type Head struct {
 	ListingID string         `json:"listing"` // digest of all objects with size, ETag and version
 
 	Supersedes *Supersedes `json:"supersedes,omitempty"`
+
+	// Seal is the hex SHA-256 of the document's bytes with an empty Seal; it
+	// shows damage and edits. runstore fills and checks it.
+	Seal string `json:"seal"`
 }
 
 // Dataset is the dataset as the plan was made from it; it travels with the

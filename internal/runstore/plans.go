@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -21,16 +22,18 @@ import (
 
 const (
 	segmentChunks  = 5000
+	segmentObjects = 500_000 // a segment is closed when it lists so many, so that it stays far below maxSegment
 	maxSegment     = 256 << 20
 	maxSealTries   = 100
 	maxPlansLooked = 1000 // newest plans that are looked through for a run
 )
 
 // Seal writes the chunks as compressed segments and then the head under the
-// next free seq of the target. It completes head (Seq, Segments, Chunks) and
-// returns the head's key. When another plan takes the seq first, the next is
+// next free seq of the target. It completes head (Format, Seq, Segments,
+// Chunks, Seal) and returns the head's key. When another plan takes the seq first, the next is
 // tried: plans never overwrite each other.
 func (s *Store) Seal(ctx context.Context, head *runplan.Head, chunks []runplan.Chunk) (string, error) {
+	head.Format = runplan.Format
 	if err := s.putSegments(ctx, head, chunks); err != nil {
 		return "", err
 	}
@@ -41,7 +44,7 @@ func (s *Store) Seal(ctx context.Context, head *runplan.Head, chunks []runplan.C
 	for try := range maxSealTries {
 		head.Seq = newest + 1 + runplan.Seq(try)
 		key := planKey(head.Target, head.Seq)
-		body, _, err := encode(head)
+		body, err := sealed(head)
 		if err != nil {
 			return "", err
 		}
@@ -58,14 +61,14 @@ func (s *Store) Seal(ctx context.Context, head *runplan.Head, chunks []runplan.C
 
 func (s *Store) putSegments(ctx context.Context, head *runplan.Head, chunks []runplan.Chunk) error {
 	head.Segments, head.Chunks = nil, len(chunks)
-	for start := 0; start < len(chunks); start += segmentChunks {
-		part := chunks[start:min(start+segmentChunks, len(chunks))]
+	for part := nextSegment(chunks); len(part) > 0; part = nextSegment(chunks) {
+		chunks = chunks[len(part):]
 		body, err := packSegment(part)
 		if err != nil {
 			return err
 		}
 		key := fmt.Sprintf("%s/segments/%s/%05d.jsonl.zst", targetKey(head.Target), head.Attempt, len(head.Segments))
-		if _, err := s.putNew(ctx, key, body); err != nil {
+		if err := s.putOwn(ctx, key, body); err != nil {
 			return err
 		}
 		sum := sha256.Sum256(body)
@@ -74,6 +77,40 @@ func (s *Store) putSegments(ctx context.Context, head *runplan.Head, chunks []ru
 		})
 	}
 	return nil
+}
+
+// nextSegment returns the first chunks that make one segment.
+func nextSegment(chunks []runplan.Chunk) []runplan.Chunk {
+	objects := 0
+	for i := range chunks {
+		if i == segmentChunks || objects >= segmentObjects {
+			return chunks[:i]
+		}
+		objects += len(chunks[i].Objects) + len(chunks[i].Following)
+	}
+	return chunks
+}
+
+// sealed completes the head's Seal and returns its bytes.
+func sealed(head *runplan.Head) ([]byte, error) {
+	head.Seal = ""
+	_, digest, err := encode(head)
+	if err != nil {
+		return nil, err
+	}
+	head.Seal = digest
+	body, _, err := encode(head)
+	return body, err
+}
+
+// unbroken reports whether the bytes are those that were sealed.
+func unbroken(body []byte, seal string) bool {
+	if seal == "" {
+		return false
+	}
+	// Over the bytes, not the fields: a later version may have more of them.
+	sum := sha256.Sum256(bytes.Replace(body, []byte(`"seal": "`+seal+`"`), []byte(`"seal": ""`), 1))
+	return hex.EncodeToString(sum[:]) == seal
 }
 
 func packSegment(chunks []runplan.Chunk) ([]byte, error) {
@@ -104,6 +141,10 @@ func (s *Store) Plan(ctx context.Context, key string) (*runplan.Head, error) {
 	if err := s.decode(key, body, &head, &head.Format); err != nil {
 		return nil, err
 	}
+	if !unbroken(body, head.Seal) {
+		return nil, fail.New(fail.Corrupt, "the plan was changed after sealing").At("%s", s.URI(key)).
+			Try("restore the object from the bucket's versions, or plan again with --replan under another staging URI")
+	}
 	if planKey(head.Target, head.Seq) != key {
 		return nil, fail.New(fail.Corrupt, "the plan says it is number %d of %s", head.Seq, head.Target).At("%s", s.URI(key)).
 			Try("plans can't be moved or renamed; plan again")
@@ -113,9 +154,9 @@ func (s *Store) Plan(ctx context.Context, key string) (*runplan.Head, error) {
 
 // PlanKey turns a plan's URI, as plan prints it, into its key.
 func (s *Store) PlanKey(uri string) (string, error) {
-	root := s.uri.String()
-	key, ok := strings.CutPrefix(uri, strings.TrimSuffix(root, "/")+"/")
-	if !ok || !strings.Contains(key, "/plans/") {
+	root := strings.TrimSuffix(s.URI("-"), "-")
+	key, ok := strings.CutPrefix(uri, root)
+	if folder, _, found := strings.Cut(key, "/plans/"); !ok || !found || seqOf(strings.TrimPrefix(folder, targetKey("")), key) == 0 {
 		return "", fail.New(fail.Usage, "%s is not a plan below %s", uri, root).
 			Try("give --plan the URI that `backfill plan` printed")
 	}
@@ -127,9 +168,9 @@ func KeyOf(head *runplan.Head) string { return planKey(head.Target, head.Seq) }
 
 // Chunks reads a plan's chunks, in plan order.
 func (s *Store) Chunks(ctx context.Context, head *runplan.Head) ([]runplan.Chunk, error) {
-	chunks := make([]runplan.Chunk, 0, head.Chunks)
+	var chunks []runplan.Chunk
 	for _, seg := range head.Segments {
-		body, _, err := s.objects.ReadAll(ctx, seg.Key, maxSegment)
+		body, err := s.named(ctx, seg.Key, maxSegment, "a segment of the plan")
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +182,8 @@ func (s *Store) Chunks(ctx context.Context, head *runplan.Head) ([]runplan.Chunk
 		}
 	}
 	if len(chunks) != head.Chunks {
-		return nil, fail.New(fail.Corrupt, "the plan's segments hold %d chunks, not %d", len(chunks), head.Chunks).At("%s", s.URI(KeyOf(head)))
+		return nil, fail.New(fail.Corrupt, "the plan's segments hold %d chunks, not %d", len(chunks), head.Chunks).At("%s", s.URI(KeyOf(head))).
+			Try("plan again with --replan")
 	}
 	return chunks, nil
 }
@@ -164,10 +206,24 @@ func unpackSegment(chunks []runplan.Chunk, body []byte) ([]runplan.Chunk, error)
 	}
 }
 
+// seqOf returns the number of the target's plan at key, 0 when the key is none.
+func seqOf(target, key string) runplan.Seq {
+	name := strings.TrimSuffix(strings.TrimPrefix(key, planPrefix(target)), ".json")
+	n, err := strconv.ParseInt(name, 10, 64)
+	if seq := runplan.Seq(n); err == nil && n > 0 && planKey(target, seq) == key {
+		return seq
+	}
+	return 0
+}
+
+// planKeys lists the target's plans, newest first. Other objects that stand
+// between them, such as the marks that consoles leave for folders, are ignored.
 func (s *Store) planKeys(ctx context.Context, target string) ([]string, error) {
 	var keys []string
 	err := s.objects.List(ctx, planPrefix(target), func(o objstore.Object) error {
-		keys = append(keys, o.Key)
+		if seqOf(target, o.Key) > 0 {
+			keys = append(keys, o.Key)
+		}
 		return nil
 	})
 	if err != nil {
@@ -183,11 +239,7 @@ func (s *Store) newestSeq(ctx context.Context, target string) (runplan.Seq, erro
 	if err != nil || len(keys) == 0 {
 		return 0, err
 	}
-	head, err := s.Plan(ctx, keys[0])
-	if err != nil {
-		return 0, err
-	}
-	return head.Seq, nil
+	return seqOf(target, keys[0]), nil
 }
 
 // Newest looks through the target's plans, newest first, and returns the first

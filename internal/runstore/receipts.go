@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,8 +31,11 @@ func (s *Store) readChunkReceipt(key string, id runplan.ChunkID, body []byte) (*
 	if err := s.decode(key, body, &r, &r.Format); err != nil {
 		return nil, err
 	}
-	if r.Chunk != id || r.Counts == nil {
-		return nil, fail.New(fail.Corrupt, "the receipt belongs to chunk %s", r.Chunk).At("%s", s.URI(key)).Try("remove the object and convert again")
+	if r.Chunk != id {
+		return nil, fail.New(fail.Corrupt, "the receipt belongs to chunk %q", r.Chunk).At("%s", s.URI(key)).Try("remove the object and convert again")
+	}
+	if r.Counts == nil {
+		return nil, fail.New(fail.Corrupt, "the receipt counts nothing").At("%s", s.URI(key)).Try("remove the object and convert again")
 	}
 	return &r, nil
 }
@@ -41,6 +43,7 @@ func (s *Store) readChunkReceipt(key string, id runplan.ChunkID, body []byte) (*
 // PutChunkReceipt publishes a receipt and returns the one that stands: the
 // first writer of a chunk wins, and both outputs are equal.
 func (s *Store) PutChunkReceipt(ctx context.Context, r *runplan.ChunkReceipt) (*runplan.ChunkReceipt, error) {
+	r.Format = runplan.Format
 	body, _, err := encode(r)
 	if err != nil {
 		return nil, err
@@ -91,12 +94,12 @@ func (s *Store) PutManifest(ctx context.Context, head *runplan.Head, receipts []
 			rows += f.Rows
 		}
 	}
-	body, err := json.Marshal(m)
+	body, _, err := encode(m)
 	if err != nil {
-		return "", 0, fail.Wrap(err, fail.Internal, "encoding the manifest")
+		return "", 0, err
 	}
 	key := fmt.Sprintf("%s/%s/manifest.json", loadKey(head.Target, head.Seq), NewAttempt())
-	if _, err := s.putNew(ctx, key, body); err != nil {
+	if err := s.putOwn(ctx, key, body); err != nil {
 		return "", 0, err
 	}
 	return s.URI(key), rows, nil
@@ -111,14 +114,16 @@ func (s *Store) PutSlice(ctx context.Context, r *runplan.SliceReceipt) (key, dig
 		return "", "", err
 	}
 	key = fmt.Sprintf("%s/slice-%05d-%s.json", loadKey(r.Target, r.Seq), r.Slice.Index, NewAttempt())
-	_, err = s.putNew(ctx, key, body)
-	return key, digest, err
+	if err := s.putOwn(ctx, key, body); err != nil {
+		return "", "", err
+	}
+	return key, digest, nil
 }
 
 // Slice reads a slice receipt that the ledger names, and proves that it was
 // not changed since.
 func (s *Store) Slice(ctx context.Context, key, digest string) (*runplan.SliceReceipt, error) {
-	body, _, err := s.objects.ReadAll(ctx, key, maxReceipt)
+	body, err := s.named(ctx, key, maxReceipt, "the slice receipt of a ledger row")
 	if err != nil {
 		return nil, err
 	}
@@ -127,13 +132,16 @@ func (s *Store) Slice(ctx context.Context, key, digest string) (*runplan.SliceRe
 			Try("restore the object from the bucket's versions; the ledger names its SHA-256")
 	}
 	var r runplan.SliceReceipt
-	return &r, s.decode(key, body, &r, &r.Format)
+	if err := s.decode(key, body, &r, &r.Format); err != nil {
+		return nil, err
+	}
+	return &r, nil
 }
 
 // PutReport keeps a report's bytes and returns its URI.
 func (s *Store) PutReport(ctx context.Context, target string, run runplan.RunID, name string, body []byte) (string, error) {
 	key := fmt.Sprintf("%s/reports/%s/%s", targetKey(target), run, name)
-	if _, err := s.putNew(ctx, key, body); err != nil {
+	if err := s.putOwn(ctx, key, body); err != nil {
 		return "", err
 	}
 	return s.URI(key), nil

@@ -13,12 +13,15 @@
 package runstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"backfill/internal/fail"
 	"backfill/internal/objstore"
@@ -61,11 +64,14 @@ func loadKey(target string, seq runplan.Seq) string {
 
 // encode gives the bytes of a small document and their hex SHA-256.
 func encode(doc any) (body []byte, digest string, err error) {
-	body, err = json.MarshalIndent(doc, "", " ")
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", " ")
+	e.SetEscapeHTML(false) // URIs and SQL are read by people
+	if err := e.Encode(doc); err != nil {
 		return nil, "", fail.Wrap(err, fail.Internal, "encoding a staging document")
 	}
-	body = append(body, '\n')
+	body = b.Bytes()
 	sum := sha256.Sum256(body)
 	return body, hex.EncodeToString(sum[:]), nil
 }
@@ -78,7 +84,7 @@ func (s *Store) decode(key string, body []byte, doc any, format *int) error {
 	}
 	if *format != runplan.Format {
 		return fail.New(fail.Corrupt, "format %d is not the format %d of this program", *format, runplan.Format).At("%s", s.URI(key)).
-			Try("use the program version that wrote it, or plan again")
+			Try("use the program version that wrote it, or another staging URI")
 	}
 	return nil
 }
@@ -95,4 +101,27 @@ func (s *Store) putNew(ctx context.Context, key string, body []byte) ([]byte, er
 	}
 	there, _, err := s.objects.ReadAll(ctx, key, maxReceipt)
 	return there, err
+}
+
+// putOwn publishes a document under a key that only this attempt writes. Other
+// bytes that stand there are an error, never taken for ours.
+func (s *Store) putOwn(ctx context.Context, key string, body []byte) error {
+	there, err := s.putNew(ctx, key, body)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(there, body) {
+		return fail.New(fail.Internal, "another document stands under the key of this attempt").At("%s", s.URI(key))
+	}
+	return nil
+}
+
+// named reads an object that a plan or the ledger names: it must be there.
+func (s *Store) named(ctx context.Context, key string, limit int64, what string) ([]byte, error) {
+	body, _, err := s.objects.ReadAll(ctx, key, limit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fail.Wrap(err, fail.Corrupt, "%s is gone from staging", what).
+			Try("restore the object from the bucket's versions, or plan again with --replan")
+	}
+	return body, err
 }

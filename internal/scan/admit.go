@@ -6,6 +6,9 @@ import (
 	"backfill/internal/kafka"
 )
 
+// rawBytes is the most of a record's bytes that goes to quarantine.
+const rawBytes = 64 << 10
+
 // admit decides one record's disposition, in the order of the constants in
 // account, counts it, and reports whether it becomes a row. The batch already
 // holds the record's values at row N.
@@ -15,14 +18,14 @@ func (p *pass) admit(r *decode.Record) bool {
 	}
 	offset, proven := p.offsetOf(r)
 	p.object.Records++
-	p.noteOffset(offset)
 	d, moment := p.classify(r)
-	if d == account.Row {
-		switch p.overlap.see(p, offset, r.Raw) {
-		case sameRecord:
+	if offset != kafka.NoOffset && !p.foreign(r) {
+		p.noteOffset(offset)
+		if !p.contradicted && p.repeats(offset, r.Raw, d == account.Row) && d == account.Row {
 			d = account.DuplicateOffset
-		case otherBytes:
-			p.conflict(offset)
+		}
+		if p.err != nil {
+			return false
 		}
 	}
 	p.counts.Tally[d]++
@@ -36,7 +39,7 @@ func (p *pass) admit(r *decode.Record) bool {
 	case account.OutOfWindow:
 		p.outOfWindow(moment)
 	case account.Filtered:
-		account.Count(p.counts.Dropped, string(p.o.Dataset.Records.Where.Looked(r.Where)), account.MaxDroppedValues)
+		account.Count(p.counts.Dropped, p.looked(r), account.MaxDroppedValues)
 	case account.Row:
 		n := p.batch.N
 		p.batch.EventTime[n], p.batch.Row[n] = moment, r.Row
@@ -47,6 +50,20 @@ func (p *pass) admit(r *decode.Record) bool {
 		return true
 	}
 	return false
+}
+
+// looked returns the values that the filter looked at. Texts met before are
+// not built again: most records of a topic may be dropped.
+func (p *pass) looked(r *decode.Record) string {
+	p.text = p.o.Dataset.Records.Where.AppendLooked(p.text[:0], r.Where)
+	if text, known := p.texts[string(p.text)]; known {
+		return text
+	}
+	text := string(p.text)
+	if len(p.texts) < account.MaxDroppedValues {
+		p.texts[text] = text
+	}
+	return text
 }
 
 // classify gives the disposition as far as the record alone tells, and the
@@ -89,6 +106,11 @@ func (p *pass) wrongPartition(r *decode.Record) bool {
 	return r.PartitionState == decode.OK && r.Partition != p.chunk.Partition.Partition
 }
 
+// foreign reports whether the record's offset counts in another partition's log.
+func (p *pass) foreign(r *decode.Record) bool {
+	return p.o.Dataset.Records.Offset != nil && p.wrongPartition(r)
+}
+
 func (p *pass) outOfWindow(moment kafka.Instant) {
 	day := p.calendar.DayOf(moment)
 	if _, ok := p.counts.OutOfWindow[day]; !ok && len(p.counts.OutOfWindow) >= account.MaxOutDays {
@@ -97,54 +119,34 @@ func (p *pass) outOfWindow(moment kafka.Instant) {
 	p.counts.OutOfWindow[day]++
 }
 
-// offsetOf gives the record's offset and whether the object's rows may carry
-// it: from the body, or the name's first offset plus the row number.
+// offsetOf gives the record's offset and whether the row may carry it: from the
+// body, or the name's first offset plus the row number.
 func (p *pass) offsetOf(r *decode.Record) (kafka.Offset, bool) {
 	if p.o.Dataset.Records.Offset != nil {
 		if r.OffsetState == decode.OK {
 			return r.Offset, true
 		}
+		if r.Kind == decode.Value {
+			p.unnumbered++
+		}
 		return kafka.NoOffset, false
 	}
-	ref := &p.chunk.Objects[p.index]
-	if ref.First == kafka.NoOffset || !ref.Ordered {
+	if !p.overlap.ordered {
 		return kafka.NoOffset, false
 	}
-	_, unproven := p.known.unproven[p.index]
-	return ref.First + kafka.Offset(r.Row), !unproven
+	return p.chunk.Objects[p.index].First + kafka.Offset(r.Row), p.proven
 }
 
+// noteOffset counts the offset as found in the object.
 func (p *pass) noteOffset(offset kafka.Offset) {
-	if offset == kafka.NoOffset {
-		return
+	if p.overlap.ordered && (offset < p.chunk.Objects[p.index].First || offset <= p.object.Last) {
+		p.disorder(offset)
 	}
 	if p.object.First == kafka.NoOffset || offset < p.object.First {
 		p.object.First = offset
 	}
 	p.object.Last = max(p.object.Last, offset)
-	p.overlap.cover(offset)
-}
-
-// conflict records that two objects hold other bytes at one offset. Offsets
-// from bodies can't be wrong, so both records stay rows and people are told;
-// derived offsets of the earlier object are no longer believed.
-func (p *pass) conflict(offset kafka.Offset) {
-	if p.o.Dataset.Records.Offset == nil {
-		earlier := p.overlap.owner(offset)
-		p.doubt(earlier, "its records at overlapping offsets differ from the next object's")
-		return
-	}
-	p.find(account.Finding{Class: account.ArchiveConflict, Object: p.object.Key, Offset: offset,
-		Text: "another object holds other bytes at this offset; both records were kept"})
-}
-
-// doubt marks an object's offsets as unproven, which asks for another pass.
-func (p *pass) doubt(object int, why string) {
-	if _, known := p.known.unproven[object]; known {
-		return
-	}
-	p.known.unproven[object] = why
-	p.learned = true
+	p.found.add(offset)
 }
 
 func (p *pass) rejectColumn(r *decode.Record, offset kafka.Offset) {
@@ -161,8 +163,12 @@ func (p *pass) reject(r *decode.Record, d account.Disposition, offset kafka.Offs
 		name = column + ": " + reason
 	}
 	account.Count(p.counts.Reasons, name, account.MaxReasons)
+	raw, truncated := r.Raw, r.Truncated
+	if len(raw) > rawBytes {
+		raw, truncated = raw[:rawBytes], true
+	}
 	p.err = p.sink.Reject(&Rejected{
 		Object: p.object.Key, Row: r.Row, Offset: offset, Disposition: d, Reason: reason,
-		Column: column, Detail: detail, Raw: r.Raw, Truncated: r.Truncated,
+		Column: column, Detail: detail, Raw: raw, Truncated: truncated,
 	})
 }

@@ -23,10 +23,20 @@ type counter struct {
 	buf      canon.Buffer
 
 	counts *account.Chunk
-	place  account.Place
+	place  account.Place // topic and partition of the chunk
+	groups map[string]int32
+	cells  map[slot]*account.Cell
+	group  []byte // scratch
 	cell   *account.Cell
-	group  []byte
-	last   []byte // packed group of cell
+	last   slot // of cell
+}
+
+// slot names a cell of the chunk, with groups by number so that finding it
+// takes no memory.
+type slot struct {
+	day    kafka.Day
+	bucket int32
+	group  int32
 }
 
 func newCounter(ds *dataset.Dataset, cal *kafka.Calendar) (counter, error) {
@@ -41,7 +51,8 @@ func newCounter(ds *dataset.Dataset, cal *kafka.Calendar) (counter, error) {
 // start begins a chunk of the partition.
 func (c *counter) start(tp kafka.TopicPartition, counts *account.Chunk) {
 	c.counts, c.cell = counts, nil
-	c.place = account.Place{Topic: tp.Topic, Partition: tp.Partition, Day: kafka.NoDay}
+	c.groups, c.cells = map[string]int32{}, map[slot]*account.Cell{}
+	c.place = account.Place{Topic: tp.Topic, Partition: tp.Partition}
 }
 
 // rows adds all rows of the batch.
@@ -68,27 +79,43 @@ func (c *counter) rows(b *columns.Batch) error {
 
 // enter makes c.cell the cell of the row's place.
 func (c *counter) enter(b *columns.Batch, i int) error {
-	day, bucket := kafka.NoDay, int32(0)
+	at := slot{day: kafka.NoDay}
 	if c.ds.Records.EventTime != nil {
-		day = c.calendar.DayOf(b.EventTime[i])
+		at.day = c.calendar.DayOf(b.EventTime[i])
 	}
 	if c.key != nil {
-		bucket = c.key.Bucket(b, i, c.ds.Reconcile.Buckets, &c.buf)
+		at.bucket = c.key.Bucket(b, i, c.ds.Reconcile.Buckets, &c.buf)
 	}
 	c.group = c.group[:0]
 	for n, col := range c.ds.Reconcile.By {
 		c.group = appendGroupValue(c.group, c.ds.Columns[col], &b.Cols[col], i, n == 0)
 	}
-	if c.cell != nil && day == c.place.Day && bucket == c.place.Bucket && string(c.group) == string(c.last) {
+	number, known := c.groups[string(c.group)]
+	if !known {
+		number = int32(len(c.groups))
+		c.groups[string(c.group)] = number
+	}
+	at.group = number
+	if c.cell != nil && at == c.last {
 		return nil
 	}
-	c.last = append(c.last[:0], c.group...)
-	c.place.Day, c.place.Bucket, c.place.Group = day, bucket, account.Group(c.group)
-	c.cell = c.counts.Cells.At(c.place, len(c.ds.Reconcile.Totals))
-	if len(c.counts.Cells) > maxCells {
+	c.last, c.cell = at, c.cells[at]
+	if c.cell == nil {
+		return c.open(at)
+	}
+	return nil
+}
+
+// open makes the cell of a new place.
+func (c *counter) open(at slot) error {
+	if len(c.cells) >= maxCells {
 		return fail.New(fail.BadDataset, "reconcile.by gives more than %d different groups in one chunk", maxCells).
 			Try("total by columns with few values, such as the currency")
 	}
+	p := c.place
+	p.Day, p.Bucket, p.Group = at.day, at.bucket, account.Group(c.group)
+	c.cell = c.counts.Cells.At(p, len(c.ds.Reconcile.Totals))
+	c.cells[at] = c.cell
 	return nil
 }
 

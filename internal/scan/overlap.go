@@ -1,69 +1,72 @@
 package scan
 
 import (
-	"context"
 	"math"
 
 	farm "github.com/dgryski/go-farm"
 
 	"backfill/internal/account"
-	"backfill/internal/decode"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/runplan"
 )
 
-// maxPending bounds the rows remembered because a later object may hold them
-// too: about 100 MB at the limit.
+// maxPending bounds the records remembered because a later object may hold
+// them too: about 100 MB at the limit.
 const maxPending = 2_000_000
 
-// sighting is a row that a later object may repeat.
+// sighting is a record that a later object may repeat.
 type sighting struct {
-	hash   uint64
+	hash   uint64 // of its bytes
 	object int32
+	row    bool
 }
 
-type seen uint8
+// identity names a record by its offset and the hash of its bytes.
+type identity struct {
+	offset kafka.Offset
+	hash   uint64
+}
 
-const (
-	newRecord seen = iota
-	sameRecord
-	otherBytes
-)
-
-// overlap finds records that stand in more than one object of a partition.
-// Objects are sorted by first offset, so only rows at or past the next
-// object's first offset can be repeated, and only those are remembered.
+// overlap remembers records that may stand in more than one object of a
+// partition. Objects are sorted by first offset, so only records at or past the
+// next object's first offset can be repeated, and only those are remembered.
+// Where that order is not proven, offsets from bodies are all remembered.
 type overlap struct {
 	firsts  []kafka.Offset // of the chunk's objects, then of the following ones
-	own     int            // how many of firsts belong to the chunk
-	ordered bool
-	from    kafka.Offset // rows at or past it may be repeated
+	ordered bool           // by their names
+	all     bool           // any record may be repeated anywhere
+	from    kafka.Offset   // records at or past it may be repeated
 	pending map[kafka.Offset]sighting
-	ranges  []account.Range
-	cut     bool
+	rivals  map[kafka.Offset][]sighting // further records with other bytes
+	count   int
+	limit   int
 }
 
-func newOverlap(c runplan.Chunk, bodyOffsets bool) overlap {
-	o := overlap{own: len(c.Objects), ordered: true, from: math.MaxInt64, pending: map[kafka.Offset]sighting{}}
-	for _, ref := range append(append([]runplan.ObjectRef(nil), c.Objects...), c.Following...) {
-		o.firsts = append(o.firsts, ref.First)
-		o.ordered = o.ordered && ref.Ordered && ref.First != kafka.NoOffset
+func newOverlap(c runplan.Chunk, bodyOffsets, disorder bool, limit int) overlap {
+	o := overlap{ordered: true, from: math.MaxInt64, pending: map[kafka.Offset]sighting{}, rivals: map[kafka.Offset][]sighting{}, limit: limit}
+	for _, refs := range [][]runplan.ObjectRef{c.Objects, c.Following} {
+		for i := range refs {
+			o.firsts = append(o.firsts, refs[i].First)
+			o.ordered = o.ordered && refs[i].Ordered && refs[i].First != kafka.NoOffset
+		}
 	}
-	if !o.ordered && bodyOffsets {
-		o.from = math.MinInt64 // objects interleave: any row may come again
+	if o.all = bodyOffsets && (!o.ordered || disorder); o.all {
+		o.from = math.MinInt64
 	}
 	return o
 }
 
-// enter begins the object-th object: offsets before its first can't come again.
+// enter begins an object: offsets before its first can't come again.
 func (o *overlap) enter(object int) {
-	if !o.ordered {
+	if !o.ordered || o.all {
 		return
 	}
 	for offset := range o.pending {
 		if offset < o.firsts[object] {
+			o.count -= 1 + len(o.rivals[offset])
 			delete(o.pending, offset)
+			delete(o.rivals, offset)
 		}
 	}
 	o.from = math.MaxInt64
@@ -72,143 +75,90 @@ func (o *overlap) enter(object int) {
 	}
 }
 
-// see compares a row with what earlier objects held at its offset.
-func (o *overlap) see(p *pass, offset kafka.Offset, raw []byte) seen {
-	if offset == kafka.NoOffset {
-		return newRecord
+// at returns the sightings at the offset: the first, and others that had other
+// bytes.
+func (o *overlap) at(offset kafka.Offset) (first sighting, rivals []sighting, found bool) {
+	if first, found = o.pending[offset]; found && len(o.rivals) > 0 {
+		rivals = o.rivals[offset]
 	}
-	if _, there := p.known.elsewhere[offset]; there {
-		return sameRecord
-	}
-	remember := offset >= o.from
-	if !remember && len(o.pending) == 0 {
-		return newRecord
-	}
-	hash := farm.Fingerprint64(raw)
-	if before, ok := o.pending[offset]; ok {
-		if before.hash == hash {
-			return sameRecord
-		}
-		return otherBytes
-	}
-	if remember {
-		if len(o.pending) >= maxPending {
-			p.err = fail.New(fail.Damaged, "objects of %s overlap by more than %d records", p.chunk.Partition, maxPending).At("%s", p.object.Key).
-				Try("the archive holds whole second copies; move one of them out of the archive's prefix")
-			return newRecord
-		}
-		o.pending[offset] = sighting{hash: hash, object: int32(p.index)}
-	}
-	return newRecord
+	return first, rivals, found
 }
 
-// owner returns the object whose row is remembered at the offset.
-func (o *overlap) owner(offset kafka.Offset) int { return int(o.pending[offset].object) }
-
-// cover notes that the offset was found.
-func (o *overlap) cover(offset kafka.Offset) {
-	if n := len(o.ranges); n > 0 && offset >= o.ranges[n-1].From && offset <= o.ranges[n-1].To {
-		o.ranges[n-1].To = max(o.ranges[n-1].To, offset+1)
-		return
-	}
-	if len(o.ranges) >= account.MaxRanges {
-		o.ranges = account.MergeRanges(o.ranges)
-		if len(o.ranges) >= account.MaxRanges {
-			o.cut = true
-			return
-		}
-	}
-	o.ranges = append(o.ranges, account.Range{From: offset, To: offset + 1})
-}
-
-// prove says what the object's offsets rest on, once its last record is read.
-func (p *pass) prove(ref runplan.ObjectRef) (kafka.Proof, bool) {
-	if p.o.Dataset.Records.Offset != nil {
-		if p.object.First == kafka.NoOffset && p.object.Records > 0 {
-			return kafka.ProofUnproven, false
-		}
-		return kafka.ProofBody, false
-	}
-	if !p.overlap.ordered || p.object.Records == 0 {
-		return kafka.ProofUnproven, false
-	}
-	next := kafka.Offset(-1)
-	for _, first := range p.overlap.firsts[p.index+1:] {
-		if first > ref.First {
-			next = first
-			break
-		}
-	}
-	end := ref.First + kafka.Offset(p.object.Records)
-	switch {
-	case next == -1:
-		return kafka.ProofDerived, true
-	case end < next && !p.coveredBefore(end, next):
-		p.doubt(p.index, "it holds fewer records than the next object's name leads to expect")
-	}
-	if _, unproven := p.known.unproven[p.index]; unproven {
-		return kafka.ProofUnproven, false
-	}
-	return kafka.ProofDerived, false
-}
-
-// coveredBefore reports whether earlier, longer objects hold [from, to): the
-// object is a shorter copy inside them.
-func (p *pass) coveredBefore(from, to kafka.Offset) bool {
-	for _, r := range account.MergeRanges(append([]account.Range(nil), p.overlap.ranges...)) {
-		if r.From <= from && r.To >= to {
-			return true
-		}
-	}
-	return false
-}
-
-// resolveFollowing reads the next objects of the partition where rows of this
-// chunk reach past their first offset: a row that they hold too is theirs.
-func (p *pass) resolveFollowing(ctx context.Context) error {
-	if p.known.resolved || !p.overlap.ordered || len(p.chunk.Following) == 0 {
-		return nil
-	}
-	p.known.resolved = true
-	first := p.chunk.Following[0].First
-	over := map[kafka.Offset]sighting{}
-	for offset, s := range p.overlap.pending {
-		if offset >= first {
-			over[offset] = s
-		}
-	}
-	if len(over) == 0 {
-		return nil
-	}
-	for _, ref := range p.chunk.Following {
-		if err := p.lookInto(ctx, ref, over); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lookInto reads an object of a later chunk only to compare its records.
-func (p *pass) lookInto(ctx context.Context, ref runplan.ObjectRef, over map[kafka.Offset]sighting) error {
-	body := p.o.Dataset.Records.Offset != nil
-	compare := func(r *decode.Record) bool {
-		offset := ref.First + kafka.Offset(r.Row)
-		if body {
-			if r.OffsetState != decode.OK {
-				return false
-			}
-			offset = r.Offset
-		}
-		s, ok := over[offset]
-		switch {
-		case !ok:
-		case s.hash == farm.Fingerprint64(r.Raw):
-			p.known.elsewhere[offset] = struct{}{}
-			p.learned = true
-		case !body:
-			p.doubt(int(s.object), "its records at overlapping offsets differ from the next object's")
-		}
+// add remembers one more sighting; it reports false at the limit.
+func (o *overlap) add(offset kafka.Offset, s sighting) bool {
+	if o.count == o.limit {
 		return false
 	}
-	return p.decodeObject(ctx, ref, compare, func() error { return nil })
+	o.count++
+	if _, found := o.pending[offset]; found {
+		o.rivals[offset] = append(o.rivals[offset], s)
+	} else {
+		o.pending[offset] = s
+	}
+	return true
+}
+
+// last returns the highest remembered offset.
+func (o *overlap) last() kafka.Offset {
+	last := kafka.NoOffset
+	for offset := range o.pending {
+		last = max(last, offset)
+	}
+	return last
+}
+
+// repeats compares a record whose offset is not contradicted with what earlier objects
+// held there, remembers it where later ones may hold it, and reports whether it
+// is one copy too many.
+func (p *pass) repeats(offset kafka.Offset, raw []byte, row bool) bool {
+	o := &p.overlap
+	remember := offset >= o.from
+	if !remember && len(o.pending) == 0 {
+		return false
+	}
+	hash := farm.Fingerprint64(raw)
+	if first, rivals, found := o.at(offset); found {
+		if has(first, rivals, hash) {
+			return true
+		}
+		p.differs(first, rivals, account.Finding{Object: p.object.Key, Offset: offset}, &p.counts.Findings)
+	}
+	if remember && !o.add(offset, sighting{hash: hash, object: int32(p.index), row: row}) {
+		p.err = p.tooMuch()
+	}
+	_, later := p.known.elsewhere[identity{offset, hash}]
+	return later
+}
+
+func has(first sighting, rivals []sighting, hash uint64) bool {
+	found := first.hash == hash
+	for i := range rivals {
+		found = found || rivals[i].hash == hash
+	}
+	return found
+}
+
+// differs draws the consequence of other bytes at an offset. Offsets from
+// bodies can't be wrong, so both records stay and people are told; derived
+// offsets of the earlier objects are no longer believed.
+func (p *pass) differs(first sighting, rivals []sighting, f account.Finding, findings *[]account.Finding) {
+	if p.o.Dataset.Records.Offset != nil {
+		f.Class, f.Text = account.ArchiveConflict, "another object holds other bytes at this offset; both records were kept"
+		note(findings, f)
+		return
+	}
+	d := doubt{why: "its records at overlapping offsets differ from the next object's", contradicted: true}
+	p.doubt(int(first.object), d)
+	for i := range rivals {
+		p.doubt(int(rivals[i].object), d)
+	}
+}
+
+func (p *pass) tooMuch() error {
+	if p.overlap.all {
+		return fail.New(fail.Damaged, "offsets of %s are in no order, and more than %d records would have to be compared", p.chunk.Partition, p.overlap.limit).
+			At("%s", p.object.Key).Try("plan smaller chunks with --chunk-bytes")
+	}
+	return fail.New(fail.Damaged, "objects of %s overlap by more than %d records", p.chunk.Partition, p.overlap.limit).At("%s", p.object.Key).
+		Try("the archive holds whole second copies; move one of them out of the archive's prefix")
 }

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"backfill/internal/account"
@@ -14,17 +15,6 @@ import (
 	"backfill/internal/runplan"
 )
 
-// verdicts is what earlier passes learned of a chunk. It only grows.
-type verdicts struct {
-	unproven  map[int]string            // object number → why its offsets prove nothing
-	elsewhere map[kafka.Offset]struct{} // offsets that a later chunk's object holds with the same bytes
-	resolved  bool                      // the following objects were looked at
-}
-
-func newVerdicts() *verdicts {
-	return &verdicts{unproven: map[int]string{}, elsewhere: map[kafka.Offset]struct{}{}}
-}
-
 // pass is one reading of a chunk.
 type pass struct {
 	*Scanner
@@ -32,22 +22,29 @@ type pass struct {
 	sink    Sink
 	known   *verdicts
 	counts  *account.Chunk
+	found   coverage
 	overlap overlap
 	learned bool // something that earlier rows did not know
 	err     error
 
-	index  int // of the object being read
-	object account.ObjectCount
+	// The object being read.
+	index        int
+	object       account.ObjectCount
+	proven       bool  // its derived offsets are believed as far as known
+	contradicted bool  // its derived offsets are wrong somewhere
+	unnumbered   int64 // values whose body lacks the offset
 }
 
 func (s *Scanner) newPass(c runplan.Chunk, sink Sink, known *verdicts) *pass {
 	p := &pass{Scanner: s, chunk: c, sink: sink, known: known, counts: account.NewChunk()}
 	p.counter.start(c.Partition, p.counts)
-	p.overlap = newOverlap(c, s.o.Dataset.Records.Offset != nil)
+	p.overlap = newOverlap(c, s.o.Dataset.Records.Offset != nil, known.disorder, maxPending)
+	p.batch.N = 0 // an earlier chunk may have ended with an error
 	n := len(s.stage)
 	topic, partition := &s.batch.Cols[n-3], &s.batch.Cols[n-2]
+	name := []byte(c.Partition.Topic)
 	for i := range columns.BatchRows {
-		topic.S[i], topic.Null[i] = []byte(c.Partition.Topic), false
+		topic.S[i], topic.Null[i] = name, false
 		partition.I[i], partition.Null[i] = int64(c.Partition.Partition), false
 	}
 	return p
@@ -64,48 +61,73 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.resolveFollowing(ctx); err != nil {
 		return err
 	}
-	for i, why := range p.known.unproven {
-		o := &p.counts.Objects[i]
-		p.find(account.Finding{Class: account.UnprovenOffsets, Object: o.Key, Offset: p.chunk.Objects[i].First, Text: why})
+	p.judge()
+	for i := range p.counts.Objects {
+		if d, unproven := p.known.unproven[i]; unproven {
+			p.find(account.Finding{Class: account.UnprovenOffsets, Object: p.counts.Objects[i].Key, Offset: p.chunk.Objects[i].First, Text: d.why})
+		}
 	}
-	p.counts.Ranges = account.MergeRanges(append(p.counts.Ranges, p.overlap.ranges...))
-	p.counts.RangesCut = p.overlap.cut
+	for _, f := range p.known.findings {
+		p.find(f)
+	}
+	p.counts.Ranges, p.counts.RangesCut = p.found.result()
 	return nil
 }
 
-func (p *pass) find(f account.Finding) {
-	if len(p.counts.Findings) < account.MaxFindings {
-		p.counts.Findings = append(p.counts.Findings, f)
+func (p *pass) find(f account.Finding) { note(&p.counts.Findings, f) }
+
+// note keeps a finding as long as there are not too many.
+func note(list *[]account.Finding, f account.Finding) {
+	if len(*list) < account.MaxFindings {
+		*list = append(*list, f)
 	}
+}
+
+func newObject(ref runplan.ObjectRef) account.ObjectCount {
+	return account.ObjectCount{Key: ref.Key, First: kafka.NoOffset, Last: kafka.NoOffset, Proof: kafka.ProofUnproven}
 }
 
 // readObject reads one object of the chunk to its end.
 func (p *pass) readObject(ctx context.Context, ref runplan.ObjectRef) error {
-	p.object = account.ObjectCount{Key: ref.Key, First: kafka.NoOffset, Last: kafka.NoOffset, Proof: kafka.ProofUnproven}
+	d, unproven := p.known.unproven[p.index]
+	p.object, p.proven, p.contradicted, p.unnumbered = newObject(ref), !unproven, d.contradicted, 0
 	p.overlap.enter(p.index)
-	err := p.decodeObject(ctx, ref, p.admit, p.flush)
-	if err != nil {
+	if err := p.decodeObject(ctx, ref, p.admit); err != nil {
 		return err
 	}
-	p.object.Proof, p.object.Open = p.prove(ref)
+	if p.o.Dataset.Records.Offset != nil {
+		p.proveBody(ref)
+	}
 	p.counts.Objects = append(p.counts.Objects, p.object)
 	return nil
 }
 
-// decodeObject runs all records of an object through admit, and flush whenever
-// the batch must be emptied.
-func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit func(*decode.Record) bool, flush func() error) error {
+// proveBody believes the offsets of bodies if all values have one.
+func (p *pass) proveBody(ref runplan.ObjectRef) {
+	if p.unnumbered > 0 {
+		p.find(account.Finding{Class: account.UnprovenOffsets, Object: ref.Key, Offset: ref.First,
+			Text: fmt.Sprintf("%d of its values carry no offset", p.unnumbered)})
+		return
+	}
+	if p.object.Records == 0 || p.object.First != kafka.NoOffset {
+		p.object.Proof = kafka.ProofBody
+	}
+}
+
+// decodeObject runs all records of an object through admit and flushes the
+// rows that it keeps.
+func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit func(*decode.Record) bool) error {
 	body, err := p.o.Source.Open(ctx, ref)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	if err := p.openCodec(body); err != nil {
-		return damaged(err, ref, 0)
+		return p.broken(ctx, err, ref)
 	}
 	p.decoder.Reset(p.plain)
 	for {
-		if err := ctx.Err(); err != nil {
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		err := p.decoder.Scan(p.batch, admit)
@@ -113,9 +135,9 @@ func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit fu
 			return p.err
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return damaged(err, ref, p.object.Records)
+			return p.broken(ctx, err, ref)
 		}
-		if flushErr := flush(); flushErr != nil {
+		if flushErr := p.flush(); flushErr != nil {
 			return flushErr
 		}
 		if err != nil {
@@ -133,14 +155,17 @@ func (p *pass) openCodec(body io.Reader) error {
 	return err
 }
 
-// damaged adds the place to an error that came out of an object's bytes.
-func damaged(err error, ref runplan.ObjectRef, records int64) error {
-	var coded *fail.Error
-	if errors.As(err, &coded) && coded.Code != fail.Damaged {
-		return err
+// broken adds the place to an error met while reading an object. Only what
+// codec calls damage is damage; anything else keeps its code.
+func (p *pass) broken(ctx context.Context, err error, ref runplan.ObjectRef) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if !fail.Is(err, fail.Damaged) {
+		return fmt.Errorf("scanning %s: %w", ref.Key, err)
 	}
 	return fail.Wrap(err, fail.Damaged, "the object can't be read to its end").
-		At("%s after record %d (first offset %d)", ref.Key, records, ref.First).
+		At("%s after record %d (first offset %d)", ref.Key, p.object.Records, ref.First).
 		Try("restore an earlier version of the object, or have the archiver write it again; nothing was loaded")
 }
 

@@ -8,9 +8,10 @@
 //	                             └─▶ tally (tombstone, out of window, filtered, …)
 //
 // Offsets are proven, not assumed: where objects' names and row counts
-// disagree, or overlapping objects differ, the pass is thrown away
-// (Sink.Restart) and done again with what was learned. Two passes settle every
-// chunk.
+// disagree, overlapping objects differ, or a later chunk holds the same rows,
+// the pass is thrown away (Sink.Restart) and done again with what was learned.
+// Two passes settle nearly every chunk; the last one allowed believes no
+// derived offset, so that it settles the rest.
 package scan
 
 import (
@@ -29,9 +30,12 @@ import (
 	"backfill/internal/schema"
 )
 
-// maxPasses bounds how often a chunk is read: what a pass learns only grows,
-// and nothing new can be learned after the second.
-const maxPasses = 4
+// maxPasses bounds how often a chunk is read. One doubt may lead to another:
+// an object no longer believed does not stand for the copies inside it.
+const maxPasses = 5
+
+// defaultRecord is the longest record where Options give none.
+const defaultRecord = 16 << 20
 
 // Source opens archived objects exactly as they were planned.
 type Source interface {
@@ -67,7 +71,7 @@ type Options struct {
 	Window      kafka.Window
 	Source      Source
 	BlockBytes  int // of decompressed input held at once
-	RecordBytes int // longest record
+	RecordBytes int // longest record; default 16 MiB
 }
 
 // Scanner reads chunks, one at a time; each worker owns one.
@@ -79,6 +83,9 @@ type Scanner struct {
 	counter  counter
 	batch    *columns.Batch
 	stage    []schema.Column
+
+	text  []byte            // scratch
+	texts map[string]string // of filtered records
 }
 
 // StageColumns returns the columns of the stage: the dataset's, then the technical ones.
@@ -114,9 +121,13 @@ func New(o Options) (*Scanner, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.RecordBytes <= 0 {
+		o.RecordBytes = defaultRecord
+	}
 	s := &Scanner{
-		o: o, stage: stage,
-		decoder:  program.NewScanner(decode.Limits{BlockBytes: o.BlockBytes, RecordBytes: o.RecordBytes}),
+		o: o, stage: stage, texts: map[string]string{},
+		// Copies are compared by all their bytes, so raw bytes are never cut.
+		decoder:  program.NewScanner(decode.Limits{BlockBytes: o.BlockBytes, RecordBytes: o.RecordBytes, RawBytes: o.RecordBytes}),
 		calendar: kafka.NewCalendar(o.Dataset.Calendar),
 		batch:    columns.NewBatch(stage),
 	}
@@ -156,13 +167,19 @@ func unit(name string) decode.Unit {
 // record read has exactly one disposition.
 func (s *Scanner) Chunk(ctx context.Context, c runplan.Chunk, sink Sink) (*account.Chunk, error) {
 	known := newVerdicts()
-	for range maxPasses {
+	for n := range maxPasses {
+		if n == maxPasses-1 {
+			known.giveUp(len(c.Objects))
+		}
 		p := s.newPass(c, sink, known)
 		if err := p.run(ctx); err != nil {
 			return nil, err
 		}
 		if !p.learned {
-			return p.counts, p.check()
+			if err := p.check(); err != nil {
+				return nil, err
+			}
+			return p.counts, nil
 		}
 		if err := sink.Restart(); err != nil {
 			return nil, err

@@ -8,6 +8,9 @@ import (
 	"backfill/internal/kafka"
 )
 
+// maxNamedGaps bounds the gaps of a partition that get a sentence of their own.
+const maxNamedGaps = 100
+
 // sequences joins the chunks of each partition: offsets found, gaps with their
 // reason or as unknown, findings.
 func (r *Result) sequences(in Input) {
@@ -29,13 +32,30 @@ func (r *Result) sequences(in Input) {
 	}
 	sort.Slice(r.Sequences, func(i, j int) bool { return r.Sequences[i].Partition.Less(r.Sequences[j].Partition) })
 	for _, s := range r.Sequences {
-		for _, g := range s.Gaps {
-			if g.Reason == "" {
-				r.Unknown = append(r.Unknown, fmt.Sprintf("%s: offsets %d to %d (%d records) are not in the archive, and nothing explains why",
-					g.Partition, g.From, g.To-1, int64(g.To-g.From)))
-			}
+		r.Unknown = append(r.Unknown, s.unexplained()...)
+	}
+}
+
+// unexplained says which gaps have no reason. A compacted topic may have one
+// at every record, so that only the first are named.
+func (s *Sequence) unexplained() (texts []string) {
+	var more, records int64
+	for _, g := range s.Gaps {
+		switch n := int64(g.To - g.From); {
+		case g.Reason != "":
+		case len(texts) == maxNamedGaps:
+			more, records = more+1, records+n
+		case n == 1:
+			texts = append(texts, fmt.Sprintf("%s: offset %d is not in the archive, and nothing explains why", g.Partition, g.From))
+		default:
+			texts = append(texts, fmt.Sprintf("%s: offsets %d to %d (%d records) are not in the archive, and nothing explains why",
+				g.Partition, g.From, g.To-1, n))
 		}
 	}
+	if more > 0 {
+		texts = append(texts, fmt.Sprintf("%s: %d more gaps, of %d records in all, have no reason", s.Partition, more, records))
+	}
+	return texts
 }
 
 func (s *Sequence) add(c *account.Chunk) {
@@ -44,6 +64,11 @@ func (s *Sequence) add(c *account.Chunk) {
 	for _, o := range c.Objects {
 		s.Proofs[o.Proof]++
 		s.OpenEnd = s.OpenEnd || o.Open
+	}
+	for _, f := range c.Findings {
+		if f.Class == account.ArchiveConflict {
+			s.conflicts++
+		}
 	}
 	if room := account.MaxFindings - len(s.Findings); room > 0 {
 		s.Findings = append(s.Findings, c.Findings[:min(room, len(c.Findings))]...)
@@ -90,15 +115,15 @@ func splitGap(tp kafka.TopicPartition, g account.Range, declared []Gap) []Gap {
 }
 
 // exceptions lists what a person should know although nothing differs.
-func (r *Result) exceptions(in Input) {
-	add := func(class string, n int64, format string, args ...any) {
+func (r *Result) exceptions() {
+	add := func(class string, n int64, text string) {
 		if n > 0 {
-			r.Exceptions = append(r.Exceptions, Exception{Class: class, Count: n, Text: fmt.Sprintf(format, args...)})
+			r.Exceptions = append(r.Exceptions, Exception{Class: class, Count: n, Text: text})
 		}
 	}
-	add("unreadable", r.Tally[account.Unreadable], "records are no readable values and stand in quarantine")
-	add("rejected", r.Tally[account.Rejected], "records have a value that does not fit its column and stand in quarantine")
-	add("undatable", r.Tally[account.Undatable], "records carry no time and belong to no window")
+	add("unreadable", r.Tally[account.Unreadable], "records without a readable value stand in quarantine")
+	add("rejected", r.Tally[account.Rejected], "records with a value that does not fit its column stand in quarantine")
+	add("undatable", r.Tally[account.Undatable], "records without any time belong to no window")
 	var explained, unproven, conflicts int64
 	for _, s := range r.Sequences {
 		for _, g := range s.Gaps {
@@ -106,16 +131,12 @@ func (r *Result) exceptions(in Input) {
 				explained += int64(g.To - g.From)
 			}
 		}
-		for _, f := range s.Findings {
-			if f.Class == account.ArchiveConflict {
-				conflicts++
-			}
-		}
+		conflicts += s.conflicts
 		unproven += int64(s.Proofs[kafka.ProofUnproven])
 	}
-	add("explained_gap", explained, "offsets are missing for a declared reason")
-	add("unproven_offsets", unproven, "objects whose records have no proven offset; their identity is object and row")
+	add("explained_gap", explained, "offsets missing for a declared reason")
+	add("unproven_offsets", unproven, "objects with records of no proven offset; their identity is object and row")
 	if conflicts > 0 {
-		r.Unknown = append(r.Unknown, fmt.Sprintf("%d records differ from another record at the same offset; which one is true is not known", conflicts))
+		r.Unknown = append(r.Unknown, fmt.Sprintf("offsets that hold two different records: %d; which record is true is not known", conflicts))
 	}
 }

@@ -206,6 +206,9 @@ func describe(e publish.Event) string {
 	case publish.StepWinners:
 		return fmt.Sprintf("%d rows are the newest versions of their keys, found in %s", e.Rows, took)
 	case publish.StepGuard:
+		if e.Rows == 0 {
+			return "no row of the table would vanish"
+		}
 		return fmt.Sprintf("%d rows of the table will vanish, as allowed", e.Rows)
 	case publish.StepConflict:
 		return fmt.Sprintf("another session was in the way of slice %d (%s), try %d", e.Slice, e.Name, e.Attempt)

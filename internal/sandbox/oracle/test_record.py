@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import record
-from record import Number, Rules, Verdict, judge, read_amount, read_integer, read_time
+from record import Rules, Verdict, judge, read_amount, read_integer, read_time
 
 DAY = 86_400 * 1_000_000
 MARCH = int(datetime(2026, 3, 1, tzinfo=timezone.utc).timestamp()) * 1_000_000
@@ -190,7 +190,7 @@ class ColumnTest(unittest.TestCase):
 
     def test_integers(self) -> None:
         for text, value in {"1e3": 1000, "12.0": 12, "9223372036854775807": 2**63 - 1}.items():
-            self.assertEqual(value, read_integer(Number(text), 64))
+            self.assertEqual(value, read_integer(text.encode(), 64))
             self.assertEqual(value, read_integer(text, 64))
         self.assertEqual(-(2**63), read_integer("-9223372036854775808", 64))
         for number in ("9223372036854775808", "-9223372036854775809", "1.5", "1e-1", "99999999999999999999"):
@@ -217,6 +217,16 @@ class ColumnTest(unittest.TestCase):
         for raw in ('{"a": 1.0, "a":2}', "[1e5,\ttrue]", '"text"', "17", "false", r'"\u0000\ud83d"', "{}"):
             line = swap('{"note": "ä"}'.encode(), raw.encode())
             self.assertEqual(raw, getattr(self.row(line), "details"))
+        for member, raw in {
+            '"details" : ["details"]': '["details"]',
+            r'"details":"\"details\":"': r'"\"details\":"',
+            r'"x": {"details": 1}, "d\u0065tails": 2': "2",
+            r'"x": "details", "details":[{"details": "\u0041"}]': r'[{"details": "\u0041"}]',
+            '"details": {"details": null}, "x": "details"': '{"details": null}',
+            '"x": ["details"], "details":3': "3",
+        }.items():
+            line = swap('"details": {"note": "ä"}'.encode(), member.encode())
+            self.assertEqual(raw, getattr(self.row(line), "details"), member)
         twice = swap('"details": {"note": "ä"}'.encode(), rb'"details": 1 , "d\u0065tails" : [2] ')
         self.assertEqual("[2]", getattr(self.row(twice), "details"))
         inner = event(details=MISSING, extra={"details": 1})

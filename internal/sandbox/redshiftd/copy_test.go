@@ -166,7 +166,6 @@ func copyServer(t *testing.T, change func(*Config)) (*Server, *fakeS3) {
 
 func TestCopy(t *testing.T) {
 	s, store := copyServer(t, nil)
-	var notices []string
 	config, err := pgx.ParseConfig("postgres://loader:secret@" + s.Addr() + "/analytics")
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +184,6 @@ func TestCopy(t *testing.T) {
 	if tag.String() != "COPY" {
 		t.Errorf("tag %q", tag)
 	}
-	_ = notices
 	execAll(t, c, "INSERT INTO e SELECT * FROM stage", "COMMIT")
 	if got := table(t, c, "SELECT pg_last_copy_count(), COUNT(*), SUM(id), SUM(amount), MAX(at), MIN(day), MAX(note), COUNT(score) FROM e"); !reflect.DeepEqual(got[0],
 		[]string{"5", "5", "15", "-0.25", "2023-11-14 22:13:20.5", "2022-01-08", "none", "0"}) {

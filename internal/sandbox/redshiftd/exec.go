@@ -111,11 +111,12 @@ func (s *session) conflictDetail(e *pgError) error {
 
 // statementContext ends with statement_timeout, with a cancel request or with the server.
 func (s *session) statementContext() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(s.srv.ctx)
+	limit := 24 * time.Hour
 	v, _ := s.setting("statement_timeout")
-	if ms, err := strconv.ParseInt(v, 10, 64); err == nil && ms > 0 {
-		ctx, cancel = context.WithTimeout(s.srv.ctx, time.Duration(ms)*time.Millisecond)
+	if ms, err := strconv.ParseInt(v, 10, 64); err == nil && ms > 0 && ms < limit.Milliseconds() {
+		limit = time.Duration(ms) * time.Millisecond
 	}
+	ctx, cancel := context.WithTimeout(s.srv.ctx, limit)
 	s.mu.Lock()
 	s.running = cancel
 	s.mu.Unlock()
@@ -247,7 +248,7 @@ func (s *session) lockKey(ctx context.Context, n tableName) (string, error) {
 	return s.searchPath()[0] + "." + n.name, nil
 }
 
-// lockAll takes the locks of a statement in order of name, then begins the engine's transaction.
+// lockAll waits for locks on tables, in the order given, and gives their names.
 func (s *session) lockAll(ctx context.Context, tables []tableName, mode lockMode) ([]string, error) {
 	var keys []string
 	for _, n := range tables {

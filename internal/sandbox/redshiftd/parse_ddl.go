@@ -66,11 +66,9 @@ func (p *parser) createTable(temp bool) (*createTable, error) {
 		if c.like != nil || len(c.columns) > 0 {
 			return nil, p.fail()
 		}
-		paren := p.isOp("(")
 		if c.as, err = p.query(); err != nil {
 			return nil, err
 		}
-		_ = paren
 		return c, nil
 	}
 	if len(c.asColumns) > 0 || c.like == nil && len(c.columns) == 0 {

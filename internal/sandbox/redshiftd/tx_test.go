@@ -61,6 +61,24 @@ func TestTransactions(t *testing.T) {
 	}
 }
 
+// TestDDLInTransaction creates, changes, fills and drops tables in one block, and rolls some of it back.
+func TestDDLInTransaction(t *testing.T) {
+	s := startServer(t, nil)
+	c := dial(t, s, "")
+	execAll(t, c, "CREATE TABLE t (a INT)", "INSERT INTO t VALUES (1)", "BEGIN", "CREATE TEMP TABLE stage (LIKE t)", "INSERT INTO stage VALUES (5),(6)",
+		"ALTER TABLE t ADD COLUMN b VARCHAR(9) DEFAULT 'new'", "INSERT INTO t (a) SELECT a FROM stage", "DELETE FROM t WHERE a = 5", "INSERT INTO t VALUES (5, 'again')",
+		"DROP TABLE stage", "CREATE TEMP TABLE stage (z DATE)", "COMMIT")
+	if got := table(t, c, "SELECT a, b FROM t ORDER BY a"); !reflect.DeepEqual(got, [][]string{{"1", "new"}, {"5", "again"}, {"6", "new"}}) {
+		t.Error(got)
+	}
+	execAll(t, c, "BEGIN", "DROP TABLE t", "CREATE TABLE t (z INT)", "INSERT INTO t VALUES (9)", "ROLLBACK", "DROP TABLE stage")
+	if got := table(t, c, "SELECT COUNT(b) FROM t"); got[0][0] != "3" {
+		t.Error(got)
+	}
+	_, err := c.Exec(t.Context(), "SELECT * FROM stage")
+	wantError(t, err, "42P01")
+}
+
 // waiting blocks until some session waits for a lock.
 func waiting(t *testing.T, s *Server, n int) {
 	t.Helper()

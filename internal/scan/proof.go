@@ -1,0 +1,207 @@
+package scan
+
+import (
+	"context"
+
+	farm "github.com/dgryski/go-farm"
+
+	"backfill/internal/account"
+	"backfill/internal/decode"
+	"backfill/internal/fail"
+	"backfill/internal/kafka"
+	"backfill/internal/runplan"
+)
+
+// plannedFollowing is how many following objects a plan lists at most: with
+// fewer, the partition ends behind them.
+const plannedFollowing = 2
+
+// doubt says why an object's derived offsets prove nothing.
+type doubt struct {
+	why          string
+	contradicted bool // by another object's bytes: its records are compared with none, their identity is their position
+}
+
+// verdicts is what earlier passes learned of a chunk. It only grows.
+type verdicts struct {
+	unproven  map[int]doubt         // by object number
+	elsewhere map[identity]struct{} // rows that a later chunk's object holds with the same bytes
+	ends      []kafka.Offset        // of the following objects that were read: the offset past their last
+	findings  []account.Finding     // that no later pass makes again
+	disorder  bool                  // offsets in bodies do not ascend as names say
+	resolved  bool                  // the following objects were looked at
+}
+
+func newVerdicts() *verdicts {
+	return &verdicts{unproven: map[int]doubt{}, elsewhere: map[identity]struct{}{}}
+}
+
+// giveUp believes no object's derived offsets, after which a pass learns nothing.
+func (v *verdicts) giveUp(objects int) {
+	for i := range objects {
+		if d := v.unproven[i]; !d.contradicted {
+			v.unproven[i] = doubt{why: "it and the objects that it overlaps contradict each other", contradicted: true}
+		}
+	}
+}
+
+// doubt learns that an object's offsets prove nothing, which asks for another pass.
+func (p *pass) doubt(object int, d doubt) {
+	if before, known := p.known.unproven[object]; known && (before.contradicted || !d.contradicted) {
+		return
+	}
+	p.known.unproven[object] = d
+	p.learned = true
+}
+
+// disorder learns that objects' names do not tell in which order offsets come,
+// which asks for another pass.
+func (p *pass) disorder(offset kafka.Offset) {
+	if p.known.disorder {
+		return
+	}
+	p.known.disorder, p.learned = true, true
+	note(&p.known.findings, account.Finding{
+		Class: account.UnprovenOffsets, Object: p.object.Key, Offset: offset,
+		Text: "its records' offsets do not ascend from the one in its name; copies of its records are found in the same chunk only",
+	})
+}
+
+// derived reports whether offsets come from names and row numbers.
+func (p *pass) derived() bool { return p.o.Dataset.Records.Offset == nil && p.overlap.ordered }
+
+// judge says what every object's offsets rest on. It doubts objects that hold
+// fewer records than the next name leads to expect, unless they are shorter
+// copies inside another that holds the rest. It needs all objects' counts.
+func (p *pass) judge() {
+	if !p.derived() {
+		return
+	}
+	firsts, own := p.overlap.firsts, len(p.chunk.Objects)
+	reach, longest := kafka.NoOffset, 0 // offset past all that is held so far, and by which object
+	for start, end := 0, 0; start < own+len(p.known.ends); start = end {
+		for ; end < len(firsts) && firsts[end] == firsts[start]; end++ {
+			if e := p.end(end); e > reach {
+				reach, longest = e, end
+			}
+		}
+		if end < len(firsts) && reach < firsts[end] {
+			p.tooShort(longest)
+			for i := start; i < end; i++ {
+				p.tooShort(i)
+			}
+		}
+		for i := start; i < min(end, own); i++ {
+			p.counts.Objects[i].Open = end == len(firsts)
+		}
+	}
+	for i := range p.counts.Objects {
+		o := &p.counts.Objects[i]
+		if _, unproven := p.known.unproven[i]; !unproven && o.Records > 0 {
+			o.Proof = kafka.ProofDerived
+		} else {
+			o.Open = false
+		}
+	}
+}
+
+func (p *pass) tooShort(object int) {
+	if object < len(p.counts.Objects) && p.counts.Objects[object].Records > 0 {
+		p.doubt(object, doubt{why: "it holds fewer records than the next object's name leads to expect"})
+	}
+}
+
+// end returns the offset past the last that the object seems to hold, of the
+// chunk's objects and then the following ones; NoOffset where that is not known
+// or not believed.
+func (p *pass) end(object int) kafka.Offset {
+	own := len(p.chunk.Objects)
+	if object >= own {
+		if object -= own; object < len(p.known.ends) {
+			return p.known.ends[object]
+		}
+		return kafka.NoOffset
+	}
+	if p.known.unproven[object].contradicted {
+		return kafka.NoOffset
+	}
+	return p.chunk.Objects[object].First + kafka.Offset(p.counts.Objects[object].Records)
+}
+
+// resolveFollowing reads the next objects of the partition where records of
+// this chunk reach past their first offset: a row that they hold too is theirs.
+func (p *pass) resolveFollowing(ctx context.Context) error {
+	if p.known.resolved || !p.overlap.ordered || len(p.chunk.Following) == 0 {
+		return nil
+	}
+	p.known.resolved = true
+	last := p.overlap.last()
+	for _, ref := range p.chunk.Following {
+		if ref.First > last {
+			return nil
+		}
+		end, err := p.lookInto(ctx, ref)
+		if err != nil {
+			return err
+		}
+		p.known.ends = append(p.known.ends, end)
+	}
+	return p.checkReach()
+}
+
+// lookInto reads an object of a later chunk only to compare its records, and
+// returns the offset past its last.
+func (p *pass) lookInto(ctx context.Context, ref runplan.ObjectRef) (kafka.Offset, error) {
+	p.object = newObject(ref)
+	end := ref.First
+	err := p.decodeObject(ctx, ref, func(r *decode.Record) bool {
+		p.object.Records++
+		offset := ref.First + kafka.Offset(r.Row)
+		if p.o.Dataset.Records.Offset != nil {
+			offset = r.Offset
+		}
+		if offset != kafka.NoOffset && !p.foreign(r) {
+			end = max(end, offset+1)
+			p.lookAt(offset, r.Raw)
+		}
+		return false
+	})
+	return end, err
+}
+
+func (p *pass) lookAt(offset kafka.Offset, raw []byte) {
+	first, rivals, found := p.overlap.at(offset)
+	if !found {
+		return
+	}
+	hash := farm.Fingerprint64(raw)
+	if !has(first, rivals, hash) {
+		p.differs(first, rivals, account.Finding{Object: p.object.Key, Offset: offset}, &p.known.findings)
+		return
+	}
+	id := identity{offset, hash}
+	if _, known := p.known.elsewhere[id]; !known {
+		p.known.elsewhere[id] = struct{}{}
+		p.learned = true
+	}
+}
+
+// checkReach refuses rows that lie past all following objects when there may
+// be more of those: whether a later chunk holds the rows, too, can't be known.
+func (p *pass) checkReach() error {
+	if len(p.chunk.Following) < plannedFollowing {
+		return nil
+	}
+	reach := kafka.NoOffset
+	for _, end := range p.known.ends {
+		reach = max(reach, end)
+	}
+	for offset, s := range p.overlap.pending {
+		if offset >= reach && s.row && !p.known.unproven[int(s.object)].contradicted {
+			return fail.New(fail.Damaged, "its records reach past offset %d, over the %d objects that follow its chunk; more copies can't be told from there", reach-1, len(p.chunk.Following)).
+				At("%s", p.chunk.Objects[s.object].Key).
+				Try("plan larger chunks with --chunk-bytes, or move second copies out of the archive's prefix")
+		}
+	}
+	return nil
+}
