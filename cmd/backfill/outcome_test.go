@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -54,6 +56,44 @@ func TestSameCommandAgain(t *testing.T) {
 	if !slices.Equal(m.rows(t), before) {
 		t.Error("the table changed")
 	}
+}
+
+// TestPodContract reads what a scheduler reads: the XCom file and the
+// termination message, on success and on failure.
+func TestPodContract(t *testing.T) {
+	h := shared
+	a := h.generate(t, archivegen.Options{Seed: 26, Events: 300, Partitions: 1, Codec: "gzip"})
+	dir := t.TempDir()
+	xcom, termination := filepath.Join(dir, "return.json"), filepath.Join(dir, "termination-log")
+	if err := os.WriteFile(termination, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags := append(h.table(t, "pod_contract"), "--xcom-file", xcom, "--termination-log", termination)
+	read := func() (result, string) {
+		var r result
+		body, err := os.ReadFile(xcom)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(body, &r); err != nil {
+			t.Fatal(err)
+		}
+		message, err := os.ReadFile(termination)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, string(message)
+	}
+	h.run(t, 0, append([]string{"run"}, a.window(flags...)...)...)
+	if r, message := read(); r.Verdict != "RECONCILED" || r.Inserted != a.truth.TableRows || message != "" {
+		t.Errorf("after success: %+v, termination message %q", r, message)
+	}
+	h.run(t, 2, append([]string{"run", "--dataset", a.dataset, "--from", "2026-04-01", "--to", "2026-03-01"}, flags...)...)
+	if r, message := read(); r.Exit != 2 || r.Code != "bad_window" || !strings.Contains(message, "empty or reversed") {
+		t.Errorf("after failure: %+v, termination message %q", r, message)
+	}
+	flags[len(flags)-3] = filepath.Join(dir, "no-such-directory", "return.json")
+	h.run(t, 0, append([]string{"run"}, a.window(flags...)...)...)
 }
 
 func TestTruncatedTableIsLoadedAgain(t *testing.T) {
@@ -244,10 +284,11 @@ func TestSignals(t *testing.T) {
 			flags := append(h.table(t, "signal_"+fmt.Sprint(c.exit)), "--chunk-bytes", "16KiB")
 			ready := make(chan struct{})
 			var cmd *exec.Cmd
+			var once sync.Once // a second signal would end the worker at once
 			h.watch(t, func(op s3d.Op) s3d.Action {
 				if op.Phase == s3d.After && strings.HasSuffix(op.Key, "/receipt.json") && op.Kind == "PutObject" {
 					<-ready
-					_ = cmd.Process.Signal(c.signal)
+					once.Do(func() { _ = cmd.Process.Signal(c.signal) })
 				}
 				return s3d.Continue
 			}, nil)

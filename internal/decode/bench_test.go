@@ -79,7 +79,7 @@ func TestNoAllocationPerRow(t *testing.T) {
 	if err != io.EOF || rows != 21*2000 || allocs > 0 {
 		t.Errorf("%v after %d rows, %.1f allocations a run", err, rows, allocs)
 	}
-	if cap(s.arena) > 1<<20 {
+	if cap(s.arena) > 128<<10 {
 		t.Errorf("the arena has %d bytes", cap(s.arena))
 	}
 }

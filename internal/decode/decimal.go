@@ -62,7 +62,7 @@ func parseDecimal(text []byte, precision, scale int) (int64, Reason) {
 // appendWide appends a number with at most precision digits, 19 to 38, times ten to
 // the scale, as 16 bytes, big-endian two's complement.
 func appendWide(dst, text []byte, precision, scale int) ([]byte, Reason) {
-	if n, ok := scaleShort(text, min(scale, narrowDigits)); ok && scale <= narrowDigits {
+	if n, ok := scaleShort(text, scale); ok {
 		dst = binary.BigEndian.AppendUint64(dst, uint64(n>>63))
 		return binary.BigEndian.AppendUint64(dst, uint64(n)), fits
 	}
@@ -91,7 +91,7 @@ func scaleShort(text []byte, scale int) (n int64, ok bool) {
 	if len(digits) > 0 && digits[0] == '-' {
 		digits = digits[1:]
 	}
-	if len(digits) == 0 || len(digits) > narrowDigits {
+	if len(digits) == 0 || len(digits) > narrowDigits || scale > narrowDigits {
 		return 0, false
 	}
 	point := -1

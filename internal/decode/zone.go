@@ -84,18 +84,14 @@ func (z *zone) instant(wall int64) (int64, Reason) {
 	case 0:
 		return 0, NonexistentTime
 	case 1:
-		z.remember(hit, hits[0])
+		z.remember(hit)
 		return hits[0], fits
 	}
 	return 0, AmbiguousTime
 }
 
-// remember keeps the part of the stretch around the instant whose wall times no
-// neighbour shares.
-func (z *zone) remember(s stretch, instant int64) {
-	if instant < s.from || instant >= s.to {
-		return
-	}
+// remember keeps the part of the stretch whose wall times no neighbour shares.
+func (z *zone) remember(s stretch) {
 	before, after := z.around(s.from-1), z.around(s.to)
 	z.east = s.east
 	z.low = s.from + max(s.east, before.east)

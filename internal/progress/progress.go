@@ -12,6 +12,10 @@ import (
 	"time"
 )
 
+// longest is the longest time left that is said: beyond it there is hardly
+// anything to go by yet.
+const longest = 30 * 24 * time.Hour
+
 // Meter follows one piece of work, measured in bytes. It is safe for
 // concurrent use.
 type Meter struct {
@@ -19,6 +23,7 @@ type Meter struct {
 	name     string
 	total    int64
 	done     int64
+	found    int64 // part of done that took no work
 	rows     int64
 	items    int
 	all      int
@@ -46,6 +51,18 @@ func (m *Meter) Done(bytes, rows int64) {
 	m.tick()
 }
 
+// Found counts one item that an earlier try had finished. It counts as done,
+// but tells nothing of the speed.
+func (m *Meter) Found(bytes, rows int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.found += bytes
+	m.done += bytes
+	m.rows += rows
+	m.items++
+	m.tick()
+}
+
 // Tick says a line if the interval has passed.
 func (m *Meter) Tick() {
 	m.mu.Lock()
@@ -64,14 +81,14 @@ func (m *Meter) tick() {
 
 func (m *Meter) line(now time.Time) string {
 	line := fmt.Sprintf("%s %d%%, %d of %d chunks, %d rows", m.name, percent(m.done, m.total), m.items, m.all, m.rows)
-	elapsed := now.Sub(m.started)
-	if elapsed <= 0 || m.done <= 0 {
+	elapsed, worked := now.Sub(m.started), m.done-m.found
+	if elapsed <= 0 || worked <= 0 {
 		return line
 	}
-	rate := float64(m.done) / elapsed.Seconds()
+	rate := float64(worked) / elapsed.Seconds()
 	line += fmt.Sprintf(", %.1f MB/s", rate/1e6)
-	if left := m.total - m.done; left > 0 {
-		line += ", about " + Roughly(time.Duration(float64(left)/rate*float64(time.Second))) + " left"
+	if left := float64(m.total-m.done) / rate; left > 0 && left < longest.Seconds() {
+		line += ", about " + Roughly(time.Duration(left*float64(time.Second))) + " left"
 	}
 	return line
 }

@@ -125,7 +125,7 @@ func TestPlaces(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if name := c.placeText(want); name != "2024-01-30 bucket -3 USD " {
+	if name := c.placeText(want); name != `2024-01-30 bucket -3 "USD "` {
 		t.Errorf("%q", name)
 	}
 	plain := mustCompile(t, adjustments())

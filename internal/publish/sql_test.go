@@ -53,7 +53,7 @@ func TestSQL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	insert, err := c.insertSQL(winnersName(7), w, `run'\1`)
+	insert, err := c.insertSQL(winnersName(7), canon.Table, w, `run'\1`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestSQL(t *testing.T) {
 		"copy":           copying,
 		"stage_cells":    c.cellsSQL(cellQuery{from: quoteOwn(stageName(7)), form: canon.Stage, day: day, located: true, content: true}),
 		"winners":        c.winnersSQL(stageName(7), winnersName(7)),
-		"winners_cells":  c.cellsSQL(cellQuery{from: quoteOwn(winnersName(7)), form: canon.Inserted, day: day, located: true, content: true}),
+		"winners_cells":  c.cellsSQL(cellQuery{from: quoteOwn(winnersName(7)), form: canon.Table, day: day, located: true, content: true}),
 		"table_cells":    c.cellsSQL(cellQuery{from: c.table + c.ownedSQL(w), form: canon.Table, day: day, located: true, content: true}),
 		"vanish":         c.cellsSQL(gone),
 		"lock":           c.lockSQL(),
@@ -84,7 +84,7 @@ func TestSQL(t *testing.T) {
 
 func TestSQLWithoutEventTime(t *testing.T) {
 	c := mustCompile(t, adjustments())
-	insert, err := c.insertSQL(stageName(7), kafka.Window{}, "run1")
+	insert, err := c.insertSQL(stageName(7), canon.Inserted, kafka.Window{}, "run1")
 	if err != nil {
 		t.Fatal(err)
 	}

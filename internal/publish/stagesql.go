@@ -53,11 +53,16 @@ func (t *target) copyStatement(stage string, l Load) redshift.CopyStatement {
 
 // winnersSQL keeps one row of every key. The order goes on to the offset and
 // the content, so that every run picks the same row; NULLs are first in
-// Redshift's DESC unless told otherwise.
+// Redshift's DESC unless told otherwise. SUPER is parsed here, once.
 func (t *target) winnersSQL(stage, winners string) string {
-	names := make([]string, 0, len(t.columns)+3)
+	var names, parsed []string
 	for _, c := range t.stageColumns() {
-		names = append(names, quoteOwn(c.Name))
+		name := quoteOwn(c.Name)
+		names = append(names, name)
+		if c.Type.Kind == schema.Super {
+			name = "JSON_PARSE(" + name + ") AS " + name
+		}
+		parsed = append(parsed, name)
 	}
 	list := strings.Join(names, ", ")
 	var keys, order []string
@@ -71,7 +76,7 @@ func (t *target) winnersSQL(stage, winners string) string {
 	order = append(order, quoteOwn(schema.TopicColumn), quoteOwn(schema.PartitionColumn),
 		quoteOwn(schema.OffsetColumn)+" DESC NULLS LAST", lane1, lane2)
 	return "CREATE TEMP TABLE " + quoteOwn(winners) + " AS\n" +
-		"SELECT " + list + "\n" +
+		"SELECT " + strings.Join(parsed, ", ") + "\n" +
 		"FROM (\n" +
 		"SELECT " + list + ",\n" +
 		"  ROW_NUMBER() OVER (\n" +
@@ -109,12 +114,13 @@ func (t *target) deleteSQL(w kafka.Window) string {
 	return "DELETE FROM " + t.table + t.ownedSQL(w)
 }
 
-// insertSQL moves the slice's rows from the stage or the winners to the table.
-func (t *target) insertSQL(from string, w kafka.Window, run runplan.RunID) (string, error) {
+// insertSQL moves the slice's rows from the stage or the winners to the table;
+// form says whether SUPER is still text.
+func (t *target) insertSQL(from string, form canon.Form, w kafka.Window, run runplan.RunID) (string, error) {
 	names := slices.Clone(t.columns)
 	values := slices.Clone(t.columns)
 	for i, c := range t.Columns {
-		if c.Type.Kind == schema.Super {
+		if c.Type.Kind == schema.Super && form != canon.Table {
 			values[i] = "JSON_PARSE(" + values[i] + ")"
 		}
 	}

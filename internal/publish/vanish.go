@@ -57,7 +57,8 @@ func (p *publisher) vanishing(ctx context.Context, days kafka.Window, windows ..
 	}
 	q := cellQuery{form: canon.Table, day: day}
 	if len(p.t.Key) > 0 {
-		q.from = p.t.vanishSource(p.source(), windows...)
+		from, _ := p.source()
+		q.from = p.t.vanishSource(from, windows...)
 		return p.t.readCells(ctx, p.s, q, p.t.cellsSQL(q))
 	}
 	q.from, q.located = p.t.table+p.t.ownedSQL(windows...), p.t.Provenance

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"backfill/internal/account"
@@ -11,44 +12,42 @@ import (
 
 // lines fills the tables per group, per day and per partition.
 func (b *builder) lines() (err error) {
-	group := func(p account.Place) account.Place { return account.Place{Partition: -1, Group: p.Group} }
-	day := func(p account.Place) account.Place { return account.Place{Partition: -1, Day: p.Day, Group: p.Group} }
-	partition := func(p account.Place) account.Place {
-		return account.Place{Topic: p.Topic, Partition: p.Partition, Day: p.Day}
-	}
+	group := func(p account.Place) account.Place { return account.Place{Group: p.Group} }
+	day := func(p account.Place) account.Place { return account.Place{Day: p.Day, Group: p.Group} }
 	if b.rep.Totals, err = b.table(group, false); err != nil {
 		return err
 	}
 	if b.rep.Days, err = b.table(day, true); err != nil {
 		return err
 	}
-	b.rep.Partitions, err = b.table(partition, true)
+	b.rep.Partitions, err = b.partitions()
 	return err
 }
 
-// table folds all legs alike and gives one line per place.
-func (b *builder) table(fold func(account.Place) account.Place, days bool) ([]Line, error) {
-	var legs [4]account.Cells
+// fold folds all legs alike and returns the places that any leg has.
+func (b *builder) fold(fold func(account.Place) account.Place) (legs [4]account.Cells, places []account.Place, err error) {
 	all := account.Cells{}
 	for i, cells := range []account.Cells{b.r.Cells.Archive, b.r.Cells.Stage, b.r.Cells.Inserted, b.r.Cells.Table} {
-		folded, err := cells.Fold(fold)
-		if err != nil {
-			return nil, err
+		if legs[i], err = cells.Fold(fold); err != nil {
+			return legs, nil, err
 		}
-		legs[i] = folded
-		for p, c := range folded {
-			all[p] = c
-		}
+		maps.Copy(all, legs[i])
 	}
-	lines := make([]Line, 0, len(all))
-	for _, p := range all.Places() {
+	return legs, all.Places(), nil
+}
+
+// table gives one line per place.
+func (b *builder) table(fold func(account.Place) account.Place, days bool) ([]Line, error) {
+	legs, places, err := b.fold(fold)
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]Line, 0, len(places))
+	for _, p := range places {
 		l := Line{
-			Group: p.Group.Values(len(b.h.By)), Topic: p.Topic, Partition: partitionOf(p),
+			Group:   p.Group.Values(len(b.h.By)),
 			Archive: b.figures(legs[0][p]), Stage: b.figures(legs[1][p]), Expected: b.figures(legs[2][p]), Table: b.figures(legs[3][p]),
 			Match: same(legs[0][p], legs[1][p]) && same(legs[2][p], legs[3][p]),
-		}
-		if p.Topic != "" || p.Group == "" {
-			l.Group = nil
 		}
 		if days {
 			l.Day = p.Day.String()
@@ -56,6 +55,44 @@ func (b *builder) table(fold func(account.Place) account.Place, days bool) ([]Li
 		lines = append(lines, l)
 	}
 	return lines, nil
+}
+
+// partitions gives one line per topic-partition and day.
+func (b *builder) partitions() ([]PartitionLine, error) {
+	legs, places, err := b.fold(func(p account.Place) account.Place {
+		return account.Place{Topic: p.Topic, Partition: p.Partition, Day: p.Day}
+	})
+	if err != nil {
+		return nil, err
+	}
+	known := true
+	for p := range legs[3] {
+		known = known && p.Topic != ""
+	}
+	lines := []PartitionLine{}
+	for _, p := range places {
+		if p.Topic == "" {
+			continue
+		}
+		l := PartitionLine{
+			Topic: p.Topic, Partition: int32(p.Partition), Day: p.Day.String(),
+			Archive: rowsOf(legs[0][p]), Stage: rowsOf(legs[1][p]), Match: same(legs[0][p], legs[1][p]),
+		}
+		if known {
+			expected, table := rowsOf(legs[2][p]), rowsOf(legs[3][p])
+			l.Expected, l.Table = &expected, &table
+			l.Match = l.Match && same(legs[2][p], legs[3][p])
+		}
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
+
+func rowsOf(c *account.Cell) int64 {
+	if c == nil {
+		return 0
+	}
+	return c.Rows
 }
 
 func same(left, right *account.Cell) bool {
@@ -79,23 +116,27 @@ func (b *builder) describe(d tieout.Break) Break {
 		Leg: string(d.Leg), Kind: string(d.Kind), Topic: d.Place.Topic, Partition: partitionOf(d.Place), Day: d.Place.Day.String(),
 		Bucket: d.Place.Bucket, Group: d.Place.Group.Values(len(b.h.By)), Left: b.figures(d.Left), Right: b.figures(d.Right),
 	}
-	var t strings.Builder
+	var where []string
 	if d.Place.Topic != "" {
-		fmt.Fprintf(&t, "%s/%d ", d.Place.Topic, d.Place.Partition)
+		where = append(where, fmt.Sprintf("%s/%d", d.Place.Topic, d.Place.Partition))
 	}
 	if d.Place.Day != kafka.NoDay {
-		fmt.Fprintf(&t, "%s ", d.Place.Day)
+		where = append(where, d.Place.Day.String())
 	}
 	if len(b.h.By) > 0 {
-		fmt.Fprintf(&t, "%s ", d.Place.Group)
+		where = append(where, account.GroupText(out.Group))
+	}
+	var t strings.Builder
+	if len(where) > 0 {
+		t.WriteString(strings.Join(where, " ") + ": ")
 	}
 	switch d.Kind {
 	case tieout.Missing:
-		fmt.Fprintf(&t, "%d rows missing (%d, expected %d)", d.Rows, d.Right.Rows, d.Left.Rows)
+		fmt.Fprintf(&t, "%s missing (%d, expected %d)", count(d.Rows, "row"), d.Right.Rows, d.Left.Rows)
 	case tieout.Extra:
-		fmt.Fprintf(&t, "%d rows too many (%d, expected %d)", d.Rows, d.Right.Rows, d.Left.Rows)
+		fmt.Fprintf(&t, "%s too many (%d, expected %d)", count(d.Rows, "row"), d.Right.Rows, d.Left.Rows)
 	default:
-		fmt.Fprintf(&t, "%d rows as expected, but content differs", d.Right.Rows)
+		fmt.Fprintf(&t, "%s as expected, but the content differs", count(d.Right.Rows, "row"))
 	}
 	for i, col := range b.h.Totals {
 		if diff := d.Right.Sums[i].Sub(d.Left.Sums[i]); !diff.IsZero() {
@@ -104,6 +145,14 @@ func (b *builder) describe(d tieout.Break) Break {
 	}
 	out.Text = t.String()
 	return out
+}
+
+// count gives a number with its noun.
+func count(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func signed(amount string) string {
@@ -116,20 +165,24 @@ func signed(amount string) string {
 // sentence says the outcome in one line, for logs and termination messages.
 func (b *builder) sentence() string {
 	where := fmt.Sprintf("%s %s: %s", b.h.Target, windowText(b.rep), b.r.Verdict)
-	rows := sumRows(b.r.Cells.Table)
+	agree := "all legs agree on " + count(sumRows(b.r.Cells.Table), "row")
 	switch b.r.Verdict {
 	case tieout.NotReconciled:
-		return fmt.Sprintf("%s: %d breaks, the first: %s", where, len(b.r.Breaks), b.rep.Breaks[0].Text)
+		return fmt.Sprintf("%s: %s, the first: %s %s", where, count(int64(len(b.r.Breaks)), "break"), b.rep.Breaks[0].Leg, b.rep.Breaks[0].Text)
 	case tieout.Incomplete:
-		return fmt.Sprintf("%s: %s", where, b.r.Unknown[0])
-	case tieout.WithExceptions:
-		var n int64
-		for _, e := range b.r.Exceptions {
-			n += e.Count
+		more := ""
+		if n := len(b.r.Unknown) - 1; n > 0 {
+			more = fmt.Sprintf("; and %d more", n)
 		}
-		return fmt.Sprintf("%s: %d rows agree on all legs, %d exceptions are listed", where, rows, n)
+		return fmt.Sprintf("%s: %s%s", where, b.r.Unknown[0], more)
+	case tieout.WithExceptions:
+		var classes []string
+		for _, e := range b.r.Exceptions {
+			classes = append(classes, fmt.Sprintf("%d %s", e.Count, strings.ReplaceAll(e.Class, "_", " ")))
+		}
+		return fmt.Sprintf("%s: %s; %s", where, agree, strings.Join(classes, ", "))
 	}
-	return fmt.Sprintf("%s: %d rows agree on all legs", where, rows)
+	return fmt.Sprintf("%s: %s", where, agree)
 }
 
 func windowText(r *Report) string {

@@ -4,8 +4,10 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"backfill/internal/account"
@@ -45,7 +47,7 @@ type Report struct {
 	Ladder     []Step             `json:"ladder"`
 	Totals     []Line             `json:"totals"`     // per group
 	Days       []Line             `json:"days"`       // per day and group
-	Partitions []Line             `json:"partitions"` // per topic-partition and day, rows on the legs
+	Partitions []PartitionLine    `json:"partitions"` // per topic-partition and day
 	Breaks     []Break            `json:"breaks"`
 	Sequences  []tieout.Sequence  `json:"sequences"`
 	Exceptions []tieout.Exception `json:"exceptions"`
@@ -70,7 +72,7 @@ type Column struct {
 // Step is one line of the ladder from records to rows.
 type Step struct {
 	Name string `json:"name"`
-	Sign string `json:"sign"` // "", "-" or "="
+	Sign string `json:"sign"` // "", "-", "=", or "≠" where the steps above give another number
 	Rows int64  `json:"rows"`
 }
 
@@ -83,15 +85,26 @@ type Figures struct {
 
 // Line compares the legs at one place.
 type Line struct {
-	Topic     string    `json:"topic,omitempty"`
-	Partition *int32    `json:"partition,omitempty"`
-	Day       string    `json:"day,omitempty"`
-	Group     []*string `json:"group,omitempty"`
-	Archive   Figures   `json:"archive"`
-	Stage     Figures   `json:"stage"`
-	Expected  Figures   `json:"expected"` // stage without superseded versions
-	Table     Figures   `json:"table"`
-	Match     bool      `json:"match"`
+	Day      string    `json:"day,omitempty"`
+	Group    []*string `json:"group,omitempty"`
+	Archive  Figures   `json:"archive"`
+	Stage    Figures   `json:"stage"`
+	Expected Figures   `json:"expected"` // stage without superseded versions
+	Table    Figures   `json:"table"`
+	Match    bool      `json:"match"`
+}
+
+// PartitionLine compares the rows of one partition and day. It has no amounts:
+// those of different groups, such as currencies, don't add up to anything.
+type PartitionLine struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Day       string `json:"day"`
+	Archive   int64  `json:"archive_rows"`
+	Stage     int64  `json:"stage_rows"`
+	Expected  *int64 `json:"expected_rows"` // null: the table does not know partitions
+	Table     *int64 `json:"table_rows"`    // likewise
+	Match     bool   `json:"match"`
 }
 
 // Break is one difference with its coordinates.
@@ -119,11 +132,24 @@ type Head struct {
 	Written                                                time.Time
 }
 
-// New builds the document.
+// New builds the document. It fails when the cells have other totals than the
+// head, or a sum leaves 128 bits.
 func New(h Head, r *tieout.Result) (*Report, error) {
+	for _, leg := range []account.Cells{r.Cells.Archive, r.Cells.Stage, r.Cells.Inserted, r.Cells.Table} {
+		for _, c := range leg {
+			if len(c.Sums) != len(h.Totals) {
+				return nil, fmt.Errorf("the legs have %d money totals, the report %d", len(c.Sums), len(h.Totals))
+			}
+		}
+	}
 	if h.Scope == "" {
 		h.Scope = "all"
 	}
+	if h.Zone == nil {
+		h.Zone = time.UTC
+	}
+	// A list without entries is an empty list in JSON, too.
+	h.Plans, h.Totals, h.By = append([]Plan{}, h.Plans...), append([]Column{}, h.Totals...), append([]string{}, h.By...)
 	rep := &Report{
 		Format: Format, Kind: "reconciliation", Verdict: string(r.Verdict), Basis: Basis,
 		Dataset: h.Dataset, Digest: h.Digest, Run: h.Run, Target: h.Target, Scope: h.Scope, Window: h.Window,
@@ -152,11 +178,14 @@ func inZone(i kafka.Instant, zone *time.Location) string {
 
 // JSON returns the document's bytes: the same report gives the same bytes.
 func (r *Report) JSON() ([]byte, error) {
-	body, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", " ")
+	e.SetEscapeHTML(false) // scopes hold < and >
+	if err := e.Encode(r); err != nil {
 		return nil, fmt.Errorf("encoding the report: %w", err)
 	}
-	return append(body, '\n'), nil
+	return b.Bytes(), nil
 }
 
 type builder struct {
@@ -180,8 +209,14 @@ func (b *builder) figures(c *account.Cell) Figures {
 }
 
 func (b *builder) ladder() {
-	t := b.r.Tally
+	t, sum := b.r.Tally, b.r.Tally.Read()
 	step := func(sign, name string, rows int64) {
+		switch {
+		case sign == "-":
+			sum -= rows
+		case rows != sum:
+			sign, sum = "≠", rows
+		}
 		b.rep.Ladder = append(b.rep.Ladder, Step{Name: name, Sign: sign, Rows: rows})
 	}
 	step("", "records read", t.Read())
@@ -191,6 +226,7 @@ func (b *builder) ladder() {
 		}
 	}
 	step("=", "Parquet rows", t[account.Row])
+	step("-", "rows of days that another plan holds", b.r.OtherDays)
 	step("=", "stage rows", sumRows(b.r.Cells.Stage))
 	step("-", "superseded by a newer version", b.r.Superseded)
 	step("=", "rows inserted", sumRows(b.r.Cells.Inserted))
@@ -209,4 +245,15 @@ func sumRows(cells account.Cells) int64 {
 		n += c.Rows
 	}
 	return n
+}
+
+// Covers reports whether a report's bytes name the plan.
+func Covers(body []byte, seq int64) bool {
+	var r struct {
+		Plans []Plan `json:"plans"`
+	}
+	if json.Unmarshal(body, &r) != nil {
+		return false
+	}
+	return slices.ContainsFunc(r.Plans, func(p Plan) bool { return p.Seq == seq })
 }

@@ -3,25 +3,35 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"text/tabwriter"
+	"unicode/utf8"
+
+	"backfill/internal/account"
 )
 
-// maxShown bounds the lines of a list on a terminal; the JSON holds all.
-const maxShown = 12
+// Limits of what a terminal shows; the JSON holds all.
+const (
+	maxShown  = 12 // lines of a list
+	maxGroups = 20 // groups of the totals, those that differ first
+	width     = 80 // columns that text is wrapped at
+)
 
 // Text writes the report for a person at a terminal. uri is where the JSON
 // document stands; "" when it was not kept.
 func (r *Report) Text(w io.Writer, uri string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s\n%s %s, dataset %s, scope %s\n\n", r.Verdict, r.Target, windowText(r), r.Dataset, r.Scope)
+	fmt.Fprintf(&b, "\n%s\n", r.Verdict)
+	fmt.Fprintf(&b, "  table    %s, scope %s\n  window   %s\n  dataset  %s\n\n", r.Target, r.Scope, windowText(r), r.Dataset)
 	r.textLadder(&b)
 	r.textTotals(&b)
-	list(&b, "Breaks", len(r.Breaks), func(i int) string { return r.Breaks[i].Leg + "  " + r.Breaks[i].Text })
+	list(&b, "Breaks", len(r.Breaks), func(i int) string { return r.Breaks[i].Leg + " " + r.Breaks[i].Text })
 	list(&b, "Unknown", len(r.Unknown), func(i int) string { return r.Unknown[i] })
 	list(&b, "Exceptions", len(r.Exceptions), func(i int) string {
-		return fmt.Sprintf("%d %s", r.Exceptions[i].Count, r.Exceptions[i].Text)
+		e := r.Exceptions[i]
+		return fmt.Sprintf("%s: %d (%s)", strings.ReplaceAll(e.Class, "_", " "), e.Count, e.Text)
 	})
+	wrap(&b, "", "", r.Basis)
 	if uri != "" {
 		fmt.Fprintf(&b, "Report: %s\n", uri)
 	}
@@ -30,51 +40,112 @@ func (r *Report) Text(w io.Writer, uri string) error {
 }
 
 func (r *Report) textLadder(b *strings.Builder) {
-	width := 0
-	for _, s := range r.Ladder {
-		width = max(width, len(fmt.Sprint(s.Rows)))
-	}
+	var rows [][]string
 	for _, s := range r.Ladder {
 		if s.Sign != "-" || s.Rows != 0 {
-			fmt.Fprintf(b, "  %1s %*d  %s\n", s.Sign, width, s.Rows, s.Name)
+			rows = append(rows, []string{s.Sign, fmt.Sprint(s.Rows), s.Name})
 		}
 	}
+	table(b, rows, []bool{false, true, false})
 	b.WriteString("\n")
 }
 
+// textTotals shows the legs of each group below each other, so that digits can
+// be compared. Neighbours with the same figures share a line.
 func (r *Report) textTotals(b *strings.Builder) {
-	if len(r.TotalColumns) == 0 {
+	lines := r.Totals
+	if len(lines) == 0 {
 		return
 	}
-	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(tw, "%s\t\tarchive\tstage\texpected\ttable\t\t\n", strings.Join(r.GroupColumns, " / "))
-	for _, l := range r.Totals {
-		group := groupText(l.Group)
-		fmt.Fprintf(tw, "%s\trows\t%d\t%d\t%d\t%d\t%s\t\n", group, l.Archive.Rows, l.Stage.Rows, l.Expected.Rows, l.Table.Rows, mark(l.Match))
-		for i, c := range r.TotalColumns {
-			fmt.Fprintf(tw, "\t%s\t%s\t%s\t%s\t%s\t\t\n", c.Name, l.Archive.Amounts[i], l.Stage.Amounts[i], l.Expected.Amounts[i], l.Table.Amounts[i])
-		}
+	if len(lines) > maxGroups {
+		lines = slices.Clone(lines)
+		slices.SortStableFunc(lines, func(x, y Line) int { return rank(x) - rank(y) })
 	}
-	tw.Flush()
+	head, right := []string{strings.Join(r.GroupColumns, " / "), "", "rows"}, []bool{false, false, true}
+	for _, c := range r.TotalColumns {
+		head, right = append(head, c.Name), append(right, true)
+	}
+	rows := [][]string{append(head, "")}
+	right = append(right, false)
+	for _, l := range lines[:min(len(lines), maxGroups)] {
+		rows = append(rows, l.text()...)
+	}
+	table(b, rows, right)
+	if hidden := lines[min(len(lines), maxGroups):]; len(hidden) > 0 {
+		differ := 0
+		for _, l := range hidden {
+			differ += 1 - rank(l)
+		}
+		fmt.Fprintf(b, "  … and %d more in the report, %d of them with a break\n", len(hidden), differ)
+	}
 	b.WriteString("\n")
 }
 
-func groupText(group []*string) string {
-	parts := make([]string, len(group))
-	for i, g := range group {
-		parts[i] = "null"
-		if g != nil {
-			parts[i] = *g
-		}
+// rank is 0 for lines that differ, 1 for those that match.
+func rank(l Line) int {
+	if l.Match {
+		return 1
 	}
-	return strings.Join(parts, " / ")
+	return 0
 }
 
-func mark(match bool) string {
-	if match {
-		return "match"
+// text gives the line's cells: group, legs, rows, amounts, mark.
+func (l Line) text() [][]string {
+	names := []string{"archive", "stage", "expected", "table"}
+	legs := []Figures{l.Archive, l.Stage, l.Expected, l.Table}
+	var rows [][]string
+	for i := 0; i < len(legs); {
+		end := i + 1
+		for end < len(legs) && legs[end].Rows == legs[i].Rows && slices.Equal(legs[end].Amounts, legs[i].Amounts) {
+			end++
+		}
+		name := strings.Join(names[i:end], ", ")
+		switch {
+		case end-i == len(legs):
+			name = "all legs"
+		case end-i == len(legs)-1 && i == 0:
+			name = "all but table"
+		case end-i == len(legs)-1:
+			name = "all but archive"
+		}
+		rows = append(rows, append([]string{"", name, fmt.Sprint(legs[i].Rows)}, legs[i].Amounts...))
+		i = end
 	}
-	return "BREAK"
+	rows[0][0] = account.GroupText(l.Group)
+	mark := "match"
+	switch {
+	case !l.Match && len(rows) == 1:
+		mark = "BREAK (content)"
+	case !l.Match:
+		mark = "BREAK"
+	}
+	rows[len(rows)-1] = append(rows[len(rows)-1], mark)
+	return rows
+}
+
+// table writes rows of cells, two blanks apart; right says which columns are
+// aligned to the right. A column without any text takes no room.
+func table(b *strings.Builder, rows [][]string, right []bool) {
+	widths := make([]int, len(right))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range rows {
+		line := ""
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			switch {
+			case widths[i] == 0:
+			case right[i]:
+				line += "  " + pad + cell
+			default:
+				line += "  " + cell + pad
+			}
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
 }
 
 func list(b *strings.Builder, title string, n int, line func(int) string) {
@@ -83,10 +154,28 @@ func list(b *strings.Builder, title string, n int, line func(int) string) {
 	}
 	fmt.Fprintf(b, "%s:\n", title)
 	for i := range min(n, maxShown) {
-		fmt.Fprintf(b, "  %s\n", line(i))
+		wrap(b, "  ", "    ", line(i))
 	}
 	if n > maxShown {
 		fmt.Fprintf(b, "  … and %d more in the report\n", n-maxShown)
 	}
 	b.WriteString("\n")
+}
+
+// wrap writes text in lines of at most width columns where words allow it. The
+// first line begins with first, the others with rest.
+func wrap(b *strings.Builder, first, rest, text string) {
+	line := first
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+			line += word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+			b.WriteString(line + "\n")
+			line = rest + word
+		default:
+			line += " " + word
+		}
+	}
+	b.WriteString(line + "\n")
 }

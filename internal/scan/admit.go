@@ -20,7 +20,7 @@ func (p *pass) admit(r *decode.Record) bool {
 	p.object.Records++
 	d, moment := p.classify(r)
 	if offset != kafka.NoOffset && !p.foreign(r) {
-		p.noteOffset(offset)
+		p.noteOffset(offset, r.Row)
 		if !p.contradicted && p.repeats(offset, r.Raw, d == account.Row) && d == account.Row {
 			d = account.DuplicateOffset
 		}
@@ -126,6 +126,7 @@ func (p *pass) offsetOf(r *decode.Record) (kafka.Offset, bool) {
 		if r.OffsetState == decode.OK {
 			return r.Offset, true
 		}
+		p.silent++
 		if r.Kind == decode.Value {
 			p.unnumbered++
 		}
@@ -138,15 +139,36 @@ func (p *pass) offsetOf(r *decode.Record) (kafka.Offset, bool) {
 }
 
 // noteOffset counts the offset as found in the object.
-func (p *pass) noteOffset(offset kafka.Offset) {
-	if p.overlap.ordered && (offset < p.chunk.Objects[p.index].First || offset <= p.object.Last) {
+func (p *pass) noteOffset(offset kafka.Offset, row int64) {
+	if first := p.chunk.Objects[p.index].First; p.overlap.ordered && (offset < first || offset <= p.object.Last || row == 0 && offset != first) {
 		p.disorder(offset)
 	}
+	p.fill(offset)
 	if p.object.First == kafka.NoOffset || offset < p.object.First {
 		p.object.First = offset
 	}
 	p.object.Last = max(p.object.Last, offset)
 	p.found.add(offset)
+}
+
+// fill finds the offsets of records whose bodies hold none, tombstones and
+// unreadable ones: where as many stand between two others as offsets are free,
+// those are theirs. next is the offset behind them.
+func (p *pass) fill(next kafka.Offset) {
+	n := p.silent
+	if p.silent = 0; n == 0 || !p.overlap.ordered || p.known.disorder {
+		return
+	}
+	last := p.object.Last
+	if last == kafka.NoOffset {
+		last = p.chunk.Objects[p.index].First - 1
+	}
+	if int64(next-last)-1 != n {
+		return
+	}
+	for offset := last + 1; offset < next; offset++ {
+		p.found.add(offset)
+	}
 }
 
 func (p *pass) rejectColumn(r *decode.Record, offset kafka.Offset) {

@@ -125,14 +125,35 @@ func TestTooLongLine(t *testing.T) {
 	}
 }
 
-// A record of another partition says nothing about this partition's offsets.
-func TestWrongPartitionFillsNoGap(t *testing.T) {
-	a := newArchive().add("one", 0, lines(at(0, "a"), strings.Replace(at(1, "b"), `"p":3`, `"p":9`, 1), at(2, "c")))
-	got := scanAll(t, compile(t, bodyOffsets, 1), a, a.cut(0))
-	if want := "[{0 1} {2 3}]"; fmt.Sprint(got.counts[0].Ranges) != want {
-		t.Errorf("ranges %v, want %s", got.counts[0].Ranges, want)
+// Records whose bodies hold no offset fill what is free between others, if it
+// is exactly as much.
+func TestRecordsWithoutOffsetFillGaps(t *testing.T) {
+	tests := []struct {
+		name   string
+		lines  []string
+		ranges string
+	}{
+		{"between two", []string{at(10, "a"), "null", "{", at(13, "b")}, "[{10 14} {20 21}]"},
+		{"more free than records", []string{at(10, "a"), "null", at(13, "b")}, "[{10 11} {13 14} {20 21}]"},
+		{"at the object's begin", []string{"null", at(11, "a")}, "[{10 12} {20 21}]"},
+		{"at the object's end", []string{at(10, "a"), at(18, "b"), "null"}, "[{10 11} {18 21}]"},
+		{"nothing else", []string{"null", "null"}, "[{20 21}]"},
+		{"a record of another partition fills nothing", []string{at(10, "a"), strings.Replace(at(11, "b"), `"p":3`, `"p":9`, 1), at(12, "c")}, "[{10 11} {12 13} {20 21}]"},
+		{"no order", []string{at(12, "b"), "null", at(10, "a")}, "[{10 11} {12 13} {20 21}]"},
 	}
-	if got.tally[account.Rejected] != 1 || got.ids() != "a@0 c@2" {
-		t.Errorf("tally %v, rows %s", got.tally, got.ids())
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			for _, bytes := range []int64{0, 1} {
+				a := newArchive().add("A", 10, lines(test.lines...)).add("B", 20, lines(at(20, "z")))
+				got := scanAll(t, compile(t, bodyOffsets, 1), a, a.cut(bytes))
+				var ranges []account.Range
+				for _, c := range got.counts {
+					ranges = append(ranges, c.Ranges...)
+				}
+				if merged := account.MergeRanges(ranges); fmt.Sprint(merged) != test.ranges {
+					t.Errorf("ranges %v, want %s", merged, test.ranges)
+				}
+			}
+		})
 	}
 }

@@ -25,6 +25,7 @@ type counter struct {
 	counts *account.Chunk
 	place  account.Place // topic and partition of the chunk
 	groups map[string]int32
+	names  []account.Group // by their numbers
 	cells  map[slot]*account.Cell
 	group  []byte // scratch
 	cell   *account.Cell
@@ -51,7 +52,7 @@ func newCounter(ds *dataset.Dataset, cal *kafka.Calendar) (counter, error) {
 // start begins a chunk of the partition.
 func (c *counter) start(tp kafka.TopicPartition, counts *account.Chunk) {
 	c.counts, c.cell = counts, nil
-	c.groups, c.cells = map[string]int32{}, map[slot]*account.Cell{}
+	c.groups, c.names, c.cells = map[string]int32{}, nil, map[slot]*account.Cell{}
 	c.place = account.Place{Topic: tp.Topic, Partition: tp.Partition}
 }
 
@@ -92,8 +93,9 @@ func (c *counter) enter(b *columns.Batch, i int) error {
 	}
 	number, known := c.groups[string(c.group)]
 	if !known {
-		number = int32(len(c.groups))
-		c.groups[string(c.group)] = number
+		number = int32(len(c.names))
+		c.names = append(c.names, account.Group(c.group))
+		c.groups[string(c.names[number])] = number
 	}
 	at.group = number
 	if c.cell != nil && at == c.last {
@@ -113,7 +115,7 @@ func (c *counter) open(at slot) error {
 			Try("total by columns with few values, such as the currency")
 	}
 	p := c.place
-	p.Day, p.Bucket, p.Group = at.day, at.bucket, account.Group(c.group)
+	p.Day, p.Bucket, p.Group = at.day, at.bucket, c.names[at.group]
 	c.cell = c.counts.Cells.At(p, len(c.ds.Reconcile.Totals))
 	c.cells[at] = c.cell
 	return nil

@@ -85,8 +85,10 @@ func events(from, n int) []string {
 
 func lines(list ...string) []byte { return []byte(strings.Join(list, "\n") + "\n") }
 
-func gzipped(t testing.TB, text []byte) []byte {
-	t.Helper()
+// fataler is what tests and properties have in common.
+type fataler interface{ Fatal(args ...any) }
+
+func gzipped(t fataler, text []byte) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	if _, err := w.Write(text); err != nil {
@@ -98,8 +100,7 @@ func gzipped(t testing.TB, text []byte) []byte {
 	return b.Bytes()
 }
 
-func zipped(t testing.TB, text []byte) []byte {
-	t.Helper()
+func zipped(t fataler, text []byte) []byte {
 	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		t.Fatal(err)

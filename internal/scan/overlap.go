@@ -75,6 +75,16 @@ func (o *overlap) enter(object int) {
 	}
 }
 
+// next returns the first offset behind the object's that a name gives.
+func (o *overlap) next(object int) (kafka.Offset, bool) {
+	for _, first := range o.firsts[object+1:] {
+		if first > o.firsts[object] {
+			return first, true
+		}
+	}
+	return kafka.NoOffset, false
+}
+
 // at returns the sightings at the offset: the first, and others that had other
 // bytes.
 func (o *overlap) at(offset kafka.Offset) (first sighting, rivals []sighting, found bool) {
@@ -107,9 +117,9 @@ func (o *overlap) last() kafka.Offset {
 	return last
 }
 
-// repeats compares a record whose offset is not contradicted with what earlier objects
-// held there, remembers it where later ones may hold it, and reports whether it
-// is one copy too many.
+// repeats compares a record whose offset is not contradicted with what earlier
+// objects held there, remembers it where later ones may hold it, and reports
+// whether it is one copy too many.
 func (p *pass) repeats(offset kafka.Offset, raw []byte, row bool) bool {
 	o := &p.overlap
 	remember := offset >= o.from
@@ -118,7 +128,7 @@ func (p *pass) repeats(offset kafka.Offset, raw []byte, row bool) bool {
 	}
 	hash := farm.Fingerprint64(raw)
 	if first, rivals, found := o.at(offset); found {
-		if has(first, rivals, hash) {
+		if _, same := match(first, rivals, hash); same {
 			return true
 		}
 		p.differs(first, rivals, account.Finding{Object: p.object.Key, Offset: offset}, &p.counts.Findings)
@@ -130,12 +140,17 @@ func (p *pass) repeats(offset kafka.Offset, raw []byte, row bool) bool {
 	return later
 }
 
-func has(first sighting, rivals []sighting, hash uint64) bool {
-	found := first.hash == hash
-	for i := range rivals {
-		found = found || rivals[i].hash == hash
+// match returns the sighting with the hash.
+func match(first sighting, rivals []sighting, hash uint64) (sighting, bool) {
+	if first.hash == hash {
+		return first, true
 	}
-	return found
+	for _, s := range rivals {
+		if s.hash == hash {
+			return s, true
+		}
+	}
+	return sighting{}, false
 }
 
 // differs draws the consequence of other bytes at an offset. Offsets from

@@ -33,6 +33,7 @@ type pass struct {
 	proven       bool  // its derived offsets are believed as far as known
 	contradicted bool  // its derived offsets are wrong somewhere
 	unnumbered   int64 // values whose body lacks the offset
+	silent       int64 // records without an offset behind the last that has one
 }
 
 func (s *Scanner) newPass(c runplan.Chunk, sink Sink, known *verdicts) *pass {
@@ -90,13 +91,17 @@ func newObject(ref runplan.ObjectRef) account.ObjectCount {
 // readObject reads one object of the chunk to its end.
 func (p *pass) readObject(ctx context.Context, ref runplan.ObjectRef) error {
 	d, unproven := p.known.unproven[p.index]
-	p.object, p.proven, p.contradicted, p.unnumbered = newObject(ref), !unproven, d.contradicted, 0
+	p.object, p.proven, p.contradicted = newObject(ref), !unproven, d.contradicted
+	p.unnumbered, p.silent = 0, 0
 	p.overlap.enter(p.index)
 	if err := p.decodeObject(ctx, ref, p.admit); err != nil {
 		return err
 	}
 	if p.o.Dataset.Records.Offset != nil {
 		p.proveBody(ref)
+		if next, ok := p.overlap.next(p.index); ok {
+			p.fill(next)
+		}
 	}
 	p.counts.Objects = append(p.counts.Objects, p.object)
 	return nil

@@ -169,39 +169,48 @@ func (p *pass) lookInto(ctx context.Context, ref runplan.ObjectRef) (kafka.Offse
 	return end, err
 }
 
+// lookAt compares a record of a later chunk with this chunk's.
 func (p *pass) lookAt(offset kafka.Offset, raw []byte) {
 	first, rivals, found := p.overlap.at(offset)
 	if !found {
 		return
 	}
 	hash := farm.Fingerprint64(raw)
-	if !has(first, rivals, hash) {
+	same, found := match(first, rivals, hash)
+	if !found {
 		p.differs(first, rivals, account.Finding{Object: p.object.Key, Offset: offset}, &p.known.findings)
 		return
 	}
-	id := identity{offset, hash}
-	if _, known := p.known.elsewhere[id]; !known {
-		p.known.elsewhere[id] = struct{}{}
+	if same.row {
+		p.known.elsewhere[identity{offset, hash}] = struct{}{}
 		p.learned = true
 	}
 }
 
-// checkReach refuses rows that lie past all following objects when there may
-// be more of those: whether a later chunk holds the rows, too, can't be known.
+// checkReach refuses a row that none of the following objects holds and that
+// lies past the first offset of the last of them: where the plan lists no more,
+// whether an object behind them holds the row, too, can't be known. Names that
+// give no order say nothing about that either way.
 func (p *pass) checkReach() error {
-	if len(p.chunk.Following) < plannedFollowing {
+	n := len(p.chunk.Following)
+	if n < plannedFollowing || p.known.disorder {
 		return nil
 	}
-	reach := kafka.NoOffset
-	for _, end := range p.known.ends {
-		reach = max(reach, end)
-	}
+	from := p.chunk.Following[n-1].First
+	at, lost := sighting{}, kafka.NoOffset
 	for offset, s := range p.overlap.pending {
-		if offset >= reach && s.row && !p.known.unproven[int(s.object)].contradicted {
-			return fail.New(fail.Damaged, "its records reach past offset %d, over the %d objects that follow its chunk; more copies can't be told from there", reach-1, len(p.chunk.Following)).
-				At("%s", p.chunk.Objects[s.object].Key).
-				Try("plan larger chunks with --chunk-bytes, or move second copies out of the archive's prefix")
+		_, matched := p.known.elsewhere[identity{offset, s.hash}]
+		if offset < from || !s.row || matched || p.known.unproven[int(s.object)].contradicted {
+			continue
+		}
+		if lost == kafka.NoOffset || offset < lost {
+			at, lost = s, offset
 		}
 	}
-	return nil
+	if lost == kafka.NoOffset {
+		return nil
+	}
+	return fail.New(fail.Damaged, "its row at offset %d lies past the %d objects that may be compared with its chunk, so another copy of it can't be ruled out", lost, n).
+		At("%s", p.chunk.Objects[at.object].Key).
+		Try("plan larger chunks with --chunk-bytes, or move second copies out of the archive's prefix")
 }

@@ -138,7 +138,7 @@ func TestBodyOffsets(t *testing.T) {
 	}{
 		{"gaps stay gaps", []func(*archive){ordered("A", 0, lines(at(0, "a"), at(5, "b"))), ordered("B", 9, lines(at(9, "c")))},
 			"a@0 b@5 c@9", "A:body B:body", "", 0},
-		{"overlap with equal bytes", []func(*archive){ordered("A", 0, lines(at(0, "a"), at(5, "b"))), ordered("B", 4, lines(at(5, "b"), at(6, "c")))},
+		{"overlap with equal bytes", []func(*archive){ordered("A", 0, lines(at(0, "a"), at(5, "b"))), ordered("B", 5, lines(at(5, "b"), at(6, "c")))},
 			"a@0 b@5 c@6", "A:body B:body", "", 1},
 		{"other bytes: both are kept, further copies of either are not",
 			[]func(*archive){ordered("A", 0, lines(at(0, "a"))), ordered("B", 0, lines(at(0, "b"))), ordered("C", 0, lines(at(0, "b"))), ordered("D", 0, lines(at(0, "a")))},
@@ -149,6 +149,8 @@ func TestBodyOffsets(t *testing.T) {
 			"a@0 b@1", "A:body", "unproven_offsets A@0", 1},
 		{"a name that is not the first offset", []func(*archive){ordered("A", 0, lines(at(0, "a"), at(1, "b"))), ordered("B", 2, lines(at(1, "b"), at(2, "c")))},
 			"a@0 b@1 c@2", "A:body B:body", "unproven_offsets B@1", 1},
+		{"names that count something else", []func(*archive){ordered("A", 1, lines(at(70, "a"), at(71, "b"))), ordered("B", 2, lines(at(71, "b"), at(72, "c")))},
+			"a@70 b@71 c@72", "A:body B:body", "unproven_offsets A@70", 1},
 		{"values without an offset", []func(*archive){ordered("A", 0, lines(at(0, "a"), event("b"), "null", at(2, "c")))},
 			"a@0 b c@2", "A:unproven", "unproven_offsets A@0", 0},
 		{"a tombstone without an offset", []func(*archive){ordered("A", 0, lines(at(0, "a"), "null", at(2, "c")))},
@@ -252,6 +254,14 @@ func TestChunkBorders(t *testing.T) {
 	}
 }
 
+// Copies that are no rows anyway cost no second pass.
+func TestNothingToGiveNoRestart(t *testing.T) {
+	a := newArchive().add("A", 0, lines(event("a"), "null", "{}")).add("B", 1, lines("null", "{}", event("b")))
+	if got := scanAll(t, compile(t, derivedOffsets, 1), a, a.cut(1)); got.restarts != 0 || got.ids() != "a@0 b@3" {
+		t.Errorf("%d restarts, rows %s", got.restarts, got.ids())
+	}
+}
+
 // A conflict over a border is named, although each chunk sees one side.
 func TestConflictOverBorder(t *testing.T) {
 	a := newArchive().add("A", 0, lines(at(0, "a"), at(2, "b"))).add("B", 1, lines(at(1, "x"), at(2, "y")))
@@ -274,12 +284,25 @@ func TestReachOverFollowingIsRefused(t *testing.T) {
 	}
 	sink := &recorder{}
 	_, err := newScanner(t, compile(t, derivedOffsets, 1), a).Chunk(context.Background(), chunks[0], sink)
-	const want = "A: its records reach past offset 1, over the 2 objects that follow its chunk; more copies can't be told from there"
+	const want = "A: its row at offset 2 lies past the 2 objects that may be compared with its chunk, so another copy of it can't be ruled out"
 	if !fail.Is(err, fail.Damaged) || err.Error() != want || !strings.Contains(fail.HintOf(err), "--chunk-bytes") {
 		t.Errorf("error %v, hint %s", err, fail.HintOf(err))
 	}
 	if got := scanAll(t, compile(t, derivedOffsets, 1), a, a.cut(0)); got.tally[account.Row] != 6 || got.tally[account.DuplicateOffset] != 6 {
 		t.Errorf("one chunk: tally %v", got.tally)
+	}
+}
+
+// Names that do not order records refuse nothing: the finding says that copies
+// are found inside chunks only.
+func TestMisnamedObjectsAreNotRefused(t *testing.T) {
+	a := newArchive()
+	for i := range 4 {
+		a.add(fmt.Sprintf("A%d", i), kafka.Offset(i), lines(at(int64(100+i), fmt.Sprintf("e%d", i))))
+	}
+	got := scanAll(t, compile(t, bodyOffsets, 1), a, a.cut(1))
+	if got.ids() != "e0@100 e1@101 e2@102 e3@103" || len(got.findings()) != 4 {
+		t.Errorf("rows %s, findings %s", got.ids(), classes(got.findings()))
 	}
 }
 

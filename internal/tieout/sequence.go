@@ -121,9 +121,9 @@ func (r *Result) exceptions() {
 			r.Exceptions = append(r.Exceptions, Exception{Class: class, Count: n, Text: text})
 		}
 	}
-	add("unreadable", r.Tally[account.Unreadable], "records without a readable value stand in quarantine")
-	add("rejected", r.Tally[account.Rejected], "records with a value that does not fit its column stand in quarantine")
-	add("undatable", r.Tally[account.Undatable], "records without any time belong to no window")
+	add("unreadable", r.Tally[account.Unreadable], "records without a readable value, in quarantine")
+	add("rejected", r.Tally[account.Rejected], "records with a value that does not fit its column, in quarantine")
+	add("undatable", r.Tally[account.Undatable], "records without any time, in no window")
 	var explained, unproven, conflicts int64
 	for _, s := range r.Sequences {
 		for _, g := range s.Gaps {
@@ -135,7 +135,7 @@ func (r *Result) exceptions() {
 		unproven += int64(s.Proofs[kafka.ProofUnproven])
 	}
 	add("explained_gap", explained, "offsets missing for a declared reason")
-	add("unproven_offsets", unproven, "objects with records of no proven offset; their identity is object and row")
+	add("unproven_offsets", unproven, "objects whose offsets nothing proves; the identity of their records is object and row")
 	if conflicts > 0 {
 		r.Unknown = append(r.Unknown, fmt.Sprintf("offsets that hold two different records: %d; which record is true is not known", conflicts))
 	}

@@ -99,7 +99,9 @@ func TestVerdicts(t *testing.T) {
 		{"two records at one offset", func(in *tieout.Input) {
 			in.Chunks[0].Counts.Findings = []account.Finding{{Class: account.ArchiveConflict}}
 		}, tieout.Incomplete},
-		{"an open gap", func(in *tieout.Input) { in.Chunks[0].Counts.Ranges = []account.Range{{From: 0, To: 2}, {From: 3, To: 9}} }, tieout.Incomplete},
+		{"an open gap", func(in *tieout.Input) {
+			in.Chunks[0].Counts.Ranges = []account.Range{{From: 0, To: 2}, {From: 3, To: 9}}
+		}, tieout.Incomplete},
 		{"staged rows that went nowhere", func(in *tieout.Input) {
 			in.Inserted, in.Table = cellsOf(rows(11)), cellsOf(rows(11))
 		}, tieout.Incomplete},

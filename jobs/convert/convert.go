@@ -166,5 +166,9 @@ func (c *converter) done(chunk runplan.Chunk, r *runplan.ChunkReceipt, reused bo
 		c.result.Bytes += chunk.Bytes
 	}
 	c.mu.Unlock()
-	c.meter.Done(chunk.Bytes, r.Counts.Tally[account.Row])
+	if reused {
+		c.meter.Found(chunk.Bytes, r.Counts.Tally[account.Row])
+	} else {
+		c.meter.Done(chunk.Bytes, r.Counts.Tally[account.Row])
+	}
 }

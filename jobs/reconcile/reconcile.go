@@ -113,6 +113,10 @@ func (g *gathering) add(ctx context.Context, p part) error {
 	if err != nil {
 		return err
 	}
+	if head.Dataset.ConvertDigest != g.w.Dataset.ConvertDigest {
+		return fail.New(fail.Incomplete, "plan %d was loaded with another form of dataset %s: other columns, totals, archive or calendar", head.Seq, g.w.Dataset.Name).
+			At("%s", g.w.TargetName()).Try("reconcile with the dataset file that was loaded, or run the backfill again with this one")
+	}
 	chunks, err := g.w.Runs.Chunks(ctx, head)
 	if err != nil {
 		return err

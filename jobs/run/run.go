@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"backfill/internal/publish"
+	"backfill/internal/report"
 	"backfill/jobs/convert"
 	"backfill/jobs/load"
 	"backfill/jobs/plan"
@@ -53,11 +54,32 @@ func Run(ctx context.Context, w *workspace.Workspace, connect Connect, o Options
 			return r, err
 		}
 	}
-	r.Reconcile, err = reconcile.Reconcile(ctx, w, s, reconcile.Options{Window: o.Plan.Window, Keep: !r.Plan.Done})
+	keep, err := r.unreported(ctx, w)
+	if err != nil {
+		return r, err
+	}
+	r.Reconcile, err = reconcile.Reconcile(ctx, w, s, reconcile.Options{Window: o.Plan.Window, Keep: keep})
 	if err != nil {
 		return r, err
 	}
 	return r, r.Reconcile.Error()
+}
+
+// unreported tells whether the plan's load has no report yet: it was loaded
+// now, or a run before died in between.
+func (r *Result) unreported(ctx context.Context, w *workspace.Workspace) (bool, error) {
+	if !r.Plan.Done {
+		return true, nil
+	}
+	reports, err := w.Runs.Reports(ctx, r.Plan.Head.Target, r.Plan.Head.Run)
+	if err != nil || len(reports) == 0 {
+		return true, err
+	}
+	newest, err := w.Runs.ReadReport(ctx, reports[len(reports)-1])
+	if err != nil {
+		return false, err
+	}
+	return !report.Covers(newest, int64(r.Plan.Head.Seq)), nil
 }
 
 func (r *Result) plan(ctx context.Context, w *workspace.Workspace, connect Connect, o Options) error {

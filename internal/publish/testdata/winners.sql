@@ -1,5 +1,5 @@
 CREATE TEMP TABLE "_backfill_winners_7" AS
-SELECT "event_id", "gross_amount", "currency", "occurred_at", "details", "_kafka_topic", "_kafka_partition", "_kafka_offset"
+SELECT "event_id", "gross_amount", "currency", "occurred_at", JSON_PARSE("details") AS "details", "_kafka_topic", "_kafka_partition", "_kafka_offset"
 FROM (
 SELECT "event_id", "gross_amount", "currency", "occurred_at", "details", "_kafka_topic", "_kafka_partition", "_kafka_offset",
   ROW_NUMBER() OVER (

@@ -157,6 +157,7 @@ func (l *loader) load(ctx context.Context) error {
 	if len(l.files) == 0 {
 		return nil
 	}
+	l.loadTwice()
 	ctx, cancel := context.WithCancel(ctx)
 	next := l.fetch(ctx, 0)
 	defer func() {
@@ -244,10 +245,11 @@ func (l *loader) loadOne(ctx context.Context, i int, f fetched) error {
 
 // middle calls the hook in the middle of the COPY. A cut outside a block lets the COPY run on unseen.
 func (l *loader) middle() error {
-	switch l.s.hook(l.r, During) {
-	case Fail:
-		return errInjected
-	case Cut:
+	action := l.s.hook(l.r, During)
+	if e := l.s.injected(action); e != nil {
+		return e
+	}
+	if action == Cut {
 		l.s.cut()
 		if l.s.tx.block || l.s.tx.implicit {
 			return errClosed

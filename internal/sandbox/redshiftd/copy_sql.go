@@ -83,11 +83,11 @@ func (l *loader) record(loadErr error) error {
 			quoteText(l.s.srv.config.Database), l.rel.oid, timestampSQL(l.start), quoteText(cut(l.file, 256)), quoteText(l.badColumn), quoteText(cut(kindName, 10)),
 			quoteText(length), l.badCode, quoteText(cut(strings.TrimSpace(message), 512))))
 	}
-	return l.s.srv.engine.write(stmts...)
+	return l.publish(stmts...)
 }
 
 func (l *loader) recordFile(rows, size int64) error {
 	now := timestampSQL(time.Now().UTC())
-	return l.s.srv.engine.write(fmt.Sprintf("INSERT INTO rs_internal.load_detail VALUES (100,%d,%s,%d,%d,%s,1,%s,%s)", l.query,
+	return l.publish(fmt.Sprintf("INSERT INTO rs_internal.load_detail VALUES (100,%d,%s,%d,%d,%s,1,%s,%s)", l.query,
 		quoteText(cut(l.file, 256)), size, rows, now, timestampSQL(l.start), now))
 }

@@ -23,14 +23,16 @@ type running struct {
 	p      *parsed
 	number int64
 	values []paramValue
-	portal *portal // nil for the simple protocol
+	portal *portal         // nil for the simple protocol
+	done   <-chan struct{} // closed when the statement is cancelled or timed out
+	fault  Action          // what the hook asked for before the statement
 }
 
 func (s *session) hook(r *running, phase Phase) Action {
 	if s.srv.config.Hook == nil || s.cutPending {
 		return Continue
 	}
-	return s.srv.config.Hook(Op{Number: r.number, Session: s.pid, Phase: phase, Kind: r.p.tag, SQL: r.p.sql})
+	return s.srv.config.Hook(Op{Number: r.number, Session: s.pid, Phase: phase, Kind: r.p.tag, SQL: r.p.sql, Done: r.done})
 }
 
 // cut drops the connection; what runs may run on, and a cancel request of the client's, who noticed, comes too late.
@@ -50,15 +52,19 @@ func (s *session) run(p *parsed, values []paramValue, via *portal) error {
 	}
 	r := &running{p: p, number: s.srv.operations.Add(1), values: values, portal: via}
 	s.lastQuery = s.srv.queries.Add(1)
-	switch s.hook(r, Before) {
-	case Fail:
-		return errInjected
-	case Cut:
+	ctx, cancel := s.statementContext()
+	defer cancel()
+	r.done = ctx.Done()
+	if r.fault = s.hook(r, Before); r.fault == Cut {
 		s.cut()
 		return errClosed
 	}
-	ctx, cancel := s.statementContext()
-	defer cancel()
+	if e := s.injected(r.fault); e != nil {
+		return e
+	}
+	if ctx.Err() != nil { // the hook waited that long
+		return engineError(ctx, ctx.Err(), s.lastQuery)
+	}
 	a, err := s.execute(ctx, r)
 	if err != nil {
 		if a != nil && a.rows != nil {
@@ -71,8 +77,8 @@ func (s *session) run(p *parsed, values []paramValue, via *portal) error {
 	}
 	action := s.hook(r, After)
 	autocommit := !s.tx.block && !s.tx.implicit
-	if action == Fail {
-		return errInjected
+	if e := s.injected(action); e != nil {
+		return e
 	}
 	if action == Cut {
 		s.cut()

@@ -17,6 +17,9 @@ func jsonParse(s string) (any, error) {
 	if err := json.Compact(&out, []byte(s)); err != nil {
 		return nil, marked("22P02", "error: Invalid JSON. code: 8001 context: %s", err.Error())
 	}
+	if len(s) <= maxSuperString {
+		return out.String(), nil // no string in it can be too long
+	}
 	dec := json.NewDecoder(bytes.NewReader(out.Bytes()))
 	dec.UseNumber()
 	for {

@@ -12,6 +12,7 @@ package redshiftd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -22,8 +23,8 @@ import (
 	"time"
 )
 
-// Config says where a server listens, what it holds and who may come in. All fields but Hook, MemoryLimit and Threads
-// are required.
+// Config says where a server listens, what it holds and who may come in. Dir, Listen, Database, Users, Roles and S3 are
+// required.
 type Config struct {
 	Dir         string            // folder for the database file, created if missing; data survives restarts
 	Listen      string            // "127.0.0.1:0" picks a port
@@ -34,6 +35,11 @@ type Config struct {
 	MemoryLimit string            // of the engine, default "2GB"
 	Threads     int               // of the engine, default 2
 	Hook        func(Op) Action   // nil: none. Called on the session's goroutine, around every statement
+
+	TLS            *tls.Config      // nil: an SSLRequest is answered 'N'; IssueCertificate makes one for tests
+	RequireTLS     bool             // refuse plaintext, as require_ssl and serverless do
+	Authentication Authentication   // how passwords are asked for, default MD5
+	Now            func() time.Time // the clock that temporary logins expire by, default time.Now
 }
 
 // S3 is the object store that COPY reads.
@@ -42,38 +48,6 @@ type S3 struct {
 	AccessKey, SecretKey string
 	PathStyle            bool
 }
-
-// Phase says when a Hook is called.
-type Phase int
-
-const (
-	Before Phase = iota // not executed yet
-	During              // in the middle of a COPY
-	After               // executed, the answer not yet sent
-)
-
-// Op is one statement as a Hook sees it.
-type Op struct {
-	Number  int64 // counts statements over the server's life, from 1
-	Session int
-	Phase   Phase
-	Kind    string // the command tag without counts: "COPY", "COMMIT", "INSERT", "CREATE TABLE", …
-	SQL     string
-}
-
-// Action is what a Hook wants to happen.
-type Action int
-
-const (
-	// Continue goes on.
-	Continue Action = iota
-	// Fail answers XX000 "injected fault". Before: nothing was executed. During and After: rolled back, except that
-	// a COMMIT whose After fails has committed.
-	Fail
-	// Cut closes the connection without an answer. A transaction block rolls back, except After its COMMIT. A statement
-	// outside a block that has begun (During, After) commits unseen.
-	Cut
-)
 
 const (
 	maxSessions  = 200
@@ -95,10 +69,11 @@ type Server struct {
 	queries    atomic.Int64
 	xids       atomic.Int64
 
-	mu       sync.Mutex
-	sessions map[int]*session
-	nextPID  int
-	closed   bool
+	mu        sync.Mutex
+	sessions  map[int]*session
+	nextPID   int
+	temporary []Temporary
+	closed    bool
 
 	commits commitLog
 }
@@ -113,6 +88,9 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	}
 	if c.Dir == "" || c.Database == "" || len(c.Users) == 0 {
 		return nil, errors.New("starting redshift stand-in: Dir, Database and Users are required")
+	}
+	if c.RequireTLS && c.TLS == nil {
+		return nil, errors.New("starting redshift stand-in: RequireTLS needs TLS")
 	}
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("starting redshift stand-in: %w", err)

@@ -2,12 +2,9 @@ package redshiftd
 
 import (
 	"context"
-	"crypto/md5"
 	"crypto/rand"
-	"crypto/subtle"
 	"database/sql"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -41,6 +38,8 @@ type session struct {
 	lastCopy   copyResult
 	lastQuery  int64
 	cutPending bool // the connection is gone, the statement still runs to its end
+	ending     bool // the error on its way is the session's last word
+	secure     bool // wire speaks TLS over conn
 
 	mu      sync.Mutex
 	running context.CancelFunc
@@ -101,99 +100,6 @@ func (s *session) interrupt() {
 	if s.running != nil {
 		s.running()
 	}
-}
-
-// login answers the startup messages up to ReadyForQuery.
-func (s *session) login() error {
-	for tries := 0; tries < 4; tries++ {
-		msg, err := s.wire.ReceiveStartupMessage()
-		if err != nil {
-			return errClosed
-		}
-		switch m := msg.(type) {
-		case *pgproto3.SSLRequest, *pgproto3.GSSEncRequest:
-			if _, err := s.conn.Write([]byte{'N'}); err != nil {
-				return errClosed
-			}
-		case *pgproto3.CancelRequest:
-			s.srv.cancelQuery(int(m.ProcessID), binary.BigEndian.Uint32(append(make([]byte, 4), m.SecretKey...)[len(m.SecretKey):]))
-			return errClosed
-		case *pgproto3.StartupMessage:
-			return s.startup(m.Parameters)
-		}
-	}
-	return errClosed
-}
-
-func (s *session) startup(params map[string]string) error {
-	for name, value := range params {
-		switch name {
-		case "user", "database":
-			continue
-		}
-		if err := s.checkSetting(name, value); err != nil {
-			return err
-		}
-		s.settings[name] = value
-	}
-	s.user = params["user"]
-	if err := s.authenticate(); err != nil {
-		return err
-	}
-	database := params["database"]
-	if database == "" {
-		database = s.user
-	}
-	if database != s.srv.config.Database {
-		return errorf("3D000", "database %q does not exist", database)
-	}
-	var err error
-	if s.db, err = s.srv.engine.db.Conn(s.srv.ctx); err != nil {
-		return errorf("XX000", "%s", err.Error())
-	}
-	for _, q := range sessionSchema {
-		if _, err := s.db.ExecContext(s.srv.ctx, q); err != nil {
-			return errorf("XX000", "%s", err.Error())
-		}
-	}
-	s.wire.Send(&pgproto3.AuthenticationOk{})
-	for _, p := range [][2]string{{"server_version", "8.0.2"}, {"client_encoding", "UNICODE"}, {"server_encoding", "UNICODE"},
-		{"DateStyle", "ISO, MDY"}, {"TimeZone", "UTC"}, {"integer_datetimes", "on"}, {"is_superuser", "off"},
-		{"session_authorization", s.user}, {"datashare_enabled", "off"}, {"session_id", fmt.Sprint(s.pid)}, {"server_protocol_version", "0"}} {
-		s.wire.Send(&pgproto3.ParameterStatus{Name: p[0], Value: p[1]})
-	}
-	s.wire.Send(&pgproto3.BackendKeyData{ProcessID: uint32(s.pid), SecretKey: binary.BigEndian.AppendUint32(nil, s.secret)})
-	s.ready()
-	return s.flush()
-}
-
-// authenticate asks for an MD5 password.
-func (s *session) authenticate() error {
-	var salt [4]byte
-	_, _ = rand.Read(salt[:])
-	s.wire.Send(&pgproto3.AuthenticationMD5Password{Salt: salt})
-	if err := s.flush(); err != nil {
-		return err
-	}
-	if err := s.wire.SetAuthType(pgproto3.AuthTypeMD5Password); err != nil {
-		return errClosed
-	}
-	msg, err := s.wire.Receive()
-	if err != nil {
-		return errClosed
-	}
-	m, ok := msg.(*pgproto3.PasswordMessage)
-	password, known := s.srv.config.Users[s.user]
-	if !ok || !known || subtle.ConstantTimeCompare([]byte(m.Password), []byte(md5Password(s.user, password, salt[:]))) != 1 {
-		return errorf("28000", "password authentication failed for user %q", s.user)
-	}
-	return nil
-}
-
-func md5Password(user, password string, salt []byte) string {
-	inner := md5.Sum([]byte(password + user))
-	outer := md5.Sum(append([]byte(hex.EncodeToString(inner[:])), salt...))
-	return "md5" + hex.EncodeToString(outer[:])
 }
 
 func (s *session) flush() error {

@@ -50,6 +50,10 @@ func (s *session) loop() {
 				skip, err = true, nil
 			}
 		}
+		if s.ending {
+			_ = s.flush() // the client may be gone
+			return
+		}
 		if err != nil || s.cutPending {
 			return
 		}
@@ -87,6 +91,9 @@ func (s *session) simpleQuery(text string) error {
 	}
 	if err != nil {
 		s.report(err)
+	}
+	if s.ending {
+		return s.flush()
 	}
 	s.ready()
 	return s.flush()

@@ -41,17 +41,18 @@ func (a *answer) close() {
 // ServeHTTP handles one operation from both of its hook calls to the last byte.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	op := describe(r)
-	op.Number = f.number.Add(1)
+	op.Number, op.Done = f.number.Add(1), r.Context().Done()
 	before := f.ask(op)
-	switch before {
-	case Fail500, SlowDown503:
+	if no, ok := refusals[before]; ok {
 		drain(r.Body)
-		refuse(w, r, op, before)
+		refuse(w, r, op, no)
 		return
-	case Cut:
+	}
+	if before == Cut {
 		reset(w)
 		return
 	}
+	r.Body = pace(r.Context(), r.Body, before.rate())
 	a, err := f.forward(r)
 	if err != nil {
 		reset(w) // the client left, or the gateway is closing: either way nobody can be told
@@ -59,16 +60,35 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer a.close()
 	op.Phase, op.Status = After, a.status
-	switch after := f.ask(op); {
-	case after == Fail500 || after == SlowDown503:
-		refuse(w, r, op, after)
-	case after == Cut:
-		reset(w)
-	case after == CutBody || before == CutBody:
-		sendHalf(w, r, a)
-	default:
-		send(w, a)
+	after := f.ask(op)
+	if after == Continue {
+		after = before
 	}
+	f.respond(w, r, op, a, after)
+}
+
+// respond sends the gateway's answer as the hook wants it sent.
+func (f *front) respond(w http.ResponseWriter, r *http.Request, op Op, a *answer, action Action) {
+	if no, ok := refusals[action]; ok {
+		refuse(w, r, op, no)
+		return
+	}
+	switch action {
+	case Cut:
+		reset(w)
+		return
+	case CutBody:
+		sendHalf(w, r, a)
+		return
+	case ShortBody:
+		if r.Method == http.MethodGet {
+			a.shorten()
+		}
+	case WrongETag:
+		a.falsify()
+	}
+	a.slowed(r.Context(), action.rate())
+	send(w, a)
 }
 
 func (f *front) ask(op Op) Action {
@@ -183,18 +203,14 @@ func drain(body io.Reader) {
 	_, _ = io.Copy(io.Discard, io.LimitReader(body, drainLimit))
 }
 
-// refuse answers as S3 does when it is at fault or overloaded.
-func refuse(w http.ResponseWriter, r *http.Request, op Op, action Action) {
-	status, code, message := http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."
-	if action == SlowDown503 {
-		status, code, message = http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate."
-	}
+// refuse answers with an error of S3's.
+func refuse(w http.ResponseWriter, r *http.Request, op Op, no refusal) {
 	id := fmt.Sprintf("INJECTED%08X", op.Number)
 	body := fmt.Sprintf("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message><RequestId>%s</RequestId><HostId>s3d</HostId></Error>",
-		code, message, id)
+		no.code, no.message, id)
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("X-Amz-Request-Id", id)
-	w.WriteHeader(status)
+	w.WriteHeader(no.status)
 	if r.Method != http.MethodHead {
 		_, _ = io.WriteString(w, body) // a failure means that the client is gone
 	}

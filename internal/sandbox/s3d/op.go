@@ -31,31 +31,16 @@ type Op struct {
 	Query  string // as sent, undecoded
 	Kind   string // the S3 action: "PutObject", "ListObjectsV2", …; "Unknown" if there is none
 	Status int    // After: the gateway's HTTP status, so that a hook can tell a success from a refusal; Before: 0
-}
-
-// Action is the hook's answer.
-type Action int
-
-const (
-	Continue    Action = iota
-	Fail500            // 500 InternalError; After: the operation took place all the same
-	SlowDown503        // 503 SlowDown; After: as above
-	Cut                // the connection is reset without an answer; After: the operation took place, its answer is lost
-	CutBody            // GET: half of the body, then a reset; anything else, and an empty body: as Cut After
-)
-
-func (a Action) String() string {
-	names := [...]string{"Continue", "Fail500", "SlowDown503", "Cut", "CutBody"}
-	if a < 0 || int(a) >= len(names) {
-		return "Action(?)"
-	}
-	return names[a]
+	Agent  string // the User-Agent header, which tells readers apart
+	// Done is closed when the client has gone (as far as that shows) and when the server closes: a hook that waits must
+	// give up then.
+	Done <-chan struct{}
 }
 
 // describe names a request the way the S3 API does (path style only).
 func describe(r *http.Request) Op {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	op := Op{Method: r.Method, Bucket: bucket, Key: key, Query: r.URL.RawQuery}
+	op := Op{Method: r.Method, Bucket: bucket, Key: key, Query: r.URL.RawQuery, Agent: r.UserAgent()}
 	query := r.URL.Query()
 	switch {
 	case bucket == "":

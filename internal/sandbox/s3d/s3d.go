@@ -32,7 +32,8 @@ type Server struct {
 	front      *http.Server
 	listener   net.Listener
 	operations atomic.Int64
-	served     chan struct{} // closed when the front has stopped accepting
+	served     chan struct{}      // closed when the front has stopped accepting
+	giveUp     context.CancelFunc // ends hooks that wait
 	closed     atomic.Bool
 }
 
@@ -51,12 +52,14 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the S3 gateway: %w", err), listener.Close())
 	}
-	s := &Server{config: c, gateway: gw, listener: listener, served: make(chan struct{})}
+	base, giveUp := context.WithCancel(context.Background())
+	s := &Server{config: c, gateway: gw, listener: listener, served: make(chan struct{}), giveUp: giveUp}
 	s.front = &http.Server{
 		Handler:           &front{gateway: gw, hook: c.Hook, number: &s.operations},
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          discardLog(),
+		BaseContext:       func(net.Listener) context.Context { return base },
 	}
 	go func() {
 		defer close(s.served)
@@ -119,6 +122,7 @@ func (s *Server) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
+	s.giveUp()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	err := s.front.Shutdown(ctx)
