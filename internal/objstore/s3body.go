@@ -129,27 +129,27 @@ func (b *s3Body) settle(err error) error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	for b.resumed < b.store.options.MaxAttempts {
-		if cause := b.ctx.Err(); cause != nil {
-			return classify(getting, at, cause)
-		}
-		b.resumed++
-		// The first resumption is prompt: most breaks are single resets.
-		if b.resumed > 1 {
-			if err := b.pause(err); err != nil {
-				return classify(getting, at, err)
-			}
-		}
-		_ = b.body.Close() // it is broken: its error says nothing new
-		out, again := b.store.getFrom(b.ctx, b.object.Key, b.object, b.offset)
-		if again != nil {
-			b.body = io.NopCloser(strings.NewReader(""))
-			return again
-		}
-		b.body = out.Body
-		return nil
+	if b.resumed >= b.store.options.MaxAttempts {
+		return classify(getting, at, fmt.Errorf("broken at byte %d of %d, %d resumptions used up: %w", b.offset, b.object.Size, b.resumed, err))
 	}
-	return classify(getting, at, fmt.Errorf("broken at byte %d of %d, %d resumptions used up: %w", b.offset, b.object.Size, b.resumed, err))
+	if cause := b.ctx.Err(); cause != nil {
+		return classify(getting, at, cause)
+	}
+	b.resumed++
+	// The first resumption is prompt: most breaks are single resets.
+	if b.resumed > 1 {
+		if err := b.pause(err); err != nil {
+			return classify(getting, at, err)
+		}
+	}
+	_ = b.body.Close() // it is broken: its error says nothing new
+	out, again := b.store.getFrom(b.ctx, b.object.Key, b.object, b.offset)
+	if again != nil {
+		b.body = io.NopCloser(strings.NewReader(""))
+		return again
+	}
+	b.body = out.Body
+	return nil
 }
 
 func (b *s3Body) pause(cause error) error {

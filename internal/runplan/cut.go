@@ -8,9 +8,10 @@ import (
 	"backfill/internal/kafka"
 )
 
-// following is how many later objects a chunk may read past its end to learn
-// whether they hold the same records.
-const following = 2
+// Following is how many later objects a chunk lists at most: it may read past
+// its end to learn whether they hold the same records. With fewer, the
+// partition ends behind them.
+const Following = 4
 
 // maxObjects bounds the objects of a chunk, which its receipt lists: an archive
 // of tiny objects has chunks of fewer bytes.
@@ -56,7 +57,7 @@ func Cut(inputs []Input, chunkBytes int64, basis Basis) []Chunk {
 		for _, in := range inputs[start:end] {
 			c.Objects = append(c.Objects, in.ObjectRef)
 		}
-		for i := end; i < len(inputs) && i < end+following && inputs[i].Partition == tp && inputs[i].Ordered; i++ {
+		for i := end; i < len(inputs) && i < end+Following && inputs[i].Partition == tp && inputs[i].Ordered; i++ {
 			c.Following = append(c.Following, inputs[i].ObjectRef)
 		}
 		c.ID = ChunkID(hash("chunk", basis, c.Partition, c.Objects, c.Following))

@@ -93,14 +93,14 @@ func TestCut(t *testing.T) {
 	})
 }
 
-// checkFollowing: what follows a chunk is the next two objects of its
+// checkFollowing: what follows a chunk is the next few objects of its
 // partition, where the names order records.
 func checkFollowing(t *rapid.T, chunks []runplan.Chunk) {
 	for i, c := range chunks {
 		var want []runplan.ObjectRef
 		for _, next := range chunks[i+1:] {
 			for _, o := range next.Objects {
-				if next.Partition == c.Partition && o.Ordered && len(want) < 2 {
+				if next.Partition == c.Partition && o.Ordered && len(want) < runplan.Following {
 					want = append(want, o)
 				}
 			}
@@ -112,7 +112,7 @@ func checkFollowing(t *rapid.T, chunks []runplan.Chunk) {
 }
 
 // TestCutIsStable: objects appended to a partition leave alone all chunks but
-// the last and those that did not yet have two objects behind them.
+// the last and those that did not yet have enough objects behind them.
 func TestCutIsStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		inputs := drawInputs(t)
@@ -133,7 +133,7 @@ func TestCutIsStable(t *testing.T) {
 		}
 		for i, c := range old {
 			last := i+1 == len(old) || old[i+1].Partition != c.Partition
-			if !last && (len(c.Following) == 2 || !ordered) && !kept[c.ID] {
+			if !last && (len(c.Following) == runplan.Following || !ordered) && !kept[c.ID] {
 				t.Fatalf("chunk %d of %d changed", i+1, len(old))
 			}
 		}

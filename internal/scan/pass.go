@@ -65,7 +65,11 @@ func (p *pass) run(ctx context.Context) error {
 	p.judge()
 	for i := range p.counts.Objects {
 		if d, unproven := p.known.unproven[i]; unproven {
-			p.find(account.Finding{Class: account.UnprovenOffsets, Object: p.counts.Objects[i].Key, Offset: p.chunk.Objects[i].First, Text: d.why})
+			class := account.UnprovenOffsets
+			if d.contradicted {
+				class = account.ArchiveConflict
+			}
+			p.find(account.Finding{Class: class, Object: p.counts.Objects[i].Key, Offset: p.chunk.Objects[i].First, Text: d.why})
 		}
 	}
 	for _, f := range p.known.findings {

@@ -12,10 +12,6 @@ import (
 	"backfill/internal/runplan"
 )
 
-// plannedFollowing is how many following objects a plan lists at most: with
-// fewer, the partition ends behind them.
-const plannedFollowing = 2
-
 // doubt says why an object's derived offsets prove nothing.
 type doubt struct {
 	why          string
@@ -193,7 +189,7 @@ func (p *pass) lookAt(offset kafka.Offset, raw []byte) {
 // give no order say nothing about that either way.
 func (p *pass) checkReach() error {
 	n := len(p.chunk.Following)
-	if n < plannedFollowing || p.known.disorder {
+	if n < runplan.Following || p.known.disorder {
 		return nil
 	}
 	from := p.chunk.Following[n-1].First

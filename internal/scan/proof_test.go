@@ -70,10 +70,10 @@ func TestDerivedOffsets(t *testing.T) {
 		}, "e0@0 e1@1 e2@2 e3@3 e4@4 e5@5", "A:derived B:derived+", "", 2, 0},
 		{"overlap with different bytes", func(a *archive) {
 			a.add("A", 0, joined(other(events(0, 4), 3))).add("B", 2, joined(events(2, 4)))
-		}, "e0 e1 e2 e2@2 e3@3 e4@4 e5@5 other", "A:unproven B:derived+", "unproven_offsets A@0", 0, 1},
+		}, "e0 e1 e2 e2@2 e3@3 e4@4 e5@5 other", "A:unproven B:derived+", "archive_conflict A@0", 0, 1},
 		{"different bytes in records that are no rows", func(a *archive) {
 			a.add("A", 0, joined(events(0, 3), []string{`{"v":1}`})).add("B", 2, joined(events(2, 1), []string{`{"v":2}`}))
-		}, "e0 e1 e2 e2@2", "A:unproven B:derived+", "unproven_offsets A@0", 0, 1},
+		}, "e0 e1 e2 e2@2", "A:unproven B:derived+", "archive_conflict A@0", 0, 1},
 		{"same object with another codec", func(a *archive) {
 			a.add("A.gz", 0, gzipped(t, joined(events(0, 3)))).add("A.json", 0, joined(events(0, 3))).add("A.zst", 0, zipped(t, joined(events(0, 3)))).
 				add("B", 3, joined(events(3, 1)))
@@ -86,10 +86,10 @@ func TestDerivedOffsets(t *testing.T) {
 		}, "e0@0 e1@1 e2@2 e3@3 e4@4 e5@5 e6@6", "A:derived B:derived C:derived+", "", 2, 0},
 		{"a part inside an object that is not believed is not believed either", func(a *archive) {
 			a.add("A", 0, joined(other(events(0, 6), 3))).add("B", 2, joined(events(2, 2))).add("C", 6, joined(events(6, 1)))
-		}, "e0 e1 e2 e2 e3 e4 e5 e6@6 other", "A:unproven B:unproven C:derived+", "unproven_offsets A@0, unproven_offsets B@2", 0, 1},
+		}, "e0 e1 e2 e2 e3 e4 e5 e6@6 other", "A:unproven B:unproven C:derived+", "archive_conflict A@0, unproven_offsets B@2", 0, 1},
 		{"three different objects at one offset: the last is believed", func(a *archive) {
 			a.add("A", 0, lines(event("a"))).add("B", 0, lines(event("b"))).add("C", 0, lines(event("c")))
-		}, "a b c@0", "A:unproven B:unproven C:derived+", "unproven_offsets A@0, unproven_offsets B@0", 0, 1},
+		}, "a b c@0", "A:unproven B:unproven C:derived+", "archive_conflict A@0, archive_conflict B@0", 0, 1},
 		{"copies in front of a gap are copies still", func(a *archive) {
 			a.add("A", 0, joined(events(0, 2))).add("B", 0, joined(events(0, 2))).add("C", 5, joined(events(5, 1)))
 		}, "e0 e1 e5@5", "A:unproven B:unproven C:derived+", "unproven_offsets A@0, unproven_offsets B@0", 2, 1},
@@ -98,7 +98,7 @@ func TestDerivedOffsets(t *testing.T) {
 		}, "e0 e1 e2 e3 e4 e5 e9@9", "A:unproven B:unproven C:derived+", "unproven_offsets A@0, unproven_offsets B@2", 2, 1},
 		{"equal texts at places that are not proven are not copies", func(a *archive) {
 			a.add("A", 0, joined(events(0, 1), []string{event("x"), event("x"), event("y")})).add("B", 2, joined([]string{event("x"), event("z")}))
-		}, "e0 x x x@2 y z@3", "A:unproven B:derived+", "unproven_offsets A@0", 0, 1},
+		}, "e0 x x x@2 y z@3", "A:unproven B:derived+", "archive_conflict A@0", 0, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -279,12 +279,12 @@ func TestReachOverFollowingIsRefused(t *testing.T) {
 		a.add(fmt.Sprintf("B%d", i), kafka.Offset(i), joined(events(i, 1)))
 	}
 	chunks := a.cut(1)
-	if len(chunks[0].Following) != plannedFollowing {
-		t.Fatalf("a plan lists %d following objects, this package expects %d", len(chunks[0].Following), plannedFollowing)
+	if len(chunks[0].Following) != runplan.Following {
+		t.Fatalf("a plan lists %d following objects, this package expects %d", len(chunks[0].Following), runplan.Following)
 	}
 	sink := &recorder{}
 	_, err := newScanner(t, compile(t, derivedOffsets, 1), a).Chunk(context.Background(), chunks[0], sink)
-	const want = "A: its row at offset 2 lies past the 2 objects that may be compared with its chunk, so another copy of it can't be ruled out"
+	const want = "A: its row at offset 4 lies past the 4 objects that may be compared with its chunk, so another copy of it can't be ruled out"
 	if !fail.Is(err, fail.Damaged) || err.Error() != want || !strings.Contains(fail.HintOf(err), "--chunk-bytes") {
 		t.Errorf("error %v, hint %s", err, fail.HintOf(err))
 	}

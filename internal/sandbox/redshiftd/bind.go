@@ -14,6 +14,31 @@ type bound struct {
 	t     typ
 	text  *string
 	param int
+	nulls nullness
+	parts []bound // of a concatenation
+}
+
+// nullness tells when an expression is NULL: exactly when one of these columns is. A nil one says that it is not known,
+// an empty one that it never is.
+type nullness []string
+
+// never says that an expression is known to be never NULL.
+func (n nullness) never() bool { return n != nil && len(n) == 0 }
+
+// strictNulls is the nullness of a function or operator that is NULL exactly when one of its arguments is.
+func strictNulls(xs ...bound) nullness {
+	all := nullness{}
+	for _, x := range xs {
+		n := x.nulls
+		if x.text != nil {
+			n = nullness{}
+		}
+		if n == nil {
+			return nil
+		}
+		all = append(all, n...)
+	}
+	return all
 }
 
 func (b bound) untyped() bool { return b.t.kind == kUnknown }
@@ -121,6 +146,7 @@ func (s *scope) columnRef(c *column) (bound, error) {
 			}
 			n++
 			found = bound{sql: quoteIdent(src.alias) + "." + quoteIdent(c.name), t: info.t}
+			found.nulls = nullness{found.sql}
 		}
 		switch {
 		case n > 1:

@@ -36,7 +36,7 @@ func (b *binder) coerce(x bound, t typ) (bound, error) {
 	case (t.kind == kNumeric || t.isFloat()) && !decimalText.MatchString(s) && !(t.isFloat() && isSpecialFloat(s)):
 		return x, errorf("22P02", "invalid input syntax for type %s: %q", t.name(), s)
 	}
-	return b.convert(bound{sql: quoteText(s), t: varchar(max(1, len(s)))}, t)
+	return b.convert(bound{sql: quoteText(s), t: varchar(max(1, len(s))), nulls: nullness{}}, t)
 }
 
 func isSpecialFloat(s string) bool {
@@ -87,7 +87,7 @@ func (b *binder) convert(x bound, t typ) (bound, error) {
 	if !ok {
 		return x, errCast(from, t)
 	}
-	return bound{sql: sql, t: t}, nil
+	return bound{sql: sql, t: t, nulls: strictNulls(x)}, nil
 }
 
 // textSQL writes a value as text of type t.
@@ -262,7 +262,7 @@ func (b *binder) unify(xs []bound, what string) ([]bound, typ, error) {
 // typedLiteral writes DATE '…', TIMESTAMP '…' and INTERVAL '…'.
 func (b *binder) typedLiteral(l *typedLit) (bound, error) {
 	t := map[string]typ{"date": {kind: kDate}, "timestamp": {kind: kTimestamp}, "timestamptz": {kind: kTimestamptz}, "interval": {kind: kInterval}}[l.kind]
-	return b.convert(bound{sql: quoteText(l.text), t: varchar(max(1, len(l.text)))}, t)
+	return b.convert(bound{sql: quoteText(l.text), t: varchar(max(1, len(l.text))), nulls: nullness{}}, t)
 }
 
 func timestampSQL(t time.Time) string {

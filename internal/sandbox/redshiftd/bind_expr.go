@@ -1,6 +1,7 @@
 package redshiftd
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -85,11 +86,11 @@ func literalSQL(l *literal) bound {
 			if int64(int32(v)) == v {
 				t.kind = kInt4
 			}
-			return bound{sql: castSQL(l.text, t), t: t}
+			return bound{sql: castSQL(l.text, t), t: t, nulls: nullness{}}
 		}
 	}
 	t := numericOf(l.text)
-	return bound{sql: castSQL(quoteText(l.text), t), t: t}
+	return bound{sql: castSQL(quoteText(l.text), t), t: t, nulls: nullness{}}
 }
 
 func (b *binder) boolean(e expr, sc *scope, what string) (string, error) {
@@ -218,12 +219,24 @@ func (b *binder) concat(l, r bound) (bound, error) {
 			}
 		}
 	}
-	n := min(l.t.p+r.t.p, maxVarchar)
-	sql := "(" + l.sql + " || " + r.sql + ")"
+	x := bound{sql: "(" + l.sql + " || " + r.sql + ")", t: varchar(l.t.p + r.t.p), nulls: strictNulls(l, r)}
 	if l.t.p+r.t.p > maxVarchar {
-		sql = "rs_fit(" + sql + ",65535)"
+		x.sql = "rs_fit(" + x.sql + ",65535)"
+		return x, nil
 	}
-	return bound{sql: sql, t: varchar(n)}, nil
+	x.parts = append(l.pieces(), r.pieces()...)
+	if x.nulls.never() { // one step, where the operator copies the text again for each part
+		x.sql = "concat(" + join2(x.parts) + ")"
+	}
+	return x, nil
+}
+
+// pieces are the parts of a concatenation, or the expression itself.
+func (x bound) pieces() []bound {
+	if x.parts != nil {
+		return x.parts[:len(x.parts):len(x.parts)]
+	}
+	return []bound{x}
 }
 
 func (b *binder) caseExpr(e *caseExpr, sc *scope) (bound, error) {
@@ -273,6 +286,10 @@ func (b *binder) caseExpr(e *caseExpr, sc *scope) (bound, error) {
 	if err != nil {
 		return bound{}, err
 	}
+	if x, ok := nullDefault(e, results, sc); ok {
+		x.t = t
+		return x, nil
+	}
 	var sql strings.Builder
 	sql.WriteString("CASE")
 	for i, c := range conds {
@@ -280,4 +297,26 @@ func (b *binder) caseExpr(e *caseExpr, sc *scope) (bound, error) {
 	}
 	sql.WriteString(" ELSE " + results[len(conds)].sql + " END")
 	return bound{sql: sql.String(), t: t}, nil
+}
+
+// nullDefault writes CASE WHEN column IS NULL THEN constant ELSE f(column) END as what it is: a default for NULL, which the
+// engine computes without splitting its rows.
+func nullDefault(e *caseExpr, results []bound, sc *scope) (bound, bool) {
+	if e.operand != nil || len(e.whens) != 1 {
+		return bound{}, false
+	}
+	constant, value := results[0], results[1]
+	test, ok := e.whens[0][0].(*isTest)
+	if !ok || test.not || test.what != "null" || constant.text == nil || len(value.nulls) == 0 {
+		return bound{}, false
+	}
+	c, ok := test.x.(*column)
+	if !ok {
+		return bound{}, false
+	}
+	tested, err := sc.columnRef(c)
+	if err != nil || slices.ContainsFunc(value.nulls, func(name string) bool { return name != tested.sql }) {
+		return bound{}, false
+	}
+	return bound{sql: "coalesce(" + value.sql + "," + constant.sql + ")", nulls: nullness{}}, true
 }

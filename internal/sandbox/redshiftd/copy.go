@@ -20,6 +20,7 @@ type loader struct {
 	rel   *relation
 	cols  []columnInfo // of the table, in the file's order
 	opts  map[string]string
+	store *objectStore // as the COPY's roles see it
 	start time.Time
 
 	files     []loadFile
@@ -66,18 +67,18 @@ func (l *loader) checkOptions() error {
 
 func (l *loader) has(option string) bool { _, ok := l.opts[option]; return ok }
 
-// checkRoles refuses roles that are not associated.
+// checkRoles refuses roles that are not associated, or may not assume the next one of their chain.
 func (l *loader) checkRoles() error {
-	for _, role := range l.st.roles {
+	roles := slices.Clone(l.st.roles)
+	for i, role := range roles {
 		if role == "default" && len(l.s.srv.config.Roles) > 0 {
-			continue
-		}
-		if !slices.Contains(l.s.srv.config.Roles, role) {
-			text := fmt.Sprintf("User arn:aws:redshift:%s:000000000000:dbuser:standin/%s is not authorized to assume IAM Role %s", l.s.srv.store.region, l.s.user, role)
-			return errEnvelope("UnauthorizedException", 30000, text, "xen_aws_credentials_mgr.cpp:411", l.query)
+			roles[i] = l.s.srv.config.Roles[0]
+		} else if !slices.Contains(l.s.srv.config.Roles, role) && (i == 0 || l.s.srv.config.IAM.Allows == nil) {
+			return l.notAssumable("", role)
 		}
 	}
-	return nil
+	l.store = l.s.srv.store.as(roles)
+	return l.chain(roles)
 }
 
 // resolve finds the table and the columns that the file's columns go to.
@@ -194,7 +195,7 @@ func (l *loader) fetch(ctx context.Context, i int) <-chan fetched {
 	path := filepath.Join(l.s.srv.engine.scratch, fmt.Sprintf("copy-%d-%d.parquet", l.query, i))
 	go func() {
 		defer close(out)
-		n, err := l.s.srv.store.download(ctx, f.bucket, f.key, path)
+		n, err := l.store.download(ctx, f.bucket, f.key, path)
 		out <- fetched{path, n, err}
 	}()
 	return out
@@ -203,7 +204,7 @@ func (l *loader) fetch(ctx context.Context, i int) <-chan fetched {
 func (l *loader) loadOne(ctx context.Context, i int, f fetched) error {
 	defer os.Remove(f.path)
 	file := l.files[i]
-	l.file = l.s.srv.store.url(file.bucket, file.key)
+	l.file = l.store.url(file.bucket, file.key)
 	if f.err != nil {
 		return l.readError(ctx, f.err)
 	}

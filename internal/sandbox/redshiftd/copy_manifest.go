@@ -28,7 +28,7 @@ func (l *loader) findFiles(ctx context.Context) error {
 	if l.has("manifest") {
 		return l.readManifest(ctx, bucket, key)
 	}
-	keys, err := l.s.srv.store.list(ctx, bucket, key)
+	keys, err := l.store.list(ctx, bucket, key)
 	if err != nil {
 		return l.s3Error(ctx, "", err)
 	}
@@ -55,7 +55,7 @@ func (l *loader) readManifest(ctx context.Context, bucket, key string) error {
 	if key == "" || key[len(key)-1] == '/' {
 		return l.manifestError("COPY with MANIFEST parameter requires full path of an Amazon S3 object.", 8001)
 	}
-	data, err := l.s.srv.store.small(ctx, bucket, key)
+	data, err := l.store.small(ctx, bucket, key)
 	if err != nil {
 		return l.s3Error(ctx, "Problem reading manifest file - ", err)
 	}
@@ -92,8 +92,8 @@ func (l *loader) readManifest(ctx context.Context, bucket, key string) error {
 
 // addEntry checks that an entry's object is there; one that is missing and not mandatory is passed over in silence.
 func (l *loader) addEntry(ctx context.Context, bucket, key string, size int64, mandatory bool) error {
-	l.file = l.s.srv.store.url(bucket, key)
-	n, err := l.s.srv.store.size(ctx, bucket, key)
+	l.file = l.store.url(bucket, key)
+	n, err := l.store.size(ctx, bucket, key)
 	if err != nil {
 		if status, _ := s3Text(err); status == 404 && !mandatory && ctx.Err() == nil {
 			return nil

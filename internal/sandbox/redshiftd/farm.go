@@ -3,7 +3,27 @@ package redshiftd
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/duckdb/duckdb-go/v2"
 )
+
+// farmChunk fingerprints each row's arguments, one after the other, as one text.
+func farmChunk(state *duckdb.ChunkIteratorState) error {
+	var text []byte
+	for row, err := range state.Rows() {
+		if err != nil {
+			return err
+		}
+		text = text[:0]
+		for i := range row.ColumnCount() {
+			text = append(text, (*row.GetValuePtr(i)).(string)...)
+		}
+		if err := row.SetResult(int64(farmFingerprint64(text))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // The constants and the structure are those of FarmHash's Fingerprint64 (the "na" variant), whose results never change.
 const (
@@ -12,13 +32,8 @@ const (
 	farmK2 = 0x9ae16a3b2f90404f
 )
 
-func farm64(s string, i int) uint64 {
-	return binary.LittleEndian.Uint64([]byte{s[i], s[i+1], s[i+2], s[i+3], s[i+4], s[i+5], s[i+6], s[i+7]})
-}
-
-func farm32(s string, i int) uint64 {
-	return uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24
-}
+func farm64(s []byte, i int) uint64 { return binary.LittleEndian.Uint64(s[i:]) }
+func farm32(s []byte, i int) uint64 { return uint64(binary.LittleEndian.Uint32(s[i:])) }
 
 func farmRot(v uint64, n int) uint64 { return bits.RotateLeft64(v, -n) }
 func farmShift(v uint64) uint64      { return v ^ v>>47 }
@@ -29,7 +44,7 @@ func farmMix(u, v, mul uint64) uint64 {
 }
 
 // farmFingerprint64 is FARMFINGERPRINT64 before it is read as a signed number.
-func farmFingerprint64(s string) uint64 {
+func farmFingerprint64(s []byte) uint64 {
 	n := len(s)
 	switch {
 	case n <= 16:
@@ -47,7 +62,7 @@ func farmFingerprint64(s string) uint64 {
 	return farmLong(s)
 }
 
-func farm0to16(s string) uint64 {
+func farm0to16(s []byte) uint64 {
 	n := len(s)
 	mul := farmK2 + uint64(n)*2
 	switch {
@@ -67,7 +82,7 @@ func farm0to16(s string) uint64 {
 	return farmK2
 }
 
-func farm33to64(s string) uint64 {
+func farm33to64(s []byte) uint64 {
 	n := len(s)
 	mul := farmK2 + uint64(n)*2
 	a := farm64(s, 0) * farmK2
@@ -83,7 +98,7 @@ func farm33to64(s string) uint64 {
 	return farmMix(farmRot(e+f, 43)+farmRot(g, 30)+h, e+farmRot(f+a, 18)+g, mul)
 }
 
-func farmWeak(s string, i int, a, b uint64) (uint64, uint64) {
+func farmWeak(s []byte, i int, a, b uint64) (uint64, uint64) {
 	w, x, y, z := farm64(s, i), farm64(s, i+8), farm64(s, i+16), farm64(s, i+24)
 	a += w
 	b = farmRot(b+a+z, 21)
@@ -93,7 +108,7 @@ func farmWeak(s string, i int, a, b uint64) (uint64, uint64) {
 	return a + z, b + c
 }
 
-func farmLong(s string) uint64 {
+func farmLong(s []byte) uint64 {
 	seed := uint64(81) // a variable: the products below wrap
 	n := len(s)
 	x := seed

@@ -84,7 +84,7 @@ func (b *binder) dateDiff(part string, a []bound) (bound, error) {
 			return a[i], errFunction("date_diff", a)
 		}
 	}
-	return bound{sql: fmt.Sprintf("date_diff('%s',%s,%s)", part, a[0].sql, a[1].sql), t: tInt8}, nil
+	return bound{sql: fmt.Sprintf("date_diff('%s',%s,%s)", part, a[0].sql, a[1].sql), t: tInt8, nulls: strictNulls(a...)}, nil
 }
 
 func (b *binder) dateAdd(part string, a []bound) (bound, error) {

@@ -12,7 +12,7 @@ func simple(t typ, format string, want ...typ) function {
 		for i := range a {
 			args[i] = a[i].sql
 		}
-		return bound{sql: fmt.Sprintf(format, args...), t: t}, nil
+		return bound{sql: fmt.Sprintf(format, args...), t: t, nulls: strictNulls(a...)}, nil
 	}}
 }
 
@@ -58,7 +58,7 @@ var functions = map[string]function{
 	"sha2":                   simple(varchar(128), "rs_sha2(%s,%s)", tText, tInt8),
 	"crc32":                  simple(varchar(8), "rs_crc32(%s)", tText),
 	"strtol":                 simple(tInt8, "rs_strtol(%s,%s)", tText, tInt8),
-	"farmfingerprint64":      simple(tInt8, "rs_farm(%s)", tText),
+	"farmfingerprint64":      {1, 1, []typ{tText}, fingerprint},
 	"json_parse":             simple(tSuper, "rs_json_parse(%s)", tText),
 	"json_serialize":         simple(tText, "rs_fit(%s,65535)", tSuper),
 	"is_valid_json":          simple(tBool, "rs_json_valid(%s)", tText),
@@ -87,7 +87,7 @@ func trimFunction(name string) function {
 		if len(a) == 2 {
 			chars = a[1].sql
 		}
-		return bound{sql: name + "(" + a[0].sql + "," + chars + ")", t: varchar(a[0].t.p)}, nil
+		return bound{sql: name + "(" + a[0].sql + "," + chars + ")", t: varchar(a[0].t.p), nulls: strictNulls(a...)}, nil
 	}}
 }
 
@@ -98,6 +98,16 @@ var substringFunction = function{2, 3, []typ{tText, tInt8}, func(_ *binder, a []
 	}
 	return bound{sql: sql, t: varchar(a[0].t.p)}, nil
 }}
+
+// fingerprint keeps a constant at the beginning of a concatenation apart, so that the rest, which another fingerprint of
+// the same statement may have, too, is computed once.
+func fingerprint(_ *binder, a []bound) (bound, error) {
+	x := bound{sql: "rs_farm(" + a[0].sql + ")", t: tInt8, nulls: strictNulls(a[0])}
+	if p := a[0].parts; len(p) > 2 && p[0].text != nil && a[0].nulls.never() {
+		x.sql = "rs_farm_after(" + p[0].sql + ",concat(" + join2(p[1:]) + "))"
+	}
+	return x, nil
+}
 
 func padFunction(name string) function {
 	return function{2, 3, []typ{tText, tInt8, tText}, func(_ *binder, a []bound) (bound, error) {

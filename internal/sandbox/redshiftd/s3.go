@@ -20,21 +20,23 @@ import (
 type objectStore struct {
 	client *s3.Client
 	region string
+	iam    IAM
+	role   string // whose rights count; empty: all
 }
 
 const maxManifest = 64 << 20 // bytes
 
-func newObjectStore(c S3) *objectStore {
+func newObjectStore(c S3, iam IAM) *objectStore {
 	if c.Region == "" {
 		c.Region = "us-east-1"
 	}
-	o := s3.Options{Region: c.Region, UsePathStyle: c.PathStyle,
+	o := s3.Options{Region: c.Region, UsePathStyle: c.PathStyle, AppID: "Redshift",
 		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, ""),
 		HTTPClient:  awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })}
 	if c.Endpoint != "" {
 		o.BaseEndpoint = aws.String(c.Endpoint)
 	}
-	return &objectStore{client: s3.New(o), region: c.Region}
+	return &objectStore{client: s3.New(o), region: c.Region, iam: iam}
 }
 
 // splitS3 cuts s3://bucket/key.
@@ -53,18 +55,24 @@ func (o *objectStore) url(bucket, key string) string {
 }
 
 func (o *objectStore) size(ctx context.Context, bucket, key string) (int64, error) {
+	if err := o.mayRead(bucket, key); err != nil {
+		return 0, err
+	}
 	h, err := o.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
-		return 0, err
+		return 0, o.missing(bucket, err)
 	}
 	return aws.ToInt64(h.ContentLength), nil
 }
 
 // small reads an object whole.
 func (o *objectStore) small(ctx context.Context, bucket, key string) ([]byte, error) {
+	if err := o.mayRead(bucket, key); err != nil {
+		return nil, err
+	}
 	g, err := o.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
-		return nil, err
+		return nil, o.missing(bucket, err)
 	}
 	defer g.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(g.Body, maxManifest+1))
@@ -79,9 +87,12 @@ func (o *objectStore) small(ctx context.Context, bucket, key string) ([]byte, er
 
 // download writes an object to a file and gives its size.
 func (o *objectStore) download(ctx context.Context, bucket, key, path string) (n int64, err error) {
+	if err := o.mayRead(bucket, key); err != nil {
+		return 0, err
+	}
 	g, err := o.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
-		return 0, err
+		return 0, o.missing(bucket, err)
 	}
 	defer g.Body.Close()
 	f, err := os.Create(path)
@@ -99,6 +110,9 @@ const maxListed = 100_000
 
 // list gives the keys below a prefix.
 func (o *objectStore) list(ctx context.Context, bucket, prefix string) ([]string, error) {
+	if err := o.mayList(bucket); err != nil {
+		return nil, err
+	}
 	var keys []string
 	pages := s3.NewListObjectsV2Paginator(o.client, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
@@ -126,6 +140,10 @@ func s3Text(err error) (status int, text string) {
 	var resp *awshttp.ResponseError
 	if errors.As(err, &resp) {
 		status = resp.HTTPStatusCode()
+	}
+	var denied *errDenied
+	if errors.As(err, &denied) {
+		status = http.StatusForbidden
 	}
 	switch {
 	case status == http.StatusForbidden:

@@ -32,6 +32,7 @@ type Config struct {
 	Users       map[string]string // login → password
 	Roles       []string          // IAM role ARNs that COPY may use
 	S3          S3                // where COPY reads
+	IAM         IAM               // what COPY's roles may do there
 	MemoryLimit string            // of the engine, default "2GB"
 	Threads     int               // of the engine, default 2
 	Hook        func(Op) Action   // nil: none. Called on the session's goroutine, around every statement
@@ -104,7 +105,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting redshift stand-in: %w", errors.Join(err, e.close()))
 	}
-	s := &Server{config: c, listener: l, engine: e, store: newObjectStore(c.S3), locks: newLockManager(), sessions: map[int]*session{},
+	s := &Server{config: c, listener: l, engine: e, store: newObjectStore(c.S3, c.IAM), locks: newLockManager(), sessions: map[int]*session{},
 		nextPID: 1000, commits: commitLog{last: map[string]commit{}}}
 	s.queries.Store(time.Now().Unix() % 1_000_000 * 100) // ids go on rising over restarts
 	s.ctx, s.cancel = context.WithCancel(ctx)

@@ -23,6 +23,7 @@ type udf struct {
 	args   []duckdb.Type
 	result duckdb.Type
 	row    func(a []any) (any, error)
+	chunk  func(state *duckdb.ChunkIteratorState) error // instead of row, where rows come by the million
 }
 
 func (u *udf) Config() duckdb.ScalarFuncConfig {
@@ -50,6 +51,9 @@ func (u *udf) run(_ context.Context, state *duckdb.ChunkIteratorState) (err erro
 			err = fmt.Errorf("%s", mark("XX000", fmt.Sprint(r)))
 		}
 	}()
+	if u.chunk != nil {
+		return u.chunk(state)
+	}
 	args := make([]any, len(u.args))
 	for row, err := range state.Rows() {
 		if err != nil {
@@ -80,28 +84,35 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // userFunctions are the functions that the engine lacks.
 func userFunctions() map[string]*udf {
-	list := func(t ...duckdb.Type) []duckdb.Type { return t }
+	type fn = func(a []any) (any, error)
+	row := func(result duckdb.Type, f fn, args ...duckdb.Type) *udf {
+		return &udf{args: args, result: result, row: f}
+	}
+	chunk := func(result duckdb.Type, f func(*duckdb.ChunkIteratorState) error, args ...duckdb.Type) *udf {
+		return &udf{args: args, result: result, chunk: f}
+	}
 	text := func(x any) string { return x.(string) }
 	whole := func(x any) int64 { return x.(int64) }
 	return map[string]*udf{
-		"rs_farm":     {list(dText), dInt, func(a []any) (any, error) { return int64(farmFingerprint64(text(a[0]))), nil }},
-		"rs_fnv_text": {list(dText, dInt), dInt, func(a []any) (any, error) { return fnv1a(uint64(whole(a[1])), text(a[0])), nil }},
-		"rs_fnv_int": {list(dInt, dInt, dInt), dInt, func(a []any) (any, error) {
+		"rs_farm":       chunk(dInt, farmChunk, dText),
+		"rs_farm_after": chunk(dInt, farmChunk, dText, dText),
+		"rs_json_parse": chunk(dText, jsonParseChunk, dText),
+		"rs_fnv_text":   row(dInt, func(a []any) (any, error) { return fnv1a(uint64(whole(a[1])), text(a[0])), nil }, dText, dInt),
+		"rs_fnv_int": row(dInt, func(a []any) (any, error) {
 			b := binary.LittleEndian.AppendUint64(nil, uint64(whole(a[0])))
 			return fnv1a(uint64(whole(a[2])), string(b[:whole(a[1])])), nil
-		}},
-		"rs_crc32": {list(dText), dText, func(a []any) (any, error) {
+		}, dInt, dInt, dInt),
+		"rs_crc32": row(dText, func(a []any) (any, error) {
 			return fmt.Sprintf("%08x", crc32.Checksum([]byte(text(a[0])), castagnoli)), nil
-		}},
-		"rs_sha2":       {list(dText, dInt), dText, func(a []any) (any, error) { return sha2(text(a[0]), whole(a[1])) }},
-		"rs_strtol":     {list(dText, dInt), dInt, func(a []any) (any, error) { return strtol(text(a[0]), whole(a[1])) }},
-		"rs_cut":        {list(dText, dInt), dText, func(a []any) (any, error) { return cut(text(a[0]), int(whole(a[1]))), nil }},
-		"rs_divide":     {list(dText, dText, dInt), dText, func(a []any) (any, error) { return divide(text(a[0]), text(a[1]), int(whole(a[2]))) }},
-		"rs_json_parse": {list(dText), dText, func(a []any) (any, error) { return jsonParse(text(a[0])) }},
-		"rs_json_valid": {list(dText), dBool, func(a []any) (any, error) { return jsonValid(text(a[0])), nil }},
-		"rs_json_path":  {list(dText, dText), dText, func(a []any) (any, error) { return jsonExtract(text(a[0]), strings.Split(text(a[1]), "\x1f")) }},
-		"rs_to_char":    {list(dStamp, dText), dText, func(a []any) (any, error) { return formatTime(a[0].(time.Time), text(a[1])) }},
-		"rs_timezone":   {list(dText, dText, dStamp), dStamp, func(a []any) (any, error) { return convertZone(text(a[0]), text(a[1]), a[2].(time.Time)) }},
+		}, dText),
+		"rs_sha2":       row(dText, func(a []any) (any, error) { return sha2(text(a[0]), whole(a[1])) }, dText, dInt),
+		"rs_strtol":     row(dInt, func(a []any) (any, error) { return strtol(text(a[0]), whole(a[1])) }, dText, dInt),
+		"rs_cut":        row(dText, func(a []any) (any, error) { return cut(text(a[0]), int(whole(a[1]))), nil }, dText, dInt),
+		"rs_divide":     row(dText, func(a []any) (any, error) { return divide(text(a[0]), text(a[1]), int(whole(a[2]))) }, dText, dText, dInt),
+		"rs_json_valid": row(dBool, func(a []any) (any, error) { return jsonValid(text(a[0])), nil }, dText),
+		"rs_json_path":  row(dText, func(a []any) (any, error) { return jsonExtract(text(a[0]), strings.Split(text(a[1]), "\x1f")) }, dText, dText),
+		"rs_to_char":    row(dText, func(a []any) (any, error) { return formatTime(a[0].(time.Time), text(a[1])) }, dStamp, dText),
+		"rs_timezone":   row(dStamp, func(a []any) (any, error) { return convertZone(text(a[0]), text(a[1]), a[2].(time.Time)) }, dText, dText, dStamp),
 	}
 }
 

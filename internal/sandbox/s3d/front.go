@@ -81,7 +81,7 @@ func (f *front) respond(w http.ResponseWriter, r *http.Request, op Op, a *answer
 		sendHalf(w, r, a)
 		return
 	case ShortBody:
-		if r.Method == http.MethodGet {
+		if r.Method == http.MethodGet && a.status < http.StatusMultipleChoices {
 			a.shorten()
 		}
 	case WrongETag:

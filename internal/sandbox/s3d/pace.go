@@ -41,7 +41,7 @@ func (p *paced) Close() error { return p.body.Close() }
 
 // slowed makes the answer's body come slowly.
 func (a *answer) slowed(ctx context.Context, rate int64) {
-	if rate == 0 || len(a.head) == 0 {
+	if rate == 0 || len(a.head) == 0 && a.rest == nil {
 		return
 	}
 	var whole io.Reader = bytes.NewReader(a.head)
