@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"backfill/internal/report"
 	"backfill/internal/sandbox/archivegen"
 	"backfill/internal/sandbox/s3d"
 )
@@ -270,6 +271,39 @@ func TestStepsAndShards(t *testing.T) {
 	}
 	if s := h.run(t, 0, append([]string{"status", "--dataset", a.dataset}, flags[:4]...)...); s.result.Status.Plans[0].State != "loaded" {
 		t.Errorf("status: %+v", s.result.Status.Plans[0])
+	}
+}
+
+// TestMonthOfSeveralRuns reconciles a month that two runs loaded, of which the
+// second replaced days of the first: each object and each day counts once.
+func TestMonthOfSeveralRuns(t *testing.T) {
+	h := shared
+	a := h.generate(t, archivegen.Options{Seed: 27, Events: 3000, Partitions: 2, Codec: "gzip", EventsPerObject: 500, Faults: archivegen.DefaultFaults()})
+	flags := h.table(t, "several_runs")
+	part := func(from, to string) []string {
+		return append([]string{"run", "--dataset", a.dataset, "--from", from, "--to", to}, flags...)
+	}
+	h.run(t, 0, part("2026-03-01", "2026-03-20")...)
+	reconcile := append([]string{"reconcile"}, a.window(flags...)...)
+	if o := h.run(t, 6, reconcile...); !strings.Contains(o.result.Error, "12 days of the window, from 2026-03-20, were never loaded") {
+		t.Errorf("half a month: %s", o.result.Error)
+	}
+	h.run(t, 0, part("2026-03-11", "2026-04-01")...)
+	o := h.run(t, 0, reconcile...)
+	dir := t.TempDir()
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(o.result.Report, "s3://"), "/")
+	h.download(t, bucket, key, dir)
+	body, err := os.ReadFile(filepath.Join(dir, key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rep report.Report
+	if err := json.Unmarshal(body, &rep); err != nil {
+		t.Fatal(err)
+	}
+	first, last := rep.Ladder[0], rep.Ladder[len(rep.Ladder)-1]
+	if first.Rows != a.truth.Dispositions.RecordsRead || last.Rows != a.truth.TableRows || len(rep.Plans) != 2 {
+		t.Errorf("%d records read and %d rows from %d plans, the truth says %d and %d", first.Rows, last.Rows, len(rep.Plans), a.truth.Dispositions.RecordsRead, a.truth.TableRows)
 	}
 }
 

@@ -219,6 +219,15 @@ func (b *builder) ladder() {
 		}
 		b.rep.Ladder = append(b.rep.Ladder, Step{Name: name, Sign: sign, Rows: rows})
 	}
+	if b.r.Records > 0 {
+		rows := sumRows(b.r.Cells.Archive)
+		sum = b.r.Records
+		step("", "records read", b.r.Records)
+		step("-", "no rows of these days (the reports of the plans say why)", b.r.Records-rows)
+		step("=", "Parquet rows", rows)
+		b.rows(step)
+		return
+	}
 	step("", "records read", t.Read())
 	for _, d := range account.Dispositions() {
 		if d != account.Row {
@@ -227,6 +236,11 @@ func (b *builder) ladder() {
 	}
 	step("=", "Parquet rows", t[account.Row])
 	step("-", "rows of days that another plan holds", b.r.OtherDays)
+	b.rows(step)
+}
+
+// rows are the steps from Parquet to the table.
+func (b *builder) rows(step func(sign, name string, rows int64)) {
 	step("=", "stage rows", sumRows(b.r.Cells.Stage))
 	step("-", "superseded by a newer version", b.r.Superseded)
 	step("=", "rows inserted", sumRows(b.r.Cells.Inserted))

@@ -118,6 +118,9 @@ func splitGap(tp kafka.TopicPartition, g account.Range, declared []Gap) []Gap {
 func (r *Result) exceptions() {
 	add := func(class string, n int64, text string) {
 		if n > 0 {
+			if r.Records > 0 {
+				text += "; of the plans, whatever the day"
+			}
 			r.Exceptions = append(r.Exceptions, Exception{Class: class, Count: n, Text: text})
 		}
 	}

@@ -47,6 +47,11 @@ type Input struct {
 	Inserted account.Cells // rows that the load put into the table, lanes as the table gives them
 	Table    account.Cells // leg 3: rows as the table holds them now
 
+	// Records is the records of all distinct objects, where several plans or
+	// parts of plans make up the window: their tallies, each cut by its own
+	// window, can't be added. 0: one plan, and all of it.
+	Records int64
+
 	Superseded int64 // stage rows that are older versions of a key
 	Declared   []Gap // gaps with a reason
 	Unknown    []string
@@ -113,8 +118,9 @@ type Exception struct {
 // Result is the outcome.
 type Result struct {
 	Verdict    Verdict       `json:"verdict"`
-	Tally      account.Tally `json:"tally"`
-	OtherDays  int64         `json:"other_days"` // Parquet rows of days that are not compared here: another plan holds them
+	Tally      account.Tally `json:"tally"`             // over all plans
+	Records    int64         `json:"records,omitempty"` // see Input
+	OtherDays  int64         `json:"other_days"`        // Parquet rows of days that are not compared here: another plan holds them
 	Superseded int64         `json:"superseded"`
 	Breaks     []Break       `json:"breaks"`
 	Sequences  []Sequence    `json:"sequences"`
@@ -139,7 +145,7 @@ func Compare(in Input) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{
-		Superseded: in.Superseded, Unknown: append([]string{}, in.Unknown...),
+		Superseded: in.Superseded, Records: in.Records, Unknown: append([]string{}, in.Unknown...),
 		Exceptions: []Exception{}, Breaks: []Break{}, Sequences: []Sequence{},
 	}
 	for _, c := range in.Chunks {

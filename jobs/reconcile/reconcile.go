@@ -38,6 +38,9 @@ func (r *Result) Error() error {
 		return fail.New(fail.Break, "%s", r.Report.Sentence).
 			Try("the report lists every break; running the same backfill again replaces the window from the archive")
 	case tieout.Incomplete:
+		if len(r.Report.Plans) == 0 {
+			return fail.New(fail.Incomplete, "%s", r.Report.Sentence).Try("load the window with backfill run, then reconcile")
+		}
 		return fail.New(fail.Incomplete, "%s", r.Report.Sentence).
 			Try("the report lists what is unknown; a gap that is known can be declared in archive.gaps with its reason")
 	}
@@ -72,6 +75,7 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o
 	if err := g.archiveNow(ctx); err != nil {
 		return nil, err
 	}
+	g.countRecords()
 	if g.in.Table, err = publish.TableCells(ctx, s, w.Target(), o.Window, w.Calendar()); err != nil {
 		return nil, err
 	}
@@ -104,7 +108,7 @@ type gathering struct {
 	in    tieout.Input
 	plans []report.Plan
 	heads []*runplan.Head
-	seen  map[string]bool // keys of planned objects
+	seen  map[string]int64 // records of each planned object, by key and ETag
 }
 
 // add brings one plan's receipts and slices, cut to the days that count.
@@ -122,7 +126,7 @@ func (g *gathering) add(ctx context.Context, p part) error {
 		return err
 	}
 	if g.seen == nil {
-		g.seen = map[string]bool{}
+		g.seen = map[string]int64{}
 	}
 	for _, c := range chunks {
 		receipt, err := g.w.Runs.ChunkReceipt(ctx, c.ID)
@@ -133,8 +137,8 @@ func (g *gathering) add(ctx context.Context, p part) error {
 			g.in.Unknown = append(g.in.Unknown, fmt.Sprintf("the receipt of a chunk of %s is gone from staging", c.Partition))
 			continue
 		}
-		for _, o := range c.Objects {
-			g.seen[o.Key+"\x00"+o.ETag] = true
+		for i, o := range c.Objects {
+			g.seen[o.Key+"\x00"+o.ETag] = receipt.Counts.Objects[i].Records
 		}
 		g.in.Chunks = append(g.in.Chunks, tieout.Chunk{Partition: c.Partition, Counts: receipt.Counts})
 		if err := addDays(g.in.Archive, receipt.Counts.Cells, p.days); err != nil {
@@ -194,6 +198,17 @@ func addDays(to, cells account.Cells, days map[kafka.Day]bool) error {
 	return nil
 }
 
+// countRecords counts each object once where the window is made of several
+// plans or of a part of one.
+func (g *gathering) countRecords() {
+	if g.o.Window.IsAll() || len(g.heads) == 0 || len(g.heads) == 1 && g.heads[0].Window == g.o.Window {
+		return
+	}
+	for _, records := range g.seen {
+		g.in.Records += records
+	}
+}
+
 // archiveNow lists the archive again: what came, went or changed since the
 // plans makes the result incomplete.
 func (g *gathering) archiveNow(ctx context.Context) error {
@@ -208,7 +223,7 @@ func (g *gathering) archiveNow(ctx context.Context) error {
 	for _, o := range now.Objects {
 		id := o.Key + "\x00" + o.ETag
 		found[id] = true
-		if !g.seen[id] {
+		if _, there := g.seen[id]; !there {
 			added++
 		}
 	}

@@ -75,6 +75,9 @@ func describe(ctx context.Context, w *workspace.Workspace, h *runplan.Head, newe
 	for _, n := range newer {
 		if n.Window.Overlaps(h.Window) && h.Window != (kafka.Window{}) {
 			p.State = fmt.Sprintf("superseded by plan %d", n.Seq)
+			if p.Loaded == p.Slices {
+				p.State = fmt.Sprintf("loaded; plan %d changed rows of it later", n.Seq)
+			}
 			return p, nil
 		}
 	}

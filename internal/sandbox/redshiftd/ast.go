@@ -114,6 +114,7 @@ type selectCore struct {
 	group    []expr
 	having   expr
 	qualify  expr
+	also     string // a join in the engine's words that is put after FROM
 }
 
 // fromItem is *tableRef, *derived or *join.

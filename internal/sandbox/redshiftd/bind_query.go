@@ -175,6 +175,15 @@ func (b *binder) selectCore(s *selectCore, parent *scope) (string, []output, *sc
 	if err != nil {
 		return "", nil, nil, err
 	}
+	if d, ok := onlyDerived(s.from); ok && s.where != nil {
+		first, err := b.firstOfEach(d, s.where, parent)
+		if err != nil {
+			return "", nil, nil, err
+		}
+		if first != "" {
+			from = " FROM (" + first + ") AS " + quoteIdent(d.alias) + "(" + columnNames(sc.sources[0].rel) + ")"
+		}
+	}
 	where := ""
 	if s.where != nil {
 		cond, err := b.boolean(s.where, sc, "WHERE")
@@ -192,7 +201,7 @@ func (b *binder) selectCore(s *selectCore, parent *scope) (string, []output, *sc
 	if s.distinct {
 		sql += "DISTINCT "
 	}
-	sql += strings.Join(items, ", ") + from + where
+	sql += strings.Join(items, ", ") + from + s.also + where
 	tail, err := b.groupTail(s, cols, sc)
 	if err != nil {
 		return "", nil, nil, err
