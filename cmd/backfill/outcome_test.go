@@ -15,6 +15,7 @@ import (
 
 	"backfill/internal/report"
 	"backfill/internal/sandbox/archivegen"
+	"backfill/internal/sandbox/redshiftd"
 	"backfill/internal/sandbox/s3d"
 )
 
@@ -400,5 +401,40 @@ reconcile: {totals: [salary], by: [currency]}
 	}
 	if got := h.rows(t, query); got[0] != "201|97135.3303827315740610|" {
 		t.Errorf("the table holds %s", got[0])
+	}
+}
+
+// TestLostAnswer cuts the connection after the server has committed a slice,
+// and after it has done other statements: the outcome is never guessed.
+func TestLostAnswer(t *testing.T) {
+	h := shared
+	a := h.generate(t, archivegen.Options{Seed: 28, Events: 1500, Partitions: 1, Codec: "gzip", Faults: archivegen.DefaultFaults()})
+	base := h.table(t, "lost_base")
+	h.run(t, 0, append([]string{"run"}, a.window(base...)...)...)
+	want := h.contents(t, "lost_base")
+	for _, c := range []struct {
+		kind, code string
+	}{{"COMMIT", "outcome_lost"}, {"COPY", "network"}, {"INSERT", "network"}, {"DELETE", "network"}} {
+		t.Run(c.kind, func(t *testing.T) {
+			table := "lost_" + strings.ToLower(c.kind)
+			flags := h.table(t, table)
+			var once sync.Once
+			h.watch(t, nil, func(op redshiftd.Op) redshiftd.Action {
+				action := redshiftd.Continue
+				if op.Kind == c.kind && op.Phase == redshiftd.After {
+					once.Do(func() { action = redshiftd.Cut })
+				}
+				return action
+			})
+			o := h.run(t, 3, append([]string{"run"}, a.window(flags...)...)...)
+			h.unwatch()
+			if o.result.Code != c.code {
+				t.Errorf("code %q, want %q: %s", o.result.Code, c.code, o.result.Error)
+			}
+			h.run(t, 0, append([]string{"run"}, a.window(flags...)...)...)
+			if got := h.contents(t, table); !slices.Equal(got, want) {
+				t.Errorf("the table differs: %s", firstDifference(got, want))
+			}
+		})
 	}
 }
