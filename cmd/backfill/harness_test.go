@@ -67,6 +67,10 @@ func withHarness(m *testing.M) (code int, err error) {
 	h := &harness{dir: dir, binary: filepath.Join(dir, "backfill")}
 	build := exec.Command("go", "build", "-o", h.binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if raceDetector {
+		build.Args = []string{"go", "build", "-race", "-o", h.binary, "."}
+		build.Env = append(os.Environ(), "CGO_ENABLED=1")
+	}
 	if out, err := build.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("building the worker: %w\n%s", err, out)
 	}

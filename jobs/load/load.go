@@ -4,9 +4,13 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -79,7 +83,7 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 	if err != nil {
 		return nil, err
 	}
-	if err := withinRejects(w, tally); err != nil {
+	if err := withinRejects(w, tally, receipts); err != nil {
 		return nil, err
 	}
 	if err := settled(w, head.Window, receipts); err != nil {
@@ -124,7 +128,7 @@ func sum(receipts []*runplan.ChunkReceipt) (account.Cells, account.Tally, error)
 }
 
 // withinRejects stops a run that rejected too much before anything is loaded.
-func withinRejects(w *workspace.Workspace, t account.Tally) error {
+func withinRejects(w *workspace.Workspace, t account.Tally, receipts []*runplan.ChunkReceipt) error {
 	limits := w.Dataset.Quarantine
 	bad, read := t[account.Unreadable]+t[account.Rejected], t.Read()
 	over := ""
@@ -137,8 +141,36 @@ func withinRejects(w *workspace.Workspace, t account.Tally) error {
 	if over == "" {
 		return nil
 	}
-	return fail.New(fail.Rejects, "%d of %d records could not become rows, and %s; nothing was loaded", bad, read, over).
-		Try("look at the quarantine files that the chunk receipts name, mend the dataset or the archive, or raise the limit")
+	reasons, file := quarantined(w, receipts)
+	return fail.New(fail.Rejects, "%d of %d records could not become rows (%s), and %s; nothing was loaded", bad, read, reasons, over).
+		Try("look at the records in %s, then mend the dataset or the archive, or raise the limit", file)
+}
+
+// shownReasons is how many reasons a message names.
+const shownReasons = 5
+
+// quarantined names the most frequent reasons and the first quarantine file.
+func quarantined(w *workspace.Workspace, receipts []*runplan.ChunkReceipt) (reasons, file string) {
+	counts := map[string]int64{}
+	for _, r := range receipts {
+		for reason, n := range r.Counts.Reasons {
+			counts[reason] += n
+		}
+		if file == "" && r.Quarantine != nil {
+			file = w.Runs.URI(r.Quarantine.Key)
+		}
+	}
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	var parts []string
+	for _, name := range names[:min(len(names), shownReasons)] {
+		parts = append(parts, fmt.Sprintf("%s: %d", name, counts[name]))
+	}
+	if len(names) > shownReasons {
+		parts = append(parts, "…")
+	}
+	return strings.Join(parts, ", "), file
 }
 
 // settled refuses a window in which records may still arrive.
