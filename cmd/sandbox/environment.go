@@ -20,6 +20,9 @@ const (
 	envPGUser     = "PGUSER"
 	envPGDatabase = "PGDATABASE"
 	envPGPassword = "PGPASSWORD"
+	envPGSSLMode  = "PGSSLMODE"
+	envPGSSLRoot  = "PGSSLROOTCERT"
+	envDir        = "SANDBOX_DIR"
 	envPID        = "SANDBOX_PID"
 )
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -19,7 +20,13 @@ type serveOptions struct {
 	envFile          string
 	s3Listen         string
 	warehouseListen  string
+	awsListen        string
 	memoryLimit      string
+	tls              bool
+	cleartext        bool
+	copyPolicy       string
+	kmsBuckets       []string
+	lifetime         time.Duration
 	untilStdinCloses bool
 }
 
@@ -39,6 +46,11 @@ they are. It disappears when the sandbox stops, so a script may wait for it:
   psql -c 'SELECT version()'
 
 There are two buckets, archive and staging. COPY may use the role in $BACKFILL_WAREHOUSE_IAM_ROLE and no other.
+Database credentials come from the AWS calls, too: redshift GetClusterCredentials[WithIAM] for the cluster "sandbox",
+redshift-serverless GetCredentials for the workgroup "sandbox", secretsmanager GetSecretValue of "sandbox/warehouse";
+sts AssumeRole of ` + callerARN + ` mints access keys that S3 takes, too.
+With --tls, psql and Go programs verify the warehouse by a test authority kept in DIR/tls.
+sandbox fault makes S3 and the warehouse fail in ways you choose.
 Ctrl-C or SIGTERM (kill $SANDBOX_PID) ends it in good order. The stand-in refuses what Redshift refuses; where
 Redshift's behaviour is not known it refuses too, and says that this is its own strictness.`,
 		bind: func(flags *pflag.FlagSet) func(context.Context, process, []string) error {
@@ -47,11 +59,20 @@ Redshift's behaviour is not known it refuses too, and says that this is its own 
 			flags.StringVar(&o.envFile, "env-file", "", "file to write when both servers answer (default DIR/env)")
 			flags.StringVar(&o.s3Listen, "s3-listen", "127.0.0.1:0", "address of S3; port 0 picks one")
 			flags.StringVar(&o.warehouseListen, "warehouse-listen", "127.0.0.1:0", "address of the warehouse; port 0 picks one")
+			flags.StringVar(&o.awsListen, "aws-listen", "127.0.0.1:0", "address of the AWS calls that mint credentials; port 0 picks one")
+			flags.BoolVar(&o.tls, "tls", false, "serve the warehouse over TLS and refuse plaintext; FILE then names the test authority to trust")
+			flags.BoolVar(&o.cleartext, "cleartext-password", false, "ask for the password itself at login, instead of its MD5 digest")
+			flags.StringVar(&o.copyPolicy, "copy-policy", "", "IAM policy document (JSON) of COPY's role (default: everything is allowed)")
+			flags.StringArrayVar(&o.kmsBuckets, "kms-bucket", nil, "bucket whose objects need kms:Decrypt on "+keyARN+", too; repeatable")
+			flags.DurationVar(&o.lifetime, "credentials-lifetime", 0, "longest life of minted credentials, to see them expire (default: as asked for)")
 			flags.StringVar(&o.memoryLimit, "memory-limit", "2GB", "memory that the warehouse may use before it spills into DIR")
 			flags.BoolVar(&o.untilStdinCloses, "until-stdin-closes", false, "end also when stdin closes, so that no server outlives the program that started it")
 			return func(ctx context.Context, p process, args []string) error {
 				if len(args) > 0 {
 					return usagef("serve takes no arguments, got %q", args[0])
+				}
+				if o.lifetime < 0 {
+					return usagef("--credentials-lifetime must not be negative, got %s", o.lifetime)
 				}
 				if o.dir == "" {
 					return usagef("serve needs a folder: --dir DIR")
@@ -99,13 +120,15 @@ func serve(ctx context.Context, p process, o serveOptions) (err error) {
 	fmt.Fprintf(p.stdout, `The sandbox is up (process %d).
   S3         %s   buckets %s, %s
   warehouse  %s
+  AWS calls  %s   cluster and workgroup %s, secret %s
 
 In another terminal:
   . %s
   sandbox sql 'SELECT version()'        # or psql
   sandbox generate --help               # fill the archive
 Stop it with Ctrl-C; %s keeps the data.
-`, p.pid, stack.s3.Endpoint(), archiveBucket, stagingBucket, stack.warehouse.URL(user), shellQuote(o.envFile), o.dir)
+`, p.pid, stack.s3.Endpoint(), archiveBucket, stagingBucket, stack.warehouse.URL(user),
+		stack.aws.Endpoint(), clusterID, secretName, shellQuote(o.envFile), o.dir)
 
 	if o.untilStdinCloses {
 		ctx = untilClosed(ctx, p.stdin)

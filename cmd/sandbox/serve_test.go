@@ -137,6 +137,7 @@ func wantEnvironment(t *testing.T, dir string, env map[string]string, pid int) {
 		"PGUSER":                      "backfill",
 		"PGDATABASE":                  "analytics",
 		"SANDBOX_PID":                 strconv.Itoa(pid),
+		"SANDBOX_DIR":                 filepath.Join(dir, "data"),
 	} {
 		if env[name] != want {
 			t.Errorf("%s=%s, want %s", name, env[name], want)

@@ -108,6 +108,9 @@ func runSQL(ctx context.Context, p process, envFile string, scripts []string, ou
 	return nil
 }
 
+// conninfo quotes a value of a connection string.
+var conninfo = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+
 // connect opens a session with the warehouse that env names. notice may be nil.
 func connect(ctx context.Context, env environment, notice func(*pgconn.Notice)) (*pgconn.PgConn, error) {
 	values, err := env.require(envPGHost, envPGPort, envPGUser, envPGDatabase, envPGPassword)
@@ -115,11 +118,14 @@ func connect(ctx context.Context, env environment, notice func(*pgconn.Notice)) 
 		return nil, err
 	}
 	settings := []string{"sslmode=disable", "target_session_attrs=any"}
+	if ca := env.get(envPGSSLRoot); ca != "" {
+		settings[0] = "sslmode=verify-full"
+		settings = append(settings, "sslrootcert='"+conninfo.Replace(ca)+"'")
+	}
 	for key, name := range map[string]string{
 		"host": envPGHost, "port": envPGPort, "user": envPGUser, "dbname": envPGDatabase, "password": envPGPassword,
 	} {
-		quoted := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(values[name])
-		settings = append(settings, key+"='"+quoted+"'")
+		settings = append(settings, key+"='"+conninfo.Replace(values[name])+"'")
 	}
 	config, err := pgconn.ParseConfig(strings.Join(settings, " "))
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"backfill/internal/sandbox/redshiftd"
+	"backfill/internal/sandbox/s3d"
 )
 
 const closeTimeout = 5 * time.Second
@@ -46,6 +47,11 @@ type Login interface {
 	Knows(login string) bool
 }
 
+// Objects is where minted access keys are made known; s3d.Server is one.
+type Objects interface {
+	Admit(s3d.Temporary) error
+}
+
 // Config says whom the endpoint knows. Listen, Region, Account, Keys, Warehouse and Login are required.
 type Config struct {
 	Listen    string // "127.0.0.1:0" picks a port
@@ -56,6 +62,7 @@ type Config struct {
 	Warehouse Warehouse
 	Secrets   map[string]string // SecretString by the secret's name
 	Login     Login
+	Objects   Objects // nil: keys that AssumeRole mints are good for this endpoint's calls alone
 	// Lifetime caps how long minted credentials of either kind are good for, so that tests can see them expire: what
 	// answers tell as the expiry is then sooner than asked for. 0: as asked for.
 	Lifetime time.Duration

@@ -1,6 +1,6 @@
 // Package awsd is a stand-in for the AWS calls that mint credentials: one HTTP endpoint on loopback for redshift,
-// redshift-serverless, secretsmanager and sts. Minted database credentials log in to the Redshift stand-in until they
-// expire.
+// redshift-serverless, secretsmanager and sts. Minted database credentials log in to the Redshift stand-in, minted access
+// keys are good for the S3 stand-in, until they expire.
 //
 //	redshift              GetClusterCredentials, GetClusterCredentialsWithIAM
 //	redshift-serverless   GetCredentials, GetWorkgroup

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"backfill/internal/sandbox/redshiftd"
+	"backfill/internal/sandbox/s3d"
 )
 
 // What the services allow for DurationSeconds.
@@ -213,6 +214,10 @@ func (s *Server) mintSession(r Role, name string, seconds int64) (any, *apiError
 	out.AssumedRoleUser.Arn = fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", s.config.Account, role, name)
 	err := s.sessions.add(out.Credentials.AccessKeyId, session{token: out.Credentials.SessionToken, expires: expires,
 		caller: caller{arn: out.AssumedRoleUser.Arn, userID: out.AssumedRoleUser.AssumedRoleId, login: "IAMR:" + role, policy: r.Policy}}, s.config.Now())
+	if err == nil && s.config.Objects != nil {
+		err = s.config.Objects.Admit(s3d.Temporary{AccessKey: out.Credentials.AccessKeyId, SecretKey: out.Credentials.SecretAccessKey,
+			Token: out.Credentials.SessionToken, Expires: expires})
+	}
 	if err != nil {
 		return nil, &apiError{http.StatusServiceUnavailable, "ServiceUnavailable", "", err.Error()}
 	}

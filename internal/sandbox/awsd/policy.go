@@ -77,9 +77,9 @@ func (s statement) check() error {
 	case s.Effect != "Allow" && s.Effect != "Deny":
 		return fmt.Errorf("the Effect is Allow or Deny, not %q", s.Effect)
 	case s.NotAction != nil || s.NotResource != nil || s.Condition != nil || s.Principal != nil:
-		return errors.New("Condition, Principal, NotAction and NotResource are not modelled (stand-in strictness)")
+		return errors.New("the elements Condition, Principal, NotAction and NotResource are not modelled (stand-in strictness)")
 	case len(s.Action) == 0 || len(s.Resource) == 0:
-		return errors.New("Action and Resource are required")
+		return errors.New("an Action and a Resource are required")
 	}
 	return nil
 }

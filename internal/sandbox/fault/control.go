@@ -22,7 +22,8 @@ const (
 	stopTimeout    = 5 * time.Second
 )
 
-// Control serves a Set to Clients over a unix socket that only its owner may use.
+// Control serves a Set to Clients over a unix socket that only its owner may use. The name in the sandbox folder is a
+// symbolic link to it, because a socket's own path must stay below some 100 bytes and a folder's may be longer.
 type Control struct {
 	server *http.Server
 	path   string // the name in the folder
@@ -66,13 +67,26 @@ func (c *Control) listen() (net.Listener, error) {
 	if err := os.Chmod(socket, 0o600); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	if err := os.Remove(c.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeStale(c.path); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	if err := os.Symlink(socket, c.path); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	return listener, nil
+}
+
+// removeStale removes the name that a killed server left, and the socket and the folder it led to.
+func removeStale(path string) error {
+	if socket, err := os.Readlink(path); err == nil {
+		if info, err := os.Lstat(socket); err == nil && info.Mode().Type() == fs.ModeSocket && os.Remove(socket) == nil {
+			_ = os.Remove(filepath.Dir(socket)) // only if it is empty, and no matter if not
+		}
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // Close stops serving and removes the socket. It may be called twice.

@@ -3,6 +3,7 @@ package fault
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -17,7 +18,12 @@ import (
 	"backfill/internal/sandbox/s3d"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Of the S3 gateway, fasthttp keeps a clock for ever and ends its workers' cleaner some seconds after the server.
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+}
 
 func TestParse(t *testing.T) {
 	t.Parallel()
@@ -240,6 +246,41 @@ func TestAddIsAllOrNothing(t *testing.T) {
 		many[i] = "s3 * cut"
 	}
 	if _, err := set.Add(many...); err == nil || len(set.List()) > 0 {
+		t.Error(err)
+	}
+}
+
+// A server that was killed leaves its socket; the next one replaces it and leaves nothing of it.
+func TestStaleSocket(t *testing.T) {
+	t.Parallel()
+	dir, home := t.TempDir(), filepath.Join(t.TempDir(), "home")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	old, err := net.Listen("unix", filepath.Join(home, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := errors.Join(old.Close(), os.Symlink(filepath.Join(home, "s"), filepath.Join(dir, socketName))); err != nil {
+		t.Fatal(err)
+	}
+	client := Dial(dir)
+	defer client.Close()
+	if _, err := client.List(t.Context()); err == nil || err.Error() != "no sandbox serves "+dir+" now" {
+		t.Error(err)
+	}
+	control, err := Serve(dir, new(Set))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := client.List(t.Context()); err != nil || len(got) != 0 {
+		t.Error(got, err)
+	}
+	if _, err := os.Stat(home); !os.IsNotExist(err) {
+		t.Error("the old socket's folder stays", err)
+	}
+	if err := control.Close(); err != nil {
 		t.Error(err)
 	}
 }

@@ -169,6 +169,16 @@ type (
 		from  []fromItem
 		where expr
 	}
+	// mergeStmt is MERGE; without insert columns the values are for all, and duplicates is its short form.
+	mergeStmt struct {
+		table      tableName
+		source     fromItem
+		on         expr
+		set        []assignment // nil: DELETE
+		columns    []string
+		values     []expr
+		duplicates bool
+	}
 	assignment struct {
 		column string
 		x      expr // nil: DEFAULT
@@ -204,6 +214,8 @@ type (
 		column        string
 		to            string
 		def           columnDef
+		from          tableName // append
+		extra         string    // append: ignoreextra or filltarget
 		needsNoBlock  bool
 		unimplemented string
 	}

@@ -16,6 +16,7 @@ type bound struct {
 	param int
 	nulls nullness
 	parts []bound // of a concatenation
+	tight bool    // a text that never ends in blanks
 }
 
 // nullness tells when an expression is NULL: exactly when one of these columns is. A nil one says that it is not known,
@@ -104,7 +105,8 @@ type scope struct {
 	sources []source
 	outputs []output // select list items by alias, where an alias may be used
 	ctes    map[string]*relation
-	aggs    bool // aggregates are allowed
+	aggs    bool            // aggregates are allowed
+	grouped map[string]bool // columns that GROUP BY compares without their trailing blanks
 	windows bool
 }
 
@@ -151,6 +153,8 @@ func (s *scope) columnRef(c *column) (bound, error) {
 		switch {
 		case n > 1:
 			return bound{}, errorf("42702", "column reference %q is ambiguous", c.name)
+		case n == 1 && sc == s && sc.aggs && sc.grouped[found.sql]: // one of the group's spellings
+			return bound{sql: "any_value(" + found.sql + ")", t: found.t}, nil
 		case n == 1:
 			return found, nil
 		case c.table != "" && tableSeen:

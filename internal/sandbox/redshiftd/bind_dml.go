@@ -87,11 +87,11 @@ func (b *binder) insert(s *insertStmt) (string, error) {
 	switch {
 	case s.defaults:
 		cols = nil
-		body, err = b.insertRows(rel, cols, [][]expr{{}})
+		body, err = b.insertRows(rel, cols, [][]expr{{}}, &scope{})
 	case s.q != nil:
 		body, err = b.insertQuery(rel, cols, s)
 	default:
-		body, err = b.insertRows(rel, cols, s.rows)
+		body, err = b.insertRows(rel, cols, s.rows, &scope{})
 	}
 	if err != nil {
 		return "", err
@@ -99,8 +99,8 @@ func (b *binder) insert(s *insertStmt) (string, error) {
 	return "INSERT INTO " + rel.sql + " (" + columnNames(rel) + ") " + body, nil
 }
 
-// insertRows writes VALUES for all columns of the table, in its order.
-func (b *binder) insertRows(rel *relation, cols []columnInfo, rows [][]expr) (string, error) {
+// insertRows writes VALUES for all columns of the table, in its order. sc is what the values may name.
+func (b *binder) insertRows(rel *relation, cols []columnInfo, rows [][]expr, sc *scope) (string, error) {
 	at := map[string]int{}
 	for i, c := range cols {
 		at[c.name] = i
@@ -127,7 +127,7 @@ func (b *binder) insertRows(rel *relation, cols []columnInfo, rows [][]expr) (st
 			if err := checkIdentity(c); err != nil {
 				return "", err
 			}
-			x, err := b.expr(row[i], &scope{})
+			x, err := b.expr(row[i], sc)
 			if err != nil {
 				return "", err
 			}
@@ -230,9 +230,19 @@ func (b *binder) update(s *updateStmt) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	sets, err := b.assignments(rel, s.set, sc)
+	if err != nil {
+		return "", err
+	}
+	sql := with + "UPDATE " + rel.sql + " AS " + quoteIdent(s.table.name) + " SET " + sets + from
+	return b.where(sql, s.where, sc)
+}
+
+// assignments binds the SET list of UPDATE and MERGE.
+func (b *binder) assignments(rel *relation, list []assignment, sc *scope) (string, error) {
 	var sets []string
 	seen := map[string]bool{}
-	for _, a := range s.set {
+	for _, a := range list {
 		c, ok := rel.column(a.column)
 		if !ok {
 			return "", errorf("42703", "column %q of relation %q does not exist", a.column, rel.name)
@@ -246,9 +256,11 @@ func (b *binder) update(s *updateStmt) (string, error) {
 		}
 		value := ""
 		if a.x == nil {
-			if value, err = b.columnDefault(c); err != nil {
+			d, err := b.columnDefault(c)
+			if err != nil {
 				return "", err
 			}
+			value = d
 		} else {
 			x, err := b.expr(a.x, sc)
 			if err != nil {
@@ -261,6 +273,5 @@ func (b *binder) update(s *updateStmt) (string, error) {
 		}
 		sets = append(sets, quoteIdent(c.name)+" = "+value)
 	}
-	sql := with + "UPDATE " + rel.sql + " AS " + quoteIdent(s.table.name) + " SET " + strings.Join(sets, ", ") + from
-	return b.where(sql, s.where, sc)
+	return strings.Join(sets, ", "), nil
 }

@@ -187,11 +187,14 @@ func trimmed(x bound) string {
 	switch {
 	case x.text != nil:
 		return quoteText(strings.TrimRight(*x.text, " "))
-	case x.t.kind == kVarchar:
+	case x.spaced():
 		return "rtrim(" + x.sql + ",' ')"
 	}
 	return x.sql
 }
+
+// spaced says whether a value may end in blanks that comparison ignores.
+func (x bound) spaced() bool { return x.t.kind == kVarchar && !x.tight && x.text == nil }
 
 func (b *binder) compare(op string, l, r bound) (bound, error) {
 	xs, err := b.comparable(op, l, r)
@@ -225,6 +228,7 @@ func (b *binder) concat(l, r bound) (bound, error) {
 		return x, nil
 	}
 	x.parts = append(l.pieces(), r.pieces()...)
+	x.tight = r.tight || r.text != nil && *r.text != "" && !strings.HasSuffix(*r.text, " ")
 	if x.nulls.never() { // one step, where the operator copies the text again for each part
 		x.sql = "concat(" + join2(x.parts) + ")"
 	}

@@ -1,17 +1,18 @@
 package redshiftd
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// groupTail binds GROUP BY, HAVING and QUALIFY.
-func (b *binder) groupTail(s *selectCore, cols []output, sc *scope) (string, error) {
+// groupTail binds GROUP BY, HAVING and QUALIFY. An item that is a key with trailing blanks becomes one of its group's values.
+func (b *binder) groupTail(s *selectCore, items []item, cols []output, sc *scope) (string, error) {
 	sql := ""
 	if len(s.group) > 0 {
 		var parts []string
 		for _, g := range s.group {
-			x, err := b.ordinalOr(g, cols, sc)
+			x, err := b.groupKey(g, s, items, cols, sc)
 			if err != nil {
 				return "", err
 			}
@@ -35,28 +36,103 @@ func (b *binder) groupTail(s *selectCore, cols []output, sc *scope) (string, err
 	return sql, nil
 }
 
-// ordinalOr binds an item of GROUP BY: an integer names an output column.
-func (b *binder) ordinalOr(e expr, cols []output, sc *scope) (string, error) {
-	if l, ok := e.(*literal); ok && l.kind == "number" {
+// groupKey binds an item of GROUP BY: an integer or an output name stands for an output column.
+func (b *binder) groupKey(g expr, s *selectCore, items []item, cols []output, sc *scope) (string, error) {
+	n, err := groupedItem(g, cols, sc)
+	if err != nil {
+		return "", err
+	}
+	plain := *sc // keys see columns, not groups
+	plain.grouped, plain.outputs = nil, nil
+	if n < 0 {
+		x, err := b.expr(g, &plain)
+		if err != nil {
+			return "", err
+		}
+		for i := range items {
+			if items[i].sql == x.sql && x.spaced() {
+				items[i].sql = "any_value(" + x.sql + ")"
+			}
+		}
+		return trimmed(x), nil
+	}
+	if !items[n].spaced() {
+		return strconv.Itoa(n + 1), nil
+	}
+	plain.aggs, plain.windows = false, false
+	x, err := b.expr(items[n].e, &plain)
+	if err != nil {
+		return "", err
+	}
+	items[n].sql = "any_value(" + x.sql + ")"
+	return trimmed(x), nil
+}
+
+// groupedItem is the place of the output column that an item of GROUP BY names; -1 for an expression. An input column comes
+// before an output name.
+func groupedItem(g expr, cols []output, sc *scope) (int, error) {
+	if l, ok := g.(*literal); ok && l.kind == "number" {
 		n, err := strconv.Atoi(l.text)
 		if err != nil || n < 1 || n > len(cols) {
-			return "", errorf("42P10", "GROUP BY position %s is not in select list", l.text)
+			return 0, errorf("42P10", "GROUP BY position %s is not in select list", l.text)
 		}
-		return l.text, nil
+		return n - 1, nil
 	}
-	if c, ok := e.(*column); ok && c.table == "" { // an input column comes before an output name
+	if c, ok := g.(*column); ok && c.table == "" {
 		inputs := *sc
 		inputs.outputs = nil
 		if _, err := inputs.columnRef(c); err != nil {
-			for i, o := range cols {
-				if o.name == c.name {
-					return strconv.Itoa(i + 1), nil
+			return slices.IndexFunc(cols, func(o output) bool { return o.name == c.name }), nil
+		}
+	}
+	return -1, nil
+}
+
+// spacedKeys are the columns among the keys of GROUP BY whose values may end in blanks.
+func (b *binder) spacedKeys(s *selectCore, sc *scope) map[string]bool {
+	keys := map[string]bool{}
+	for _, g := range s.group {
+		if l, ok := g.(*literal); ok && l.kind == "number" {
+			n, err := strconv.Atoi(l.text)
+			if err != nil || n < 1 || n > len(s.items) {
+				continue
+			}
+			g = s.items[n-1].x
+		}
+		c, ok := g.(*column)
+		if !ok {
+			continue
+		}
+		if x, err := sc.columnRef(c); err == nil && x.spaced() {
+			keys[x.sql] = true
+			continue
+		}
+		for _, it := range s.items {
+			if inner, ok := it.x.(*column); ok && it.alias == c.name && c.table == "" {
+				if x, err := sc.columnRef(inner); err == nil && x.spaced() {
+					keys[x.sql] = true
 				}
 			}
 		}
 	}
-	x, err := b.expr(e, sc)
-	return x.sql, err
+	return keys
+}
+
+// distinctSQL writes DISTINCT: texts that differ in trailing blanks only are one.
+func distinctSQL(items []item) string {
+	keys := make([]string, len(items))
+	spaced := false
+	for i, x := range items {
+		keys[i] = trimmed(x.bound)
+		spaced = spaced || x.spaced()
+		if x.untyped() {
+			return "DISTINCT "
+		}
+	}
+	if !spaced {
+		return "DISTINCT "
+	}
+	return "DISTINCT ON (" + strings.Join(keys, ", ") + ") "
 }
 
 // queryOrder binds ORDER BY of a query: output names and positions first, then expressions over the FROM clause.

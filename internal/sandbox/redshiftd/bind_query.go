@@ -192,21 +192,25 @@ func (b *binder) selectCore(s *selectCore, parent *scope) (string, []output, *sc
 		}
 		where = " WHERE " + cond
 	}
+	sc.grouped = b.spacedKeys(s, sc)
 	sc.aggs, sc.windows = true, true
 	items, cols, err := b.items(s.items, sc)
 	if err != nil {
 		return "", nil, nil, err
 	}
-	sql := "SELECT "
-	if s.distinct {
-		sql += "DISTINCT "
-	}
-	sql += strings.Join(items, ", ") + from + s.also + where
-	tail, err := b.groupTail(s, cols, sc)
+	tail, err := b.groupTail(s, items, cols, sc)
 	if err != nil {
 		return "", nil, nil, err
 	}
-	sql += tail
+	list := make([]string, len(items))
+	for i, x := range items {
+		list[i] = x.sql + " AS " + quoteIdent(cols[i].name)
+	}
+	sql := "SELECT "
+	if s.distinct {
+		sql += distinctSQL(items)
+	}
+	sql += strings.Join(list, ", ") + from + s.also + where + tail
 	if s.top != nil {
 		return "", nil, nil, strict("TOP inside a set operation is not supported")
 	}
@@ -214,8 +218,8 @@ func (b *binder) selectCore(s *selectCore, parent *scope) (string, []output, *sc
 }
 
 // items binds the select list; later items may use the aliases of earlier ones.
-func (b *binder) items(list []selectItem, sc *scope) ([]string, []output, error) {
-	var sqls []string
+func (b *binder) items(list []selectItem, sc *scope) ([]item, []output, error) {
+	var sqls []item
 	var cols []output
 	for _, it := range list {
 		if st, ok := it.x.(*star); ok {
@@ -237,7 +241,7 @@ func (b *binder) items(list []selectItem, sc *scope) ([]string, []output, error)
 		if x.param != 0 && x.untyped() {
 			x = b.settle(x)
 		}
-		sqls = append(sqls, x.sql+" AS "+quoteIdent(name))
+		sqls = append(sqls, item{x, it.x})
 		cols = append(cols, output{name, x.t})
 		if it.alias != "" {
 			t := x.t
@@ -253,8 +257,14 @@ func (b *binder) items(list []selectItem, sc *scope) ([]string, []output, error)
 	return sqls, cols, nil
 }
 
-func expandStar(st *star, sc *scope) ([]string, []output, error) {
-	var sqls []string
+// item is a bound item of a select list and what it was bound from.
+type item struct {
+	bound
+	e expr
+}
+
+func expandStar(st *star, sc *scope) ([]item, []output, error) {
+	var items []item
 	var cols []output
 	for _, src := range sc.sources {
 		if st.table != "" && st.table != src.alias {
@@ -264,8 +274,12 @@ func expandStar(st *star, sc *scope) ([]string, []output, error) {
 			if st.table == "" && src.hidden[c.name] {
 				continue
 			}
-			sqls = append(sqls, quoteIdent(src.alias)+"."+quoteIdent(c.name)+" AS "+quoteIdent(c.name))
-			cols = append(cols, output{c.name, c.t})
+			e := &column{src.schema, src.alias, c.name}
+			x, err := sc.columnRef(e)
+			if err != nil {
+				return nil, nil, err
+			}
+			items, cols = append(items, item{x, e}), append(cols, output{c.name, c.t})
 		}
 	}
 	if len(cols) == 0 {
@@ -274,7 +288,7 @@ func expandStar(st *star, sc *scope) ([]string, []output, error) {
 		}
 		return nil, nil, errorf("42601", "SELECT * with no tables specified is not valid")
 	}
-	return sqls, cols, nil
+	return items, cols, nil
 }
 
 func outputName(e expr) string {

@@ -45,8 +45,8 @@ func (b *binder) firstOfEach(d *derived, outer expr, parent *scope) (string, err
 	once, often := *inner, *inner
 	once.items = slices.Clone(inner.items)
 	once.items[rank].x = &cast{&literal{"number", "1"}, tInt8}
-	once.also = " ANTI JOIN " + repeated + " AS r ON r.h = " + hash
-	often.also = " SEMI JOIN " + repeated + " AS r ON r.h = " + hash
+	once.also = " ANTI JOIN " + repeated + " ON " + repeated + ".h = " + hash
+	often.also = " SEMI JOIN " + repeated + " ON " + repeated + ".h = " + hash
 	sql := "WITH " + repeated + " AS MATERIALIZED (SELECT " + hash + " AS h" + from + where + " GROUP BY 1 HAVING count(*) > 1) "
 	for i, s := range []*selectCore{&once, &often} {
 		part, _, _, err := b.selectCore(s, parent)

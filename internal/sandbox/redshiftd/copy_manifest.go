@@ -3,6 +3,7 @@ package redshiftd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -42,7 +43,14 @@ func (l *loader) s3Error(ctx context.Context, before string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	_, text := s3Text(err)
+	var pg *pgError
+	if errors.As(err, &pg) {
+		return pg
+	}
+	status, text := s3Text(err)
+	if status == 0 { // no answer at all
+		return l.scanError(15001, "", "Retries exceeded: "+text)
+	}
 	return l.manifestError(before+text, 8001)
 }
 

@@ -93,7 +93,7 @@ func (e *engine) prepare(ctx context.Context) error {
 	if err := registerFunctions(conn); err != nil {
 		return err
 	}
-	stmts := []string{"SET GLOBAL TimeZone='UTC'"}
+	stmts := []string{"SET GLOBAL TimeZone='UTC'", "SET disabled_compression_methods='fsst,dict_fsst,zstd'"} // a third of the size, twice the time
 	for _, m := range macros {
 		stmts = append(stmts, "CREATE OR REPLACE MACRO main."+m)
 	}

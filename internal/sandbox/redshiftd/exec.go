@@ -147,6 +147,8 @@ func (s *session) execute(ctx context.Context, r *running) (*answer, error) {
 		return s.runSelect(ctx, r, st)
 	case *insertStmt, *deleteStmt, *updateStmt:
 		return s.runDML(ctx, r)
+	case *mergeStmt:
+		return s.runMerge(ctx, r, st)
 	case *copyStmt:
 		return s.runCopy(ctx, r, st)
 	case *lockStmt:
@@ -214,13 +216,14 @@ func (s *session) lookup(ctx context.Context, n tableName) (*relation, error) {
 			return rel, err
 		}
 	}
-	rel, err := systemTable(n)
+	rel, err := systemTable(n, s.srv.config.Profile)
 	if err != nil {
 		return nil, err
 	}
 	if rel != nil {
 		rel.sql = strings.ReplaceAll(rel.sql, engineDatabaseMark, s.srv.config.Database)
 		rel.sql = strings.ReplaceAll(rel.sql, "\x01schema\x01", s.searchPath()[0])
+		rel.sql = strings.ReplaceAll(rel.sql, shownMark, timestampSQL(time.Now().Add(-s.srv.config.LoadLag)))
 		return rel, nil
 	}
 	if n.schema != "" {

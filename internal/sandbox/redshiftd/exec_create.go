@@ -85,7 +85,8 @@ func (s *session) createTarget(ctx context.Context, st *createTable) (string, er
 	return schema, s.lockTable(ctx, schema+"."+st.table.name, lockExclusive)
 }
 
-// likeColumns copies another table's columns: names, types, NOT NULL, and defaults if asked. IDENTITY is not copied.
+// likeColumns copies another table's columns: names, types, NOT NULL, encodings, keys, and defaults if asked. IDENTITY is
+// not copied.
 func (s *session) likeColumns(ctx context.Context, st *createTable) ([]columnDef, error) {
 	if _, err := s.lockAll(ctx, []tableName{*st.like}, lockRead); err != nil {
 		return nil, err
@@ -105,7 +106,33 @@ func (s *session) likeColumns(ctx context.Context, st *createTable) ([]columnDef
 		}
 		defs = append(defs, d)
 	}
-	return defs, nil
+	return defs, s.likeLayout(ctx, st, rel, defs)
+}
+
+// likeLayout copies distribution, sort keys and encodings.
+func (s *session) likeLayout(ctx context.Context, st *createTable, rel *relation, defs []columnDef) error {
+	tables, columns := catalogTables(rel.temp)
+	rows, err := s.db.QueryContext(ctx, fmt.Sprintf("SELECT t.diststyle, t.sortkey, c.name, c.encode, c.distkey FROM %s t JOIN %s c ON c.oid = t.oid WHERE t.oid = %d", tables, columns, rel.oid))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var sortKey, name, encode string
+		var distKey bool
+		if err := rows.Scan(&st.distStyle, &sortKey, &name, &encode, &distKey); err != nil {
+			return err
+		}
+		if sortKey != "" {
+			st.sortKey = strings.Split(sortKey, ",")
+		}
+		for i := range defs {
+			if defs[i].name == name {
+				defs[i].encode, defs[i].distKey = encode, distKey
+			}
+		}
+	}
+	return rows.Err()
 }
 
 // asColumns binds the query of CREATE TABLE AS.

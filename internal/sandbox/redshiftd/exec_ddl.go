@@ -160,7 +160,14 @@ func (s *session) truncate(ctx context.Context, st *truncateStmt) error {
 
 func (s *session) alterTable(ctx context.Context, st *alterTable) error {
 	if st.needsNoBlock && (s.tx.block || s.tx.implicit) {
-		return errorf("25001", "%s cannot run inside a transaction block", st.unimplemented)
+		name := st.unimplemented
+		if st.action == "append" {
+			name = "ALTER TABLE APPEND"
+		}
+		return errorf("25001", "%s cannot run inside a transaction block", name)
+	}
+	if st.action == "append" {
+		return s.appendTable(ctx, st)
 	}
 	if st.unimplemented != "" {
 		return strict("%s is not supported", st.unimplemented)

@@ -35,6 +35,8 @@ func bindStatement(b *binder, st statement) (sql string, cols []output, err erro
 		sql, err = b.delete(st)
 	case *updateStmt:
 		sql, err = b.update(st)
+	case *mergeStmt:
+		_, _, err = b.merge(st)
 	}
 	if err == nil {
 		err = b.finish()
@@ -55,7 +57,7 @@ func (s *session) describe(st *preparedStatement) error {
 	switch stmt := st.p.stmt.(type) {
 	case *showStmt:
 		st.cols = []output{{stmt.name, varchar(256)}}
-	case *selectStmt, *insertStmt, *deleteStmt, *updateStmt:
+	case *selectStmt, *insertStmt, *deleteStmt, *updateStmt, *mergeStmt:
 		b := s.newBinder(ctx, nil)
 		b.types = st.types
 		_, cols, err := bindStatement(b, stmt)

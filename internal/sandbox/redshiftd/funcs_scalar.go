@@ -87,7 +87,8 @@ func trimFunction(name string) function {
 		if len(a) == 2 {
 			chars = a[1].sql
 		}
-		return bound{sql: name + "(" + a[0].sql + "," + chars + ")", t: varchar(a[0].t.p), nulls: strictNulls(a...)}, nil
+		return bound{sql: name + "(" + a[0].sql + "," + chars + ")", t: varchar(a[0].t.p), nulls: strictNulls(a...),
+			tight: len(a) == 1 && name != "ltrim"}, nil
 	}}
 }
 

@@ -61,6 +61,9 @@ func execAll(t *testing.T, c *pgx.Conn, stmts ...string) {
 }
 
 func describeError(err error) string {
+	if err == nil {
+		return ""
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return pg.Code + " " + pg.Message + " " + pg.Detail

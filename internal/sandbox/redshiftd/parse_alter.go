@@ -77,9 +77,15 @@ func (p *parser) alter() (statement, error) {
 	case p.word("owner", "to"):
 		a.action = "owner"
 		a.to, err = p.name()
-	case p.isWord("append", "from"):
-		a.needsNoBlock, a.unimplemented = true, "ALTER TABLE APPEND"
-		err = p.rest()
+	case p.word("append", "from"):
+		a.action, a.needsNoBlock = "append", true
+		if a.from, err = p.tableName(); err != nil {
+			return nil, err
+		}
+		if p.isWord("ignoreextra") || p.isWord("filltarget") {
+			a.extra = p.cur().text
+			p.i++
+		}
 	case p.isWord("alter"):
 		a.needsNoBlock, a.unimplemented = true, "ALTER TABLE ALTER COLUMN"
 		err = p.rest()

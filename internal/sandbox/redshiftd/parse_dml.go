@@ -87,8 +87,26 @@ func (p *parser) update(ctes []cte) (statement, error) {
 	if err := p.needWord("set"); err != nil {
 		return nil, err
 	}
+	if s.set, err = p.assignments(); err != nil {
+		return nil, err
+	}
+	if p.word("from") {
+		if s.from, err = p.fromList(); err != nil {
+			return nil, err
+		}
+	}
+	if p.word("where") {
+		s.where, err = p.expr()
+	}
+	return s, err
+}
+
+// assignments reads column = value, …
+func (p *parser) assignments() ([]assignment, error) {
+	var out []assignment
 	for {
 		a := assignment{}
+		var err error
 		if a.column, err = p.name(); err != nil {
 			return nil, err
 		}
@@ -100,18 +118,9 @@ func (p *parser) update(ctes []cte) (statement, error) {
 				return nil, err
 			}
 		}
-		s.set = append(s.set, a)
+		out = append(out, a)
 		if !p.op(",") {
-			break
+			return out, nil
 		}
 	}
-	if p.word("from") {
-		if s.from, err = p.fromList(); err != nil {
-			return nil, err
-		}
-	}
-	if p.word("where") {
-		s.where, err = p.expr()
-	}
-	return s, err
 }

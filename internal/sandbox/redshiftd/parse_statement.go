@@ -27,6 +27,9 @@ func (p *parser) statement() (st statement, tag string, err error) {
 	case "update":
 		st, err = p.update(nil)
 		return st, "UPDATE", err
+	case "merge":
+		st, err = p.merge()
+		return st, "MERGE", err
 	case "copy":
 		st, err = p.copy()
 		return st, "COPY", err
@@ -134,7 +137,7 @@ func (p *parser) session() (statement, string, error) {
 		return &deallocate{n}, "DEALLOCATE", err
 	case "analyze", "vacuum", "grant", "revoke", "comment":
 		return p.maintenance(w)
-	case "merge", "unload", "call", "declare", "fetch", "close", "explain", "prepare", "execute", "cancel", "use", "refresh":
+	case "unload", "call", "declare", "fetch", "close", "explain", "prepare", "execute", "cancel", "use", "refresh":
 		return nil, "", strict("%s is not supported", strings.ToUpper(w))
 	}
 	return nil, "", p.fail()

@@ -1,10 +1,12 @@
 package redshiftd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"strings"
@@ -67,41 +69,58 @@ func (o *objectStore) size(ctx context.Context, bucket, key string) (int64, erro
 
 // small reads an object whole.
 func (o *objectStore) small(ctx context.Context, bucket, key string) ([]byte, error) {
-	if err := o.mayRead(bucket, key); err != nil {
-		return nil, err
-	}
-	g, err := o.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
-	if err != nil {
-		return nil, o.missing(bucket, err)
-	}
-	defer g.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(g.Body, maxManifest+1))
+	var b bytes.Buffer
+	_, err := o.read(ctx, bucket, key, maxManifest+1, func() (io.Writer, error) { b.Reset(); return &b, nil })
 	if err != nil {
 		return nil, err
 	}
-	if len(b) > maxManifest {
+	if b.Len() > maxManifest {
 		return nil, strict("a manifest of more than %d bytes is not supported", maxManifest)
 	}
-	return b, nil
+	return b.Bytes(), nil
 }
 
 // download writes an object to a file and gives its size.
 func (o *objectStore) download(ctx context.Context, bucket, key, path string) (n int64, err error) {
-	if err := o.mayRead(bucket, key); err != nil {
-		return 0, err
-	}
-	g, err := o.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
-	if err != nil {
-		return 0, o.missing(bucket, err)
-	}
-	defer g.Body.Close()
 	f, err := os.Create(path)
 	if err != nil {
 		return 0, err
 	}
-	n, err = io.Copy(f, g.Body)
+	n, err = o.read(ctx, bucket, key, math.MaxInt64, func() (io.Writer, error) {
+		if err := f.Truncate(0); err != nil {
+			return nil, err
+		}
+		_, err := f.Seek(0, io.SeekStart)
+		return f, err
+	})
 	if cerr := f.Close(); err == nil {
 		err = cerr
+	}
+	return n, err
+}
+
+// maxReads is how often a body that breaks off is read, as Redshift does it.
+const maxReads = 5
+
+// read copies at most limit bytes of an object to what begin gives, which is asked anew for every try.
+func (o *objectStore) read(ctx context.Context, bucket, key string, limit int64, begin func() (io.Writer, error)) (n int64, err error) {
+	if err := o.mayRead(bucket, key); err != nil {
+		return 0, err
+	}
+	for range maxReads {
+		g, gerr := o.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+		if gerr != nil {
+			return 0, o.missing(bucket, gerr)
+		}
+		w, werr := begin()
+		if werr != nil {
+			return 0, errors.Join(werr, g.Body.Close())
+		}
+		n, err = io.Copy(w, io.LimitReader(g.Body, limit))
+		_ = g.Body.Close() // what matters has been read
+		if err == nil || ctx.Err() != nil {
+			return n, err
+		}
 	}
 	return n, err
 }

@@ -5,9 +5,9 @@
 // that ends in "(stand-in strictness)". It imports nothing of the product, so that both sides can't share one
 // misunderstanding. Only the sandbox command and tests call it.
 //
-// Differences that are known and kept: DISTINCT, GROUP BY and UNION tell texts apart that differ only in trailing
-// blanks (comparison, IN, joins, PARTITION BY and COUNT(DISTINCT) don't), and the length of a VARCHAR expression is an
-// upper bound that may differ from Redshift's.
+// Differences that are known and kept: UNION, INTERSECT and EXCEPT tell texts apart that differ only in trailing blanks
+// (comparison, IN, joins, DISTINCT, GROUP BY and PARTITION BY don't), and the length of a VARCHAR expression is an upper
+// bound that may differ from Redshift's.
 package redshiftd
 
 import (
@@ -33,8 +33,10 @@ type Config struct {
 	Roles       []string          // IAM role ARNs that COPY may use
 	S3          S3                // where COPY reads
 	IAM         IAM               // what COPY's roles may do there
-	MemoryLimit string            // of the engine, default "2GB"
+	MemoryLimit string            // of the engine, default "1GB"; the process needs about half as much again
 	Threads     int               // of the engine, default 2
+	Profile     Profile           // default Serverless
+	LoadLag     time.Duration     // after which a load shows in the sys_load_* and stl_load_* views
 	Hook        func(Op) Action   // nil: none. Called on the session's goroutine, around every statement
 
 	TLS            *tls.Config      // nil: an SSLRequest is answered 'N'; IssueCertificate makes one for tests
@@ -76,16 +78,22 @@ type Server struct {
 	temporary []Temporary
 	closed    bool
 
-	commits commitLog
+	commits *commitLog
 }
 
 // Start opens the data, listens and serves until Close, or until ctx ends; Close must be called either way.
 func Start(ctx context.Context, c Config) (*Server, error) {
 	if c.MemoryLimit == "" {
-		c.MemoryLimit = "2GB"
+		c.MemoryLimit = "1GB"
 	}
 	if c.Threads == 0 {
 		c.Threads = 2
+	}
+	if c.Profile == "" {
+		c.Profile = Serverless
+	}
+	if c.Profile != Serverless && c.Profile != Provisioned {
+		return nil, fmt.Errorf("starting redshift stand-in: unknown profile %q", c.Profile)
 	}
 	if c.Dir == "" || c.Database == "" || len(c.Users) == 0 {
 		return nil, errors.New("starting redshift stand-in: Dir, Database and Users are required")
@@ -106,7 +114,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		return nil, fmt.Errorf("starting redshift stand-in: %w", errors.Join(err, e.close()))
 	}
 	s := &Server{config: c, listener: l, engine: e, store: newObjectStore(c.S3, c.IAM), locks: newLockManager(), sessions: map[int]*session{},
-		nextPID: 1000, commits: commitLog{last: map[string]commit{}}}
+		nextPID: 1000, commits: newCommitLog()}
 	s.queries.Store(time.Now().Unix() % 1_000_000 * 100) // ids go on rising over restarts
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.wg.Add(2)
@@ -212,43 +220,4 @@ func (s *Server) cancelQuery(pid int, secret uint32) {
 	if sess != nil && sess.secret == secret {
 		sess.interrupt()
 	}
-}
-
-// commitLog remembers the last commit of each table, to tell serialization conflicts.
-type commitLog struct {
-	mu   sync.Mutex
-	seq  int64
-	last map[string]commit
-}
-
-type commit struct {
-	seq, xid int64
-	pid      int
-}
-
-// begin runs fn, which fixes a snapshot, and gives the number of the last commit that the snapshot sees.
-func (l *commitLog) begin(fn func() error) (int64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.seq, fn()
-}
-
-// commit runs fn, which commits, and records it. The tables are still locked.
-func (l *commitLog) commit(fn func() error, tables map[string]bool, xid int64, pid int) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := fn(); err != nil {
-		return err
-	}
-	l.seq++
-	for t := range tables {
-		l.last[t] = commit{l.seq, xid, pid}
-	}
-	return nil
-}
-
-func (l *commitLog) of(table string) commit {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.last[table]
 }

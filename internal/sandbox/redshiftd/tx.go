@@ -3,6 +3,7 @@ package redshiftd
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -48,10 +49,20 @@ func (s *session) commit() error {
 	if !open {
 		return nil
 	}
+	ctx := context.WithoutCancel(s.srv.ctx)
 	err := s.srv.commits.commit(func() error {
-		_, err := s.db.ExecContext(context.WithoutCancel(s.srv.ctx), "COMMIT")
+		_, err := s.db.ExecContext(ctx, "COMMIT")
 		return err
-	}, s.tx.writes, s.tx.id, s.pid)
+	}, commit{xid: s.tx.id, pid: s.pid, reads: s.tx.reads, writes: s.tx.writes}, s.tx.snapshot, s.srv.config.Profile == Provisioned)
+	var skew *skewError
+	if errors.As(err, &skew) {
+		schema, name, _ := strings.Cut(skew.table, ".")
+		var oid int64
+		if rel, ferr := findTable(ctx, s.db, false, schema, name); ferr == nil && rel != nil {
+			oid = rel.oid
+		}
+		err = errConflict(oid, s.tx.id, skew.other.xid, skew.other.pid)
+	}
 	if err != nil {
 		s.undo()
 	}

@@ -6,6 +6,10 @@
 // pages are its own. The front passes every byte of a request and of an answer through unchanged, Host header
 // included, so that signatures stay valid; it only adds an [Op] number and asks the hook what to do.
 //
+// The faults are errors by S3's names, connections that end before, in or after an answer, short and slow bodies, and
+// wrong ETags ([Action]). Package fault chooses them by rules that people can write. Temporary access keys, as sts mints
+// them, are let in by [Server.Admit] and refused as expired later.
+//
 // Objects are plain files below <Dir>/<bucket>/, so a person can look at them and a restart finds them again. ETags
 // and checksums are kept in extended attributes of the files; a folder that has none is refused by [Start].
 // Several servers may run in one process; each needs a folder of its own.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -21,6 +22,7 @@ type front struct {
 	gateway *gateway
 	hook    func(Op) Action
 	number  *atomic.Int64
+	now     func() time.Time
 }
 
 // answer is the gateway's answer; head holds the beginning of the body, or all of it when rest is nil.
@@ -50,6 +52,11 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if before == Cut {
 		reset(w)
+		return
+	}
+	if f.gateway.users.expired(r, f.now()) {
+		drain(r.Body)
+		refuse(w, r, op, refusals[ExpiredToken])
 		return
 	}
 	r.Body = pace(r.Context(), r.Body, before.rate())

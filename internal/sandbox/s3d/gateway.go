@@ -34,6 +34,7 @@ type gateway struct {
 	socketDir string
 	transport *http.Transport
 	client    *s3.Client // past the front
+	users     *users
 	done      chan error // what serving ended with
 }
 
@@ -56,8 +57,9 @@ func startGateway(ctx context.Context, c Config) (*gateway, error) {
 
 	listening := make(chan struct{})
 	root := auth.Account{Access: c.AccessKey, Secret: c.SecretKey, Role: auth.RoleAdmin}
+	gw.users = &users{IAMService: auth.NewIAMServiceSingle(root), root: root}
 	gw.server, err = s3api.New(store, middlewares.RootUserConfig{Access: c.AccessKey, Secret: c.SecretKey},
-		c.Region, oneUser{IAMService: auth.NewIAMServiceSingle(root), root: root}, nil, nil, nil, nil,
+		c.Region, gw.users, nil, nil, nil, nil,
 		s3api.WithQuiet(), s3api.WithKeepAlive(), s3api.WithDisableACL(), s3api.WithMpMaxParts(maxParts),
 		s3api.WithMiddleware("/", readToEnd),
 		s3api.WithConcurrencyLimiter(maxConnections, maxRequests),
@@ -74,20 +76,6 @@ func startGateway(ctx context.Context, c Config) (*gateway, error) {
 	case <-ctx.Done():
 		return nil, errors.Join(context.Cause(ctx), gw.close())
 	}
-}
-
-// oneUser knows the root account. Any other access key ID is InvalidAccessKeyId, where versitygw's own single-user
-// service answers with an error that S3 doesn't have.
-type oneUser struct {
-	auth.IAMService
-	root auth.Account
-}
-
-func (u oneUser) GetUserAccount(access string) (auth.Account, error) {
-	if access != u.root.Access {
-		return auth.Account{}, auth.ErrNoSuchUser
-	}
-	return u.root, nil
 }
 
 // newTransport dials the socket whatever host a request names.

@@ -21,8 +21,9 @@ type Config struct {
 	Listen    string // host:port; empty means 127.0.0.1:0, which picks a port
 	AccessKey string // the only access key ID that is accepted
 	SecretKey string
-	Region    string          // empty means us-east-1; signatures for another region are refused
-	Hook      func(Op) Action // nil: no faults; called synchronously, from many goroutines at once
+	Region    string           // empty means us-east-1; signatures for another region are refused
+	Hook      func(Op) Action  // nil: no faults; called synchronously, from many goroutines at once
+	Now       func() time.Time // the clock that temporary keys expire by; default time.Now
 }
 
 // Server is a running stand-in. Its methods may be called from any goroutine.
@@ -55,7 +56,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	base, giveUp := context.WithCancel(context.Background())
 	s := &Server{config: c, gateway: gw, listener: listener, served: make(chan struct{}), giveUp: giveUp}
 	s.front = &http.Server{
-		Handler:           &front{gateway: gw, hook: c.Hook, number: &s.operations},
+		Handler:           &front{gateway: gw, hook: c.Hook, number: &s.operations, now: c.Now},
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          discardLog(),
@@ -81,6 +82,9 @@ func prepare(c Config) (Config, error) {
 	}
 	if c.Region == "" {
 		c.Region = "us-east-1"
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
