@@ -145,9 +145,7 @@ type statement interface{}
 
 type (
 	selectStmt struct {
-		q    *query
-		into *tableName
-		temp bool
+		q *query
 	}
 	insertStmt struct {
 		table    tableName

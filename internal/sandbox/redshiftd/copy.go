@@ -36,7 +36,6 @@ type loader struct {
 type loadFile struct {
 	bucket, key string
 	size        int64 // from the manifest; -1 without one
-	path        string
 }
 
 var parquetOptions = wordSet("manifest fillrecord acceptinvchars statupdate explicit_ids serializetojson")

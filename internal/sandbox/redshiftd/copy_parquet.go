@@ -253,7 +253,8 @@ func compatible(f fileColumn, t typ) bool {
 }
 
 var (
-	goodEncodings = []format.Encoding{format.Plain, format.PlainDictionary, format.RLEDictionary, format.RLE, format.BitPacked}
+	// 2 is PLAIN_DICTIONARY, which older writers say and Redshift reads.
+	goodEncodings = []format.Encoding{format.Plain, format.Encoding(2), format.RLEDictionary, format.RLE, format.BitPacked}
 	goodCodecs    = []format.CompressionCodec{format.Uncompressed, format.Snappy, format.Gzip, format.Zstd}
 )
 
