@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,22 +75,41 @@ func (h *harness) compareRows(t *testing.T, table, file string) {
 			t.Fatalf("the oracle's rows have no column %s", name)
 		}
 	}
+	details := slices.Index(records[0], "details")
+	if details < 0 {
+		t.Fatal("the oracle's rows have no column details")
+	}
 	var want []string
 	for _, r := range records[1:] {
 		var b strings.Builder
 		for _, i := range index {
 			b.WriteString(r[i] + "|")
 		}
+		b.WriteString(compactJSON(t, r[details]) + "|")
 		want = append(want, b.String())
 	}
 	got := h.rows(t, `SELECT event_id, type, employee_id, NVL(company_id::VARCHAR, ''), NVL(gross_amount::VARCHAR, ''), NVL(tax_amount::VARCHAR, ''), NVL(net_amount::VARCHAR, ''),
  NVL(RTRIM(currency), ''), NVL(pay_run_id, ''), DATEDIFF(microsecond, TIMESTAMP '1970-01-01 00:00:00', occurred_at)::VARCHAR, version, NVL(bank_account, ''), source,
- _kafka_topic, _kafka_partition, NVL(_kafka_offset::VARCHAR, '') FROM payroll.`+table)
+ _kafka_topic, _kafka_partition, NVL(_kafka_offset::VARCHAR, ''), NVL(JSON_SERIALIZE(details), '') FROM payroll.`+table)
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("the table has %d rows, the oracle %d; %s", len(got), len(want), firstDifference(got, want))
 	}
+}
+
+// compactJSON takes the blanks out, as the warehouse does when it parses; the
+// empty text stands for NULL.
+func compactJSON(t *testing.T, text string) string {
+	t.Helper()
+	if text == "" {
+		return ""
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, []byte(text)); err != nil {
+		t.Fatalf("the oracle's details are no JSON: %v", err)
+	}
+	return b.String()
 }
 
 // download copies all objects below a prefix into a folder, keys as paths.
