@@ -2,7 +2,7 @@
 // redshift-serverless, secretsmanager and sts. Minted database credentials log in to the Redshift stand-in, minted access
 // keys are good for the S3 stand-in, until they expire.
 //
-//	redshift              GetClusterCredentials, GetClusterCredentialsWithIAM
+//	redshift              GetClusterCredentials, GetClusterCredentialsWithIAM, DescribeClusters
 //	redshift-serverless   GetCredentials, GetWorkgroup
 //	secretsmanager        GetSecretValue
 //	sts                   AssumeRole, GetCallerIdentity

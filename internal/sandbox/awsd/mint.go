@@ -3,9 +3,7 @@ package awsd
 import (
 	"crypto/rand"
 	"fmt"
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -39,7 +37,7 @@ func (s *Server) cluster(a *arguments) (seconds int64, bad *apiError) {
 		return 0, bad
 	}
 	if id != s.config.Warehouse.Cluster {
-		return 0, errMissing(http.StatusNotFound, "ClusterNotFound", "Cluster "+id+" not found.")
+		return 0, errNoCluster(id)
 	}
 	a.get("DbName") // only limits where the login is good for; there is one database
 	return a.integer("DurationSeconds", minSeconds, minSeconds, maxSeconds)
@@ -99,18 +97,6 @@ func (s *Server) getClusterCredentialsWithIAM(who caller, a *arguments) (any, *a
 	return clusterCredentials{login, password, expires.Format(time.RFC3339), expires.Format(time.RFC3339)}, nil
 }
 
-// workgroup checks the workgroup that a call names.
-func (s *Server) workgroup(a *arguments) *apiError {
-	name, bad := a.required("workgroupName")
-	if bad != nil {
-		return bad
-	}
-	if name != s.config.Warehouse.Workgroup {
-		return errMissing(http.StatusNotFound, "", "Workgroup "+name+" not found.")
-	}
-	return nil
-}
-
 func (s *Server) getCredentials(who caller, a *arguments) (any, *apiError) {
 	if bad := s.workgroup(a); bad != nil {
 		return nil, bad
@@ -132,24 +118,6 @@ func (s *Server) getCredentials(who caller, a *arguments) (any, *apiError) {
 
 // epoch is a time as the JSON protocol has it: seconds with a fraction.
 func epoch(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
-
-func (s *Server) getWorkgroup(who caller, a *arguments) (any, *apiError) {
-	if bad := s.workgroup(a); bad != nil {
-		return nil, bad
-	}
-	w := s.config.Warehouse
-	arn := s.arn("redshift-serverless", "workgroup/"+w.Workgroup)
-	if bad := who.may("redshift-serverless:GetWorkgroup", arn); bad != nil {
-		return nil, bad
-	}
-	host, portText, _ := net.SplitHostPort(w.Address)
-	port, _ := strconv.Atoi(portText) // an address that a server listens on has a numeric port
-	return map[string]any{"workgroup": map[string]any{
-		"workgroupName": w.Workgroup, "workgroupArn": arn, "namespaceName": w.Namespace, "status": "AVAILABLE", "port": port,
-		"endpoint":         map[string]any{"address": host, "port": port, "vpcEndpoints": []any{}},
-		"configParameters": []any{map[string]string{"parameterKey": "require_ssl", "parameterValue": strconv.FormatBool(w.RequireTLS)}},
-	}}, nil
-}
 
 func (s *Server) getSecretValue(who caller, a *arguments) (any, *apiError) {
 	id, bad := a.required("SecretId")

@@ -104,6 +104,7 @@ func calls() map[string]call {
 	return map[string]call{
 		"GetClusterCredentials":             {"redshift", false, redshift, (*Server).getClusterCredentials},
 		"GetClusterCredentialsWithIAM":      {"redshift", false, redshift, (*Server).getClusterCredentialsWithIAM},
+		"DescribeClusters":                  {"redshift", false, redshift, (*Server).describeClusters},
 		"AssumeRole":                        {"sts", false, sts, (*Server).assumeRole},
 		"GetCallerIdentity":                 {"sts", false, sts, (*Server).getCallerIdentity},
 		"RedshiftServerless.GetCredentials": {"redshift-serverless", true, "", (*Server).getCredentials},
