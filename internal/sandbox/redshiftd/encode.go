@@ -22,18 +22,6 @@ func rowDescription(cols []output, formats []int16) *pgproto3.RowDescription {
 	return d
 }
 
-// checkFormat refuses binary results whose form differs from PostgreSQL's or is not known.
-func checkFormat(t typ, format int16) error {
-	if format != 1 {
-		return nil
-	}
-	switch t.kind {
-	case kNumeric, kSuper, kInterval:
-		return strict("%s in binary format is not supported", t.name())
-	}
-	return nil
-}
-
 var pgEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // encodeValue writes one value for the wire; nil is NULL.
@@ -117,6 +105,9 @@ func timeText(v time.Time, t typ) string {
 }
 
 func encodeBinary(v any, t typ) ([]byte, error) {
+	if t.kind == kNumeric {
+		return scaledInteger(v, t)
+	}
 	switch v := v.(type) {
 	case bool:
 		if v {

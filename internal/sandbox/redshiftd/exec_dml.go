@@ -177,13 +177,16 @@ func (s *session) runLock(ctx context.Context, st *lockStmt) error {
 
 func (s *session) describeRows(a *answer, via *portal) {
 	if via == nil { // in the extended protocol Describe has told
-		s.wire.Send(rowDescription(a.cols, nil))
+		s.wire.Send(s.rowsDescription(a.cols, nil))
 	}
 }
 
 const flushRows = 1000
 
 func (s *session) sendRows(a *answer, via *portal) error {
+	if err := s.checkScales(a, via); err != nil {
+		return err
+	}
 	s.describeRows(a, via)
 	var formats []int16
 	if via != nil {

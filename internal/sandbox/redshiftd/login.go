@@ -150,9 +150,18 @@ func (s *session) startup(params map[string]string) error {
 		host, _, _ := net.SplitHostPort(s.conn.RemoteAddr().String())
 		return errorf("28000", "no pg_hba.conf entry for host %q, user %q, database %q, SSL off", host, params["user"], database)
 	}
+	if asked, ok := params["client_protocol_version"]; ok {
+		var err error
+		if s.protocol, err = agree(asked); err != nil {
+			return err
+		}
+	}
 	for name, value := range params {
 		switch name {
 		case "user", "database":
+			continue
+		}
+		if driverParameters[name] {
 			continue
 		}
 		if err := s.checkSetting(name, value); err != nil {
@@ -178,7 +187,7 @@ func (s *session) startup(params map[string]string) error {
 	s.wire.Send(&pgproto3.AuthenticationOk{})
 	for _, p := range [][2]string{{"server_version", "8.0.2"}, {"client_encoding", "UNICODE"}, {"server_encoding", "UNICODE"},
 		{"DateStyle", "ISO, MDY"}, {"TimeZone", "UTC"}, {"integer_datetimes", "on"}, {"is_superuser", "off"},
-		{"session_authorization", s.user}, {"datashare_enabled", "off"}, {"session_id", fmt.Sprint(s.pid)}, {"server_protocol_version", "0"}} {
+		{"session_authorization", s.user}, {"datashare_enabled", "off"}, {"session_id", fmt.Sprint(s.pid)}, {"server_protocol_version", fmt.Sprint(int(s.protocol))}} {
 		s.wire.Send(&pgproto3.ParameterStatus{Name: p[0], Value: p[1]})
 	}
 	s.wire.Send(&pgproto3.BackendKeyData{ProcessID: uint32(s.pid), SecretKey: binary.BigEndian.AppendUint32(nil, s.secret)})

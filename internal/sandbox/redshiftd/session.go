@@ -40,6 +40,7 @@ type session struct {
 	cutPending bool // the connection is gone, the statement still runs to its end
 	ending     bool // the error on its way is the session's last word
 	secure     bool // wire speaks TLS over conn
+	protocol   protocolVersion
 
 	mu      sync.Mutex
 	running context.CancelFunc

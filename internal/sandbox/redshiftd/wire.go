@@ -218,7 +218,7 @@ func (s *session) bindMessage(m *pgproto3.Bind) error {
 			p.values = append(p.values, v)
 		}
 		for i, c := range st.cols {
-			if err := checkFormat(c.t, formatOf(p.formats, i)); err != nil {
+			if err := s.checkFormat(c.t, formatOf(p.formats, i)); err != nil {
 				return err
 			}
 		}
@@ -265,7 +265,7 @@ func (s *session) describeMessage(m *pgproto3.Describe) error {
 		s.wire.Send(&pgproto3.NoData{})
 		return nil
 	}
-	s.wire.Send(rowDescription(st.cols, formats))
+	s.wire.Send(s.rowsDescription(st.cols, formats))
 	return nil
 }
 
