@@ -45,8 +45,8 @@ func commands() []command {
 			examples: []string{"backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01"}},
 		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags), run: runAll,
 			examples: []string{"backfill run --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --memory 512MiB"}},
-		{name: "status", does: "what stands where, and the command that goes on", flags: datasetFlags, run: runStatus,
-			examples: []string{"backfill status --dataset payroll.yaml"}},
+		{name: "status", does: "what stands where, and the command that goes on", flags: statusFlags, run: runStatus,
+			examples: []string{"backfill status --dataset payroll.yaml", "backfill status --dataset payroll.yaml --ledger --output json"}},
 		{name: "version", does: "print the version", run: func(_ context.Context, p *program) error {
 			p.print("backfill %s, formats %d, converter %d\n", version, runplan.Format, runplan.Converter)
 			return nil
@@ -85,7 +85,7 @@ func (p *program) open(ctx context.Context, ds *dataset.Dataset) (*workspace.Wor
 		return nil, fail.New(fail.Usage, "--statement-timeout %q is no duration", p.flags.timeout).Try("give one such as 4h or 30m")
 	}
 	return workspace.Open(ctx, ds, workspace.Options{
-		Env: p.env, Log: p.log, Now: now, Version: version, By: p.by(), Image: p.env("BACKFILL_IMAGE"), Timeout: timeout,
+		Env: p.env, Log: p.log, Now: now, Version: version, By: p.by(), Image: p.env("BACKFILL_IMAGE"), Airflow: p.airflow(), Timeout: timeout,
 	})
 }
 
@@ -190,7 +190,7 @@ func (p *program) convertOptions() convert.Options {
 }
 
 func (p *program) loadOptions() load.Options {
-	return load.Options{AllowVanish: p.flags.allowVanish, AllowEmpty: p.flags.allowEmpty, Reason: p.flags.reason}
+	return load.Options{AllowVanish: p.flags.allowVanish, AllowEmpty: p.flags.allowEmpty, Reason: p.flags.reason, Flags: p.flags.hatches()}
 }
 
 func runConvert(ctx context.Context, p *program) error {
@@ -295,6 +295,15 @@ func runStatus(ctx context.Context, p *program) error {
 		return err
 	}
 	defer done()
+	if p.flags.ledger {
+		l, err := status.ReadLedger(ctx, w, s)
+		if err != nil {
+			return err
+		}
+		p.result.Ledger = l
+		p.print("%s", l.Text())
+		return nil
+	}
 	r, err := status.Status(ctx, w, s)
 	if err != nil {
 		return err

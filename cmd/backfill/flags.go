@@ -28,6 +28,7 @@ type flags struct {
 	allowVanish int64
 	allowEmpty  bool
 	reason      string
+	ledger      bool
 
 	output, logFormat, logLevel string
 	xcomFile, terminationLog    string
@@ -71,6 +72,20 @@ func shardFlag(f *flags, s *pflag.FlagSet) {
 func loadFlags(f *flags, s *pflag.FlagSet) {
 	s.Int64Var(&f.allowVanish, "allow-vanish", 0, "rows that may go from the table although no archived record has their key")
 	s.StringVar(&f.reason, "reason", "", "why, for the ledger")
+}
+
+func statusFlags(f *flags, s *pflag.FlagSet) {
+	datasetFlags(f, s)
+	s.BoolVar(&f.ledger, "ledger", false, "print the ledger: every change of the table, newest first")
+}
+
+// hatches are the flags that went round a rule, as the ledger spells them.
+func (f *flags) hatches() []string {
+	var words []string
+	if f.replan {
+		words = append(words, "replan")
+	}
+	return words
 }
 
 func (p *program) flagSet(cmd command) *pflag.FlagSet {

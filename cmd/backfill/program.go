@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -101,7 +100,9 @@ func (p *program) finish(ctx context.Context, cmd command, err error) fail.Exit 
 	if p.flags.output == "json" {
 		p.printJSON()
 	}
-	if werr := pod.WriteXCom(orDefault(p.flags.xcomFile, pod.XComFile), p.result); werr != nil {
+	short := p.result
+	short.Ledger = nil
+	if werr := pod.WriteXCom(orDefault(p.flags.xcomFile, pod.XComFile), short); werr != nil {
 		fmt.Fprintf(p.stderr, "WARNING %v\n", werr)
 	}
 	if err != nil {
@@ -162,20 +163,6 @@ func (p *program) help(cmd command, set *pflag.FlagSet) {
 		fmt.Fprintf(p.stdout, "  %s\n", e)
 	}
 	fmt.Fprintf(p.stdout, "\nFlags:\n%s", set.FlagUsages())
-}
-
-// by says who asked for the run, for the ledger.
-func (p *program) by() string {
-	for _, name := range []string{"BACKFILL_REQUESTED_BY", "AIRFLOW_CTX_DAG_RUN_ID", "USER"} {
-		if v := p.env(name); v != "" {
-			return v
-		}
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		return "unknown"
-	}
-	return host
 }
 
 func now() time.Time { return time.Now() }

@@ -59,6 +59,7 @@ type result struct {
 	Report   string         `json:"report,omitempty"`
 	Breaks   int            `json:"breaks,omitempty"`
 	Status   *status.Result `json:"status,omitempty"`
+	Ledger   *status.Ledger `json:"ledger,omitempty"` // not in XCom, it may be long
 }
 
 func (r *result) head(h *runplan.Head, uri string) {

@@ -32,6 +32,8 @@ type warehouse struct {
 	objects  [][4]string // uri, etag, scope, seq
 	tables   map[string]bool
 	columns  []redshift.LiveColumn
+	added    []string   // columns that were added to it
+	first    bool       // the ledger is of the first form
 	saved    *warehouse // as of BEGIN
 	stage    account.Cells
 	hasWins  bool
@@ -145,6 +147,11 @@ func (w *warehouse) Columns(_ context.Context, _, table string) ([]redshift.Live
 		if !w.tables[table] {
 			return fail.New(fail.TableMissing, "no table %s", table)
 		}
+		for _, c := range ledgerColumns() {
+			if !w.first || !strings.Contains(c.definition, "DEFAULT ") || c.name == "committed_at" {
+				cols = append(cols, redshift.LiveColumn{Name: c.name})
+			}
+		}
 		return nil
 	})
 	return cols, err
@@ -156,6 +163,7 @@ func kindOf(sql string) string {
 		{"CREATE TEMP TABLE \"_backfill_stage", "create stage"}, {"CREATE TEMP TABLE \"_backfill_winners", "create winners"},
 		{"CREATE TABLE IF NOT EXISTS \"payroll\".\"events__backfill_ledger\"", "create ledger"},
 		{"CREATE TABLE IF NOT EXISTS \"payroll\".\"events__backfill_objects\"", "create objects"},
+		{"ALTER TABLE \"payroll\".\"events__backfill_ledger\" ADD COLUMN", "add column"},
 		{"LOCK TABLE \"payroll\".\"events__backfill_ledger\"", "lock"},
 		{"DELETE FROM \"payroll\".\"events\"", "delete"}, {"INSERT INTO \"payroll\".\"events\" ", "insert"},
 		{"INSERT INTO \"payroll\".\"events__backfill_ledger\"", "insert ledger"},
@@ -266,6 +274,9 @@ func (w *warehouse) Exec(_ context.Context, sql string, args ...any) (int64, err
 				w.objects = append(w.objects, [4]string{args[2*i].(string), args[2*i+1].(string), args[2*n].(string), args[2*n+1].(string)})
 			}
 			rows = int64(n)
+		case "add column":
+			w.added = append(w.added, strings.Fields(sql)[5])
+			w.first = len(w.added) < added()
 		case "create stage", "drop", "lock":
 		default:
 			return fmt.Errorf("unexpected statement: %s", kind)
@@ -392,51 +403,86 @@ func (w *warehouse) cellRows(sql string, cells account.Cells) [][]any {
 	return rows
 }
 
+// added is how many columns the first form of the ledger lacks.
+func added() int {
+	n := 0
+	for _, c := range ledgerColumns() {
+		if strings.Contains(c.definition, "DEFAULT ") && c.name != "committed_at" {
+			n++
+		}
+	}
+	return n
+}
+
+// ledgerRows gives the ledger as a query reads it: times and days as numbers.
 func (w *warehouse) ledgerRows() [][]any {
 	var rows [][]any
 	for _, r := range w.ledger {
-		var from, to, dayFrom, dayTo any
-		if !r.Window.IsAll() {
-			from, to, dayFrom, dayTo = int64(r.Window.From), int64(r.Window.To), int64(r.DayFrom), int64(r.DayTo)
+		var row []any
+		for _, c := range ledgerColumns() {
+			var value any
+			switch {
+			case c.name == "committed_at":
+				value = fmt.Sprint(int64(r.Committed))
+			case c.text(&r) == nil:
+			case c.name == "slice_from":
+				value = fmt.Sprint(int64(r.Window.From))
+			case c.name == "slice_to":
+				value = fmt.Sprint(int64(r.Window.To))
+			case c.name == "day_from":
+				value = fmt.Sprint(int64(r.DayFrom))
+			case c.name == "day_to":
+				value = fmt.Sprint(int64(r.DayTo))
+			case c.name == "kind" && r.Kind == "":
+				value = KindLoad
+			default:
+				value = c.text(&r)
+			}
+			row = append(row, value)
 		}
-		rows = append(rows, []any{int64(r.Seq), int64(r.SliceIndex), r.Attempt, from, to, dayFrom, dayTo, string(r.Run), r.Dataset,
-			r.DatasetDigest, r.PlanKey, r.PlanDigest, r.Scope, r.Mode, r.RowsStage, r.RowsSuperseded, r.RowsVanished, r.RowsDeleted,
-			r.RowsInserted, r.TotalsDeleted, r.TotalsInserted, r.Flags, r.Reason, r.RequestedBy, r.Image, r.ReceiptKey,
-			r.ReceiptSHA256, int64(r.Committed)})
+		rows = append(rows, row)
 	}
 	return rows
 }
 
 // ledgerRow reads the parameters of the ledger's INSERT.
 func ledgerRow(t *testing.T, args []any) LedgerRow {
-	if len(args) != len(ledgerColumns)-1 {
-		t.Fatalf("%d ledger parameters for %d columns", len(args), len(ledgerColumns)-1)
+	if len(args) != len(ledgerColumns())-1 {
+		t.Fatalf("%d ledger parameters for %d columns", len(args), len(ledgerColumns())-1)
 	}
-	text := func(i int) string { return args[i].(string) }
-	number := func(i int) (n int64) {
-		if _, err := fmt.Sscan(text(i), &n); err != nil {
+	instant := func(text string) kafka.Instant {
+		at, err := time.Parse("2006-01-02 15:04:05.000000", text)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return n
+		return kafka.InstantOf(at)
 	}
-	r := LedgerRow{
-		Seq: runplan.Seq(number(0)), SliceIndex: int(number(1)), Attempt: text(2), Run: runplan.RunID(text(7)), Dataset: text(8),
-		DatasetDigest: text(9), PlanKey: text(10), PlanDigest: text(11), Scope: text(12), Mode: text(13), RowsStage: number(14),
-		RowsSuperseded: number(15), RowsVanished: number(16), RowsDeleted: number(17), RowsInserted: number(18),
-		TotalsDeleted: text(19), TotalsInserted: text(20), Flags: text(21), Reason: text(22), RequestedBy: text(23),
-		Image: text(24), ReceiptKey: text(25), ReceiptSHA256: text(26), DayFrom: kafka.NoDay, DayTo: kafka.NoDay,
-	}
-	if args[3] != nil {
-		instant := func(i int) kafka.Instant {
-			at, err := time.Parse("2006-01-02 15:04:05.000000", text(i))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kafka.InstantOf(at)
+	r := LedgerRow{DayFrom: kafka.NoDay, DayTo: kafka.NoDay}
+	next := 0
+	for _, c := range ledgerColumns() {
+		if c.text == nil {
+			continue
 		}
-		r.Window = kafka.Window{From: instant(3), To: instant(4)}
-		if r.DayFrom.UnmarshalText([]byte(text(5))) != nil || r.DayTo.UnmarshalText([]byte(text(6))) != nil {
-			t.Fatal("the ledger's days are no dates")
+		arg := args[next]
+		next++
+		if arg == nil {
+			continue
+		}
+		var err error
+		switch text := arg.(string); c.name {
+		case "slice_from":
+			r.Window.From = instant(text)
+		case "slice_to":
+			r.Window.To = instant(text)
+		case "day_from":
+			err = r.DayFrom.UnmarshalText([]byte(text))
+		case "day_to":
+			err = r.DayTo.UnmarshalText([]byte(text))
+		default:
+			err = c.set(&r, text)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
 		}
 	}
 	return r

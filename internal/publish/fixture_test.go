@@ -114,7 +114,9 @@ func newScene(t *testing.T) *scene {
 			Dataset: runplan.Dataset{Name: "payroll_events", Digest: "d1"}, Window: all, Slices: runplan.CutSlices(all, utc(), 1),
 		},
 		Calendar: utc(), PlanKey: "plans/7", ManifestURI: manifest, IAMRole: role, Expected: w.parquet, Rows: 11,
-		Reason: "late files", RequestedBy: "finance", Image: "backfill:1", Evidence: s.r,
+		Actor: Actor{Reason: "late files", RequestedBy: "finance", Image: "backfill:1", Version: "1.2.3",
+			Airflow: Airflow{DAG: "payday", Task: "load", Run: "manual__1", MapIndex: -1, Try: 2}},
+		Flags: []string{"replan"}, Evidence: s.r,
 		Observe: func(e Event) { e.Took = 0; s.log = append(s.log, e) },
 	}
 	return s

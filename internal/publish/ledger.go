@@ -2,11 +2,9 @@ package publish
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
@@ -14,8 +12,53 @@ import (
 	"backfill/internal/runplan"
 )
 
-// LedgerRow is one committed slice, see ledgerColumns for the meaning.
+// The kinds of ledger rows.
+const (
+	KindLoad   = "load"   // a slice was changed
+	KindUndo   = "undo"   // a slice's change was taken back
+	KindAbort  = "abort"  // the plan must not go on
+	KindForget = "forget" // the rows that were put aside for undo were dropped
+)
+
+// Airflow names the task instance that started the process.
+type Airflow struct {
+	DAG      string `json:"dag_id,omitempty"` // "": not started by Airflow
+	Task     string `json:"task_id,omitempty"`
+	Run      string `json:"dag_run_id,omitempty"`
+	MapIndex int    `json:"map_index"`  // -1: not mapped
+	Try      int    `json:"try_number"` // from 1; 0: unknown
+}
+
+// Actor is who changes the table, why and with what, for the ledger.
+type Actor struct {
+	Reason      string  // at most 1024 bytes
+	RequestedBy string  // at most 256 bytes
+	Image       string  // digest of the container image; at most 512 bytes
+	Version     string  // of the program; at most 64 bytes
+	Airflow     Airflow // ids of at most 256 bytes each
+}
+
+// check refuses what the ledger's columns can't hold. A reason is not cut: it
+// is somebody's word.
+func (a Actor) check() error {
+	for _, f := range []struct {
+		what, text string
+		limit      int
+	}{
+		{"the reason", a.Reason, maxReason}, {"the requester", a.RequestedBy, maxRequestedBy}, {"the image", a.Image, maxImage}, {"the version", a.Version, maxVersion},
+		{"the DAG's id", a.Airflow.DAG, maxAirflowID}, {"the task's id", a.Airflow.Task, maxAirflowID}, {"the DAG run's id", a.Airflow.Run, maxAirflowID},
+	} {
+		if len(f.text) > f.limit || !utf8.ValidString(f.text) || strings.ContainsRune(f.text, 0) {
+			return fail.New(fail.Usage, "%s has %d bytes, the ledger takes %d of UTF-8 without NUL", f.what, len(f.text), f.limit)
+		}
+	}
+	return nil
+}
+
+// LedgerRow is one committed change, see ledgerColumns for the meaning.
 type LedgerRow struct {
+	Kind           string        `json:"kind"`
+	Target         string        `json:"target"`
 	Seq            runplan.Seq   `json:"seq"`
 	SliceIndex     int           `json:"slice_index"`
 	Attempt        string        `json:"attempt"`
@@ -31,32 +74,48 @@ type LedgerRow struct {
 	Mode           string        `json:"mode"`
 	RowsStage      int64         `json:"rows_stage"`
 	RowsSuperseded int64         `json:"rows_superseded"`
+	RowsOutdated   int64         `json:"rows_superseded_by_table"`
+	RowsAlready    int64         `json:"rows_already"`
+	RowsKept       int64         `json:"rows_kept"`
 	RowsVanished   int64         `json:"rows_vanished"`
 	RowsDeleted    int64         `json:"rows_deleted"`
 	RowsInserted   int64         `json:"rows_inserted"`
+	RowsPutAside   int64         `json:"rows_put_aside"`
 	TotalsDeleted  string        `json:"totals_deleted"` // JSON
 	TotalsInserted string        `json:"totals_inserted"`
+	TotalsVanished string        `json:"totals_vanished"`
 	Flags          string        `json:"flags"`
+	Damaged        string        `json:"damaged_objects"` // JSON; "": none
 	Reason         string        `json:"reason"`
 	RequestedBy    string        `json:"requested_by"`
+	Airflow        Airflow       `json:"airflow"`
 	Image          string        `json:"image"`
+	Version        string        `json:"program_version"`
 	ReceiptKey     string        `json:"receipt_key"`
 	ReceiptSHA256  string        `json:"receipt_sha256"`
 	Committed      kafka.Instant `json:"committed_at"`
 }
 
-// Ledger returns the committed slices that overlap the window and the target's
-// scope, newest plan first, at most 200,000; none when nothing was ever
-// published to the table.
+// Ledger returns the loads that hold: the committed slices that overlap the
+// window and the target's scope and were not undone, newest plan first, at
+// most 200,000; none when nothing was ever published to the table.
 func Ledger(ctx context.Context, s Session, t Target, w kafka.Window) ([]LedgerRow, error) {
+	all, err := History(ctx, s, t, w)
+	return Holding(all), err
+}
+
+// History returns all rows of the ledger that overlap the window and the
+// target's scope, those of every kind, newest plan first, at most 200,000.
+func History(ctx context.Context, s Session, t Target, w kafka.Window) ([]LedgerRow, error) {
 	c, err := compile(t)
 	if err != nil {
 		return nil, err
 	}
-	if exists, err := tableExists(ctx, s, t.Schema, t.Table+LedgerSuffix); err != nil || !exists {
+	live, err := tableColumns(ctx, s, t.Schema, t.Table+LedgerSuffix)
+	if err != nil || live == nil {
 		return nil, err
 	}
-	all, err := readLedger(ctx, s, c.selectLedgerSQL(overlapSQL(w)))
+	all, err := readLedger(ctx, s, c.selectLedgerSQL(overlapSQL(w), missingColumns(live)...))
 	if err != nil {
 		return nil, err
 	}
@@ -69,12 +128,40 @@ func Ledger(ctx context.Context, s Session, t Target, w kafka.Window) ([]LedgerR
 	return rows, nil
 }
 
-func tableExists(ctx context.Context, s Session, schemaName, table string) (bool, error) {
-	_, err := s.Columns(ctx, schemaName, table)
-	if fail.Is(err, fail.TableMissing) {
-		return false, nil
+// Holding leaves the loads that were not undone. What was undone is as if it
+// had never been: the table is as before it.
+func Holding(rows []LedgerRow) []LedgerRow {
+	type slice struct {
+		seq   runplan.Seq
+		index int
 	}
-	return err == nil, err
+	undone := map[slice]bool{}
+	for _, r := range rows {
+		if r.Kind == KindUndo {
+			undone[slice{r.Seq, r.SliceIndex}] = true
+		}
+	}
+	var list []LedgerRow
+	for _, r := range rows {
+		if r.Kind == KindLoad && !undone[slice{r.Seq, r.SliceIndex}] {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+func tableExists(ctx context.Context, s Session, schemaName, table string) (bool, error) {
+	live, err := tableColumns(ctx, s, schemaName, table)
+	return live != nil, err
+}
+
+// tableColumns returns the table's columns, nil when there is no such table.
+func tableColumns(ctx context.Context, s Session, schemaName, table string) ([]redshift.LiveColumn, error) {
+	live, err := s.Columns(ctx, schemaName, table)
+	if fail.Is(err, fail.TableMissing) {
+		return nil, nil
+	}
+	return live, err
 }
 
 func readLedger(ctx context.Context, s Session, sql string) ([]LedgerRow, error) {
@@ -94,140 +181,101 @@ func readLedger(ctx context.Context, s Session, sql string) ([]LedgerRow, error)
 }
 
 func scanLedger(sc redshift.Scanner) (LedgerRow, error) {
-	var r LedgerRow
-	var seq, index, committed int64
-	var from, to, dayFrom, dayTo *int64
-	var run string
-	err := sc.Scan(&seq, &index, &r.Attempt, &from, &to, &dayFrom, &dayTo, &run, &r.Dataset, &r.DatasetDigest,
-		&r.PlanKey, &r.PlanDigest, &r.Scope, &r.Mode,
-		&r.RowsStage, &r.RowsSuperseded, &r.RowsVanished, &r.RowsDeleted, &r.RowsInserted,
-		&r.TotalsDeleted, &r.TotalsInserted, &r.Flags, &r.Reason, &r.RequestedBy, &r.Image,
-		&r.ReceiptKey, &r.ReceiptSHA256, &committed)
-	if err != nil {
+	columns := ledgerColumns()
+	texts, dest := make([]*string, len(columns)), make([]any, len(columns))
+	for i := range texts {
+		dest[i] = &texts[i]
+	}
+	r := LedgerRow{Kind: KindLoad, DayFrom: kafka.NoDay, DayTo: kafka.NoDay, Airflow: Airflow{MapIndex: -1}}
+	if err := sc.Scan(dest...); err != nil {
 		return r, fail.Wrap(err, fail.Internal, "reading a row")
 	}
-	r.Seq, r.SliceIndex, r.Run, r.Committed = runplan.Seq(seq), int(index), runplan.RunID(run), kafka.Instant(committed)
-	r.DayFrom, r.DayTo = kafka.NoDay, kafka.NoDay
-	if from != nil && to != nil {
-		r.Window = kafka.Window{From: kafka.Instant(*from), To: kafka.Instant(*to)}
-	}
-	if dayFrom != nil && dayTo != nil {
-		r.DayFrom, r.DayTo = kafka.Day(*dayFrom), kafka.Day(*dayTo)
+	for i, c := range columns {
+		if texts[i] == nil {
+			continue
+		}
+		if err := c.set(&r, *texts[i]); err != nil {
+			return r, fmt.Errorf("reading %s: %w", c.name, err)
+		}
 	}
 	return r, nil
 }
 
-// ensureTables creates the ledger and, for appends, the table of objects. The
-// catalog is asked first: a login without CREATE can work with existing tables.
+// ensureTables creates the ledger and, for appends, the table of objects, and
+// brings a ledger of an earlier form up to date. The catalog is asked first: a
+// login without CREATE can work with existing tables.
 func (p *publisher) ensureTables(ctx context.Context) error {
-	tables := []struct{ name, create string }{{p.t.Table + LedgerSuffix, p.t.createLedgerSQL()}}
+	tables := []ownTable{{p.t.Table + LedgerSuffix, p.t.createLedgerSQL()}}
 	if p.t.Mode == Append {
-		tables = append(tables, struct{ name, create string }{p.t.Table + ObjectsSuffix, p.t.createObjectsSQL()})
+		tables = append(tables, ownTable{p.t.Table + ObjectsSuffix, p.t.createObjectsSQL()})
 	}
+	return p.t.ensure(ctx, p.s, tables...)
+}
+
+// ownTable is a table beside the target.
+type ownTable struct{ name, create string }
+
+func (t *target) ensure(ctx context.Context, s Session, tables ...ownTable) error {
 	for _, table := range tables {
-		exists, err := tableExists(ctx, p.s, p.t.Schema, table.name)
+		live, err := tableColumns(ctx, s, t.Schema, table.name)
 		if err != nil {
 			return fmt.Errorf("looking for %s: %w", table.name, err)
 		}
-		if exists {
+		if live == nil {
+			if _, err := s.Exec(ctx, table.create); err != nil {
+				// Another session may have created it in the same moment.
+				if exists, again := tableExists(ctx, s, t.Schema, table.name); again != nil || !exists {
+					return fmt.Errorf("creating %s: %w", table.name, err)
+				}
+			}
 			continue
 		}
-		if _, err := p.s.Exec(ctx, table.create); err != nil {
-			// Another session may have created it in the same moment.
-			if exists, again := tableExists(ctx, p.s, p.t.Schema, table.name); again != nil || !exists {
-				return fmt.Errorf("creating %s: %w", table.name, err)
+		if table.name == t.Table+LedgerSuffix {
+			if err := t.upgradeLedger(ctx, s, live); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// readProgress learns which slices are done, and refuses early what the
-// transaction would refuse after the COPY.
-func (p *publisher) readProgress(ctx context.Context) error {
-	rows, err := readLedger(ctx, p.s, p.t.progressSQL(int64(p.l.Head.Seq), p.l.Head.Window))
-	if err != nil {
-		return err
+// missingColumns returns the columns that a ledger of an earlier form lacks.
+func missingColumns(live []redshift.LiveColumn) []ledgerColumn {
+	there := map[string]bool{}
+	for _, c := range live {
+		there[c.Name] = true
 	}
-	p.done = map[int]LedgerRow{}
-	for _, row := range rows {
-		if row.Seq != p.l.Head.Seq {
-			continue
+	var missing []ledgerColumn
+	for _, c := range ledgerColumns() {
+		if !there[c.name] {
+			missing = append(missing, c)
 		}
-		if err := p.checkOwn(row); err != nil {
-			return err
-		}
-		p.done[row.SliceIndex] = row
-		p.gone += row.RowsVanished
 	}
-	for i, slice := range p.l.Head.Slices {
-		if _, done := p.done[i]; done {
-			continue
-		}
-		if err := p.checkNewer(rows, slice); err != nil {
-			return err
+	return missing
+}
+
+// upgradeLedger adds the missing columns. Rows of before get the defaults,
+// which say what was true then.
+func (t *target) upgradeLedger(ctx context.Context, s Session, live []redshift.LiveColumn) error {
+	missing := missingColumns(live)
+	for _, c := range missing {
+		if _, err := s.Exec(ctx, t.addColumnSQL(c)); err != nil {
+			// Another session may have added it in the same moment.
+			now, again := tableColumns(ctx, s, t.Schema, t.Table+LedgerSuffix)
+			if again == nil && len(missingColumns(now)) == 0 {
+				return nil
+			}
+			return fail.Wrap(err, fail.CodeOf(err), "adding columns to the ledger of an earlier version").At("%s", t.name()).
+				Try("let the table's owner run:\n%s", t.upgradeText(missing))
 		}
 	}
 	return nil
 }
 
-// checkOwn refuses a ledger row that has this plan's number but is another's:
-// its slices would be taken for done.
-func (p *publisher) checkOwn(row LedgerRow) error {
-	h := p.l.Head
-	if row.Attempt == h.Attempt && row.Run == h.Run && row.SliceIndex >= 0 && row.SliceIndex < len(h.Slices) {
-		return nil
+func (t *target) upgradeText(missing []ledgerColumn) string {
+	lines := make([]string, len(missing))
+	for i, c := range missing {
+		lines[i] = t.addColumnSQL(c) + ";"
 	}
-	return fail.New(fail.Corrupt, "the ledger has plan %d of run %s under this plan's number", row.Seq, row.Run).
-		At("%s", p.t.name()).
-		Try("was staging emptied? restore it, or seal a new plan until its number is above the ledger's")
-}
-
-// checkNewer is the fence between plans: a newer one that changed some of the
-// slice's rows has the last word. Appends are fenced by objects.
-func (p *publisher) checkNewer(rows []LedgerRow, slice runplan.Slice) error {
-	for _, row := range rows {
-		if row.Seq <= p.l.Head.Seq || (p.t.Mode == Append && row.Mode == Append) {
-			continue
-		}
-		if row.Window.Overlaps(slice.Window) && scopesOverlap(row.Scope, p.t.scope()) {
-			return fail.New(fail.Stale, "plan %d of run %s changed %s after plan %d was sealed",
-				row.Seq, row.Run, slice, p.l.Head.Seq).
-				At("%s", p.t.name()).Try("run the command again: it seals a plan of its own")
-		}
-	}
-	return nil
-}
-
-// ledgerArgs are the parameters of insertLedgerSQL, as text; nil is NULL.
-func (p *publisher) ledgerArgs(c *change, key, sum string) []any {
-	number := func(n int64) string { return strconv.FormatInt(n, 10) }
-	var from, to, dayFrom, dayTo any
-	if !c.slice.Window.IsAll() {
-		from, to = stamp(c.slice.Window.From), stamp(c.slice.Window.To)
-		dayFrom, dayTo = c.slice.DayFrom.String(), c.slice.DayTo.String()
-	}
-	flags := ""
-	if p.l.AllowVanish > 0 {
-		flags = "allow_vanish=" + number(p.l.AllowVanish)
-	}
-	h := p.l.Head
-	return []any{
-		number(int64(h.Seq)), number(int64(c.index)), h.Attempt, from, to, dayFrom, dayTo,
-		string(h.Run), h.Dataset.Name, h.Dataset.Digest, p.l.PlanKey, p.digest, p.t.scope(), p.t.Mode,
-		number(c.staged), number(c.superseded()), number(c.vanished), number(c.deletedRows), number(c.insertedRows),
-		p.t.totalsJSON(c.deleted), p.t.totalsJSON(c.inserted), flags, p.l.Reason, p.l.RequestedBy, p.l.Image, key, sum,
-	}
-}
-
-func stamp(i kafka.Instant) string { return i.Time().Format("2006-01-02 15:04:05.000000") }
-
-// planDigest is the SHA-256 of the plan's JSON.
-func planDigest(h *runplan.Head) (string, error) {
-	text, err := json.Marshal(h)
-	if err != nil {
-		return "", fail.Wrap(err, fail.Internal, "hashing the plan")
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), nil
+	return strings.Join(lines, "\n")
 }

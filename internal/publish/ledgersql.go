@@ -2,76 +2,49 @@ package publish
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"backfill/internal/kafka"
 )
-
-// ledgerColumns is the ledger's table, one row per committed slice:
-//
-//	seq, slice_index                    the plan's number for this target, and the slice in it
-//	attempt                             the plan's random mark: a number drawn twice is noticed
-//	slice_from, slice_to                the changed event time, half-open, UTC; NULL: all rows (append)
-//	day_from, day_to                    the slice's load days, half-open; NULL likewise
-//	run_id, dataset, dataset_digest     what was asked for
-//	plan_key, plan_digest               the sealed plan in staging, SHA-256 of its JSON
-//	scope, mode                         the rows that the dataset owns ("all" or a predicate); how they were changed
-//	rows_stage                          staged rows of the slice
-//	rows_superseded                     of those, older versions of a key
-//	rows_vanished                       rows that were in the table and whose key no longer is
-//	rows_deleted, rows_inserted         what the change did
-//	totals_deleted, totals_inserted     JSON {"groups":[{"group":[…],"rows":n,"sums":{…}}],"cut":n}, exact decimals
-//	flags, reason, requested_by, image  who, why, with what
-//	receipt_key, receipt_sha256         the slice's receipt in staging
-//	committed_at                        UTC
-var ledgerColumns = []struct{ name, definition, cast string }{
-	{"seq", "BIGINT NOT NULL", "BIGINT"},
-	{"slice_index", "INTEGER NOT NULL", "INTEGER"},
-	{"attempt", "VARCHAR(64) NOT NULL", ""},
-	{"slice_from", "TIMESTAMP", "TIMESTAMP"},
-	{"slice_to", "TIMESTAMP", "TIMESTAMP"},
-	{"day_from", "DATE", "DATE"},
-	{"day_to", "DATE", "DATE"},
-	{"run_id", "VARCHAR(64) NOT NULL", ""},
-	{"dataset", "VARCHAR(256) NOT NULL", ""},
-	{"dataset_digest", "VARCHAR(64) NOT NULL", ""},
-	{"plan_key", "VARCHAR(1024) NOT NULL", ""},
-	{"plan_digest", "VARCHAR(64) NOT NULL", ""},
-	{"scope", "VARCHAR(16384) NOT NULL", ""},
-	{"mode", "VARCHAR(32) NOT NULL", ""},
-	{"rows_stage", "BIGINT NOT NULL", "BIGINT"},
-	{"rows_superseded", "BIGINT NOT NULL", "BIGINT"},
-	{"rows_vanished", "BIGINT NOT NULL", "BIGINT"},
-	{"rows_deleted", "BIGINT NOT NULL", "BIGINT"},
-	{"rows_inserted", "BIGINT NOT NULL", "BIGINT"},
-	{"totals_deleted", "VARCHAR(65535) NOT NULL", ""},
-	{"totals_inserted", "VARCHAR(65535) NOT NULL", ""},
-	{"flags", "VARCHAR(1024) NOT NULL", ""},
-	{"reason", "VARCHAR(1024) NOT NULL", ""},
-	{"requested_by", "VARCHAR(256) NOT NULL", ""},
-	{"image", "VARCHAR(512) NOT NULL", ""},
-	{"receipt_key", "VARCHAR(1024) NOT NULL", ""},
-	{"receipt_sha256", "VARCHAR(64) NOT NULL", ""},
-	{"committed_at", "TIMESTAMP NOT NULL DEFAULT GETDATE()", ""},
-}
 
 const (
 	maxScope         = 16384
 	maxReason        = 1024
 	maxRequestedBy   = 256
 	maxImage         = 512
+	maxAirflowID     = 256
+	maxVersion       = 64
+	maxFlags         = 1024
+	maxDamaged       = 16384
 	maxTotals        = 60_000
 	maxLedgerRows    = 200_000
 	objectsPerInsert = 500
 	maxKnownObjects  = 5_000_000
 )
 
-func (t *target) createLedgerSQL() string {
-	lines := make([]string, len(ledgerColumns))
-	for i, c := range ledgerColumns {
+// documented is a table with a comment on it and on each column, in one string
+// of statements: all of it is done, or nothing.
+func documented(table, about string, columns []ledgerColumn) string {
+	lines := make([]string, len(columns))
+	for i, c := range columns {
 		lines[i] = "  " + c.name + " " + c.definition
 	}
-	return "CREATE TABLE IF NOT EXISTS " + t.ledger + " (\n" + strings.Join(lines, ",\n") + "\n)"
+	sql := "CREATE TABLE IF NOT EXISTS " + table + " (\n" + strings.Join(lines, ",\n") + "\n);\n" +
+		"COMMENT ON TABLE " + table + " IS '" + about + "'"
+	for _, c := range columns {
+		sql += ";\nCOMMENT ON COLUMN " + table + "." + c.name + " IS '" + c.about + "'"
+	}
+	return sql
+}
+
+func (t *target) createLedgerSQL() string {
+	return documented(t.ledger, "one row per committed change that backfill made to "+strings.ReplaceAll(t.name(), "'", "''"), ledgerColumns())
+}
+
+// addColumnSQL gives an older ledger a column. Redshift adds one per statement.
+func (t *target) addColumnSQL(c ledgerColumn) string {
+	return "ALTER TABLE " + t.ledger + " ADD COLUMN " + c.name + " " + c.definition
 }
 
 // createObjectsSQL makes the table of appended objects, which the lock of the
@@ -94,9 +67,12 @@ func (t *target) lockSQL() string { return "LOCK TABLE " + t.ledger }
 // insertLedgerSQL takes all columns but committed_at as parameters, as text.
 func (t *target) insertLedgerSQL() string {
 	var names, values []string
-	for i, c := range ledgerColumns[:len(ledgerColumns)-1] {
+	for _, c := range ledgerColumns() {
+		if c.text == nil {
+			continue
+		}
 		names = append(names, c.name)
-		value := fmt.Sprintf("$%d", i+1)
+		value := fmt.Sprintf("$%d", len(names))
 		if c.cast != "" {
 			value += "::" + c.cast
 		}
@@ -105,25 +81,26 @@ func (t *target) insertLedgerSQL() string {
 	return "INSERT INTO " + t.ledger + " (" + strings.Join(names, ", ") + ")\nVALUES (" + strings.Join(values, ", ") + ")"
 }
 
-// selectLedgerSQL reads rows in the order of LedgerRow's fields.
-func (t *target) selectLedgerSQL(where string) string {
-	const epoch, first = "TIMESTAMP '1970-01-01 00:00:00'", "DATE '1970-01-01'"
-	expressions := make([]string, len(ledgerColumns))
-	for i, c := range ledgerColumns {
-		switch c.name {
-		case "slice_from", "slice_to", "committed_at":
-			expressions[i] = "DATEDIFF(microsecond, " + epoch + ", " + c.name + ")"
-		case "day_from", "day_to":
-			expressions[i] = "DATEDIFF(day, " + first + ", " + c.name + ")"
-		default:
-			expressions[i] = c.name
+// selectLedgerSQL reads rows in the order of ledgerColumns, the newest first.
+// Columns that an older ledger lacks are read as their defaults.
+func (t *target) selectLedgerSQL(where string, missing ...ledgerColumn) string {
+	var expressions []string
+	for _, c := range ledgerColumns() {
+		expression := c.read
+		if expression == "" {
+			expression = c.name
 		}
+		if slices.ContainsFunc(missing, func(m ledgerColumn) bool { return m.name == c.name }) {
+			_, expression, _ = strings.Cut(c.definition, "DEFAULT ")
+			expression += " AS " + c.name
+		}
+		expressions = append(expressions, expression)
 	}
 	sql := "SELECT " + strings.Join(expressions, ", ") + "\nFROM " + t.ledger
 	if where != "" {
 		sql += "\nWHERE " + where
 	}
-	return sql + fmt.Sprintf("\nORDER BY seq DESC, slice_index DESC\nLIMIT %d", maxLedgerRows+1)
+	return sql + fmt.Sprintf("\nORDER BY seq DESC, slice_index DESC, committed_at DESC\nLIMIT %d", maxLedgerRows+1)
 }
 
 // overlapSQL chooses ledger rows whose slice shares an instant with the window.

@@ -72,9 +72,9 @@ type Load struct {
 	AllowVanish int64         // most rows that may vanish, over all slices of the plan
 	Objects     []LoadedObject
 
-	Reason      string // why, for the ledger; at most 1024 bytes
-	RequestedBy string // at most 256 bytes
-	Image       string // at most 512 bytes
+	Actor   Actor
+	Flags   []string // what was allowed or asked for besides AllowVanish, one word each, for the ledger
+	Damaged string   // JSON list of archived objects that the plan leaves out; "": none
 
 	Evidence Evidence
 	Observe  func(Event) // called after each step, from the calling goroutine; may be nil

@@ -32,12 +32,14 @@ func TestReplaceWindow(t *testing.T) {
 	}
 	row := s.w.ledger[0]
 	wantRow := LedgerRow{
-		Seq: 7, Attempt: "attempt1", Window: window(t, "2024-01-30", "2024-01-31"), DayFrom: dayOf(t, "2024-01-30"), DayTo: dayOf(t, "2024-01-31"),
+		Kind: KindLoad, Target: "payroll.events", Seq: 7, Attempt: "attempt1", Window: window(t, "2024-01-30", "2024-01-31"), DayFrom: dayOf(t, "2024-01-30"), DayTo: dayOf(t, "2024-01-31"),
 		Run: "run1", Dataset: "payroll_events", DatasetDigest: "d1", PlanKey: "plans/7", PlanDigest: row.PlanDigest,
 		Scope: "source = 'payroll'", Mode: ReplaceWindow, RowsStage: 5, RowsSuperseded: 1, RowsDeleted: 1, RowsInserted: 4,
 		TotalsDeleted:  `{"groups":[{"group":["USD"],"rows":1,"sums":{"gross_amount":"1.00"}}]}`,
 		TotalsInserted: `{"groups":[{"group":["EUR"],"rows":2,"sums":{"gross_amount":"2.50"}},{"group":["USD"],"rows":2,"sums":{"gross_amount":"2.00"}}]}`,
-		Reason:         "late files", RequestedBy: "finance", Image: "backfill:1", ReceiptKey: "receipts/0", ReceiptSHA256: strings.Repeat("a", 64),
+		TotalsVanished: `{"groups":[]}`, Flags: "replan", Version: "1.2.3",
+		Airflow: Airflow{DAG: "payday", Task: "load", Run: "manual__1", MapIndex: -1, Try: 2},
+		Reason:  "late files", RequestedBy: "finance", Image: "backfill:1", ReceiptKey: "receipts/0", ReceiptSHA256: strings.Repeat("a", 64),
 	}
 	if row != wantRow || len(row.PlanDigest) != 64 {
 		t.Errorf("ledger row\n%+v\nwant\n%+v", row, wantRow)
@@ -389,7 +391,7 @@ func TestVanishIsOneAllowance(t *testing.T) {
 	s.w.vanish = account.Cells{at(t, 0, "2024-01-30", 1, "USD"): cell(1, 100), at(t, 0, "2024-01-31", 0, "USD"): cell(2, 200)}
 	s.load.AllowVanish = 3
 	got, err := s.publish()
-	if err != nil || got.Slices[0].Vanished != 1 || got.Slices[1].Vanished != 2 || s.w.ledger[1].Flags != "allow_vanish=3" {
+	if err != nil || got.Slices[0].Vanished != 1 || got.Slices[1].Vanished != 2 || s.w.ledger[1].Flags != "allow_vanish=3 replan" || !strings.Contains(s.w.ledger[1].TotalsVanished, `"2.00"`) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	// What vanished with an earlier slice is used up.
@@ -494,7 +496,8 @@ func TestLoadsThatContradictThemselves(t *testing.T) {
 		{"long", func(s *scene) { s.load.Head.Window = window(t, "2020-01-01", "2024-01-01") },
 			"the window has 1461 days, at most 400 can be loaded at once"},
 		{"vanish", func(s *scene) { s.load.AllowVanish = -1 }, "the number of rows that may vanish is negative: -1"},
-		{"reason", func(s *scene) { s.load.Reason = strings.Repeat("x", 1025) }, "reason, requester or image is longer than 1024, 256 or 512 bytes"},
+		{"reason", func(s *scene) { s.load.Actor.Reason = strings.Repeat("x", 1025) }, "the reason has 1025 bytes, the ledger takes 1024 of UTF-8 without NUL"},
+		{"requester", func(s *scene) { s.load.Actor.RequestedBy = "a\xff" }, "the requester has 2 bytes, the ledger takes 256 of UTF-8 without NUL"},
 		{"mode", func(s *scene) { s.t.Mode = "upsert" }, `payroll.events: mode "upsert" is not known`},
 		{"append with event time", func(s *scene) { s.t.Mode = Append }, "payroll.events: mode append is for datasets without event time"},
 		{"window column", func(s *scene) { s.t.WindowColumn = "x" }, "payroll.events: the window column x is none of the dataset's columns"},

@@ -20,6 +20,7 @@ type change struct {
 	source   account.Cells // rows to insert, as the table will hold them
 	deleted  account.Cells
 	inserted account.Cells // the slice of the table after the change; append: the source
+	gone     account.Cells // rows that vanished
 
 	vanished, deletedRows, insertedRows int64
 	queries                             []string
@@ -121,29 +122,6 @@ func (p *publisher) rollback(ctx context.Context) {
 	_ = p.s.Rollback(ctx)
 }
 
-// fence asks the ledger, under its lock: is the slice done, did a newer plan
-// change it?
-func (p *publisher) fence(ctx context.Context, c *change) (already bool, err error) {
-	rows, err := readLedger(ctx, p.s, p.t.progressSQL(int64(p.l.Head.Seq), c.slice.Window))
-	if err != nil {
-		return false, err
-	}
-	for _, row := range rows {
-		if row.Seq != p.l.Head.Seq {
-			continue
-		}
-		if err := p.checkOwn(row); err != nil {
-			return false, err
-		}
-		if row.SliceIndex == c.index {
-			p.done[c.index] = row
-			p.gone += row.RowsVanished
-			return true, nil
-		}
-	}
-	return false, p.checkNewer(rows, c.slice)
-}
-
 // replace deletes window ∧ scope, inserts the slice's rows and proves that
 // the table then holds exactly them.
 func (p *publisher) replace(ctx context.Context, c *change) error {
@@ -154,7 +132,7 @@ func (p *publisher) replace(ctx context.Context, c *change) error {
 	if err := p.allow(gone); err != nil {
 		return err
 	}
-	c.vanished = sumRows(gone)
+	c.gone, c.vanished = gone, sumRows(gone)
 	var sql string
 	if c.deleted, sql, err = p.t.readTable(ctx, p.s, c.slice.Window, p.l.Calendar); err != nil {
 		return err
@@ -218,12 +196,8 @@ func (p *publisher) record(ctx context.Context, c *change) (key string, err erro
 	if err != nil {
 		return "", fmt.Errorf("writing the slice's receipt: %w", err)
 	}
-	rows, err := p.s.Exec(ctx, p.t.insertLedgerSQL(), p.ledgerArgs(c, key, sum)...)
-	if err != nil {
-		return "", fmt.Errorf("writing the ledger: %w", err)
-	}
-	if rows != 1 {
-		return "", fail.New(fail.Internal, "writing the ledger changed %d rows", rows)
+	if err := p.t.writeLedger(ctx, p.s, p.ledgerRow(c, key, sum)); err != nil {
+		return "", err
 	}
 	return key, nil
 }

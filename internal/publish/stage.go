@@ -29,10 +29,11 @@ func checkLoad(t *target, l Load) error {
 		return wrong("an append without objects could be loaded twice")
 	case l.AllowVanish < 0:
 		return fail.New(fail.Usage, "the number of rows that may vanish is negative: %d", l.AllowVanish)
-	case len(l.Reason) > maxReason || len(l.RequestedBy) > maxRequestedBy || len(l.Image) > maxImage:
-		return fail.New(fail.Usage, "reason, requester or image is longer than %d, %d or %d bytes", maxReason, maxRequestedBy, maxImage)
 	case len(t.Scope) > maxScope:
 		return fail.New(fail.BadDataset, "the scope is longer than %d bytes", maxScope)
+	}
+	if err := l.Actor.check(); err != nil {
+		return err
 	}
 	if !t.windowed() {
 		if len(l.Head.Slices) != 1 || !l.Head.Slices[0].Window.IsAll() {

@@ -14,6 +14,9 @@ type groupTotals struct {
 	Sums  map[string]string `json:"sums"` // by column, exact decimals
 }
 
+// noTotals are the totals of no rows.
+const noTotals = `{"groups":[]}`
+
 // totalsJSON gives rows and money per group, for people who ask the ledger by
 // SQL. Groups over the column's length are left out and counted: the receipt
 // has them all.

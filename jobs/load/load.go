@@ -30,6 +30,7 @@ type Options struct {
 	AllowVanish int64 // rows of the table that may go although no archived record has their key
 	AllowEmpty  bool  // a window without rows is no error
 	Reason      string
+	Flags       []string // what else was allowed or asked for, one word each, for the ledger
 }
 
 // Result is what the load did.
@@ -102,7 +103,7 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 	}
 	done, err := publish.Publish(ctx, s, w.Target(), publish.Load{
 		Head: head, Calendar: w.Calendar(), PlanKey: runstore.KeyOf(head), ManifestURI: uri, IAMRole: w.Dataset.Warehouse.IAMRole,
-		Expected: expected, Rows: rows, AllowVanish: o.AllowVanish, Reason: o.Reason, RequestedBy: w.By, Image: w.Image,
+		Expected: expected, Rows: rows, AllowVanish: o.AllowVanish, Actor: w.Actor(o.Reason), Flags: o.Flags,
 		Objects: objects(head, chunks), Evidence: w.Runs, Observe: func(e publish.Event) { w.Log.Info(describe(e)) },
 	})
 	if err != nil {

@@ -17,6 +17,7 @@ type standing struct {
 	seq          runplan.Seq
 	loaded       int // slices that the ledger names for this plan
 	slices       int
+	stopped      error  // who aborted or undid the plan; nil: nobody
 	overtaken    string // a newer plan's slice in the same rows; "": none
 	converter    bool   // another converter version made the plan
 	listing      archive.Diff
@@ -38,6 +39,12 @@ func decide(st standing, replan bool) (decision, error) {
 	finished := st.loaded == st.slices
 	moved := len(st.listing.Changed) > 0 || len(st.listing.Vanished) > 0
 	var reasons []string
+	if st.stopped != nil && !replan {
+		return decision{}, st.stopped
+	}
+	if st.stopped != nil {
+		reasons = append(reasons, st.stopped.Error())
+	}
 	if st.converter {
 		reasons = append(reasons, "a new converter version")
 	}
@@ -45,6 +52,7 @@ func decide(st standing, replan bool) (decision, error) {
 		reasons = append(reasons, st.overtaken)
 	}
 	switch {
+	case st.stopped != nil: // what is there decides nothing
 	case !finished && moved && !replan:
 		return decision{}, fail.New(fail.ArchiveChanged, "the archive changed after the plan was sealed: %s", st.listing).
 			At("plan %d", st.seq).Try("check who rewrites the archive; to go on with what is there now, run again with --replan")
@@ -85,10 +93,15 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, e
 	if st.listing, err = p.diff(ctx, head, chunks); err != nil {
 		return st, err
 	}
-	rows, err := publish.Ledger(ctx, p.s, p.w.Target(), head.Window)
+	history, err := publish.History(ctx, p.s, p.w.Target(), head.Window)
 	if err != nil {
 		return st, err
 	}
+	if stopped := publish.StoppedBy(history, head.Seq); stopped != nil {
+		st.stopped = stopped
+		return st, nil
+	}
+	rows := publish.Holding(history)
 	ours := map[int]publish.LedgerRow{}
 	for _, row := range rows {
 		switch {

@@ -31,6 +31,7 @@ type Options struct {
 	Version string // of the program
 	By      string // who or what asked for the run
 	Image   string // digest of the container image; may be empty
+	Airflow publish.Airflow
 	Timeout time.Duration
 }
 
@@ -137,6 +138,11 @@ func (w *Workspace) Target() publish.Target {
 		Key: index(t.Key), LatestBy: index(t.LatestBy), NotLoaded: t.NotLoaded, Provenance: t.Provenance,
 		Totals: ds.Reconcile.Totals, By: ds.Reconcile.By, Buckets: ds.Reconcile.Buckets, Mode: string(t.Mode),
 	}
+}
+
+// Actor is who changes the table, for the ledger.
+func (w *Workspace) Actor(reason string) publish.Actor {
+	return publish.Actor{Reason: reason, RequestedBy: w.By, Image: w.Image, Version: w.Version, Airflow: w.Airflow}
 }
 
 // Calendar returns a calendar of the dataset's zone.
