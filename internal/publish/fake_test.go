@@ -25,7 +25,7 @@ type warehouse struct {
 	t        *testing.T
 	target   *target
 	parquet  account.Cells // what COPY loads, places with topic and partition
-	winners  account.Cells // what the winners' statement leaves of it
+	winners  account.Cells // what is left of it when older versions are gone
 	vanish   account.Cells // rows of the table that no winner explains, until they are deleted
 	table    account.Cells
 	ledger   []LedgerRow
@@ -37,6 +37,7 @@ type warehouse struct {
 	saved    *warehouse // as of BEGIN
 	stage    account.Cells
 	hasWins  bool
+	mislaid  int64         // rows that are lost when the newest are put back
 	inserted account.Cells // what INSERT really brings; nil: the source's rows
 
 	log      []string
@@ -160,7 +161,9 @@ func (w *warehouse) Columns(_ context.Context, _, table string) ([]redshift.Live
 // kindOf names a statement of this package.
 func kindOf(sql string) string {
 	for _, k := range []struct{ prefix, kind string }{
-		{"CREATE TEMP TABLE \"_backfill_stage", "create stage"}, {"CREATE TEMP TABLE \"_backfill_winners", "create winners"},
+		{"CREATE TEMP TABLE \"_backfill_stage", "create stage"}, {"CREATE TEMP TABLE \"_backfill_twice", "find twice"},
+		{"CREATE TEMP TABLE \"_backfill_newest", "pick newest"}, {"DELETE FROM \"_backfill_stage", "drop twice"},
+		{"INSERT INTO \"_backfill_stage", "put newest"},
 		{"CREATE TABLE IF NOT EXISTS \"payroll\".\"events__backfill_ledger\"", "create ledger"},
 		{"CREATE TABLE IF NOT EXISTS \"payroll\".\"events__backfill_objects\"", "create objects"},
 		{"ALTER TABLE \"payroll\".\"events__backfill_ledger\" ADD COLUMN", "add column"},
@@ -184,12 +187,12 @@ func kindOf(sql string) string {
 		return "count"
 	case !strings.Contains(sql, "_lane1") && strings.Contains(sql, "FROM \"payroll\".\"events\""):
 		return "guard"
+	case strings.Contains(sql, "FROM \"_backfill_twice"):
+		return "count twice"
 	case strings.Contains(sql, "FROM \"_backfill_stage") && strings.Contains(sql, "JSON_PARSE"):
-		return "read winners"
+		return "read rows"
 	case strings.Contains(sql, "FROM \"_backfill_stage"):
 		return "read stage"
-	case strings.Contains(sql, "FROM \"_backfill_winners"):
-		return "read winners"
 	case strings.Contains(sql, "FROM \"payroll\".\"events\""):
 		return "read table"
 	}
@@ -232,6 +235,9 @@ func pick(cells account.Cells, in func(kafka.Day) bool) account.Cells {
 	return out
 }
 
+// twice is how many keys stand more than once: all of them twice.
+func (w *warehouse) twice() int64 { return sumRows(w.parquet) - sumRows(w.winners) - w.mislaid }
+
 func (w *warehouse) source() account.Cells {
 	if w.hasWins {
 		return w.winners
@@ -247,8 +253,12 @@ func (w *warehouse) Exec(_ context.Context, sql string, args ...any) (int64, err
 		switch kind {
 		case "create ledger", "create objects":
 			w.tables["events"+map[string]string{"create ledger": LedgerSuffix, "create objects": ObjectsSuffix}[kind]] = true
-		case "create winners":
+		case "find twice", "pick newest":
+		case "drop twice":
+			rows = 2 * w.twice()
+		case "put newest":
 			w.hasWins = true
+			rows = w.twice()
 		case "delete":
 			gone := pick(w.table, in)
 			rows = sumRows(gone)
@@ -313,7 +323,9 @@ func (w *warehouse) Query(_ context.Context, sql string, scan func(redshift.Scan
 		switch kind {
 		case "read stage":
 			rows = w.cellRows(sql, w.stage)
-		case "read winners":
+		case "count twice":
+			rows = [][]any{{w.twice()}}
+		case "read rows":
 			rows = w.cellRows(sql, w.source())
 		case "read table":
 			rows = w.cellRows(sql, pick(w.table, in))

@@ -2,8 +2,8 @@
 // stage, proves the stage against the receipts, and then replaces or appends
 // slice by slice, each in one transaction with its row in the ledger.
 //
-//	COPY → stage ─ proof ─ winners ─ guard ─┬─ slice: BEGIN · LOCK ledger · newer plan? · guard ·
-//	                                        │         change · proof · receipt · ledger row · COMMIT
+//	COPY → stage ─ proof ─ newest ─ guard ─┬─ slice: BEGIN · LOCK ledger · newer plan? · guard ·
+//	                                       │         change · proof · receipt · ledger row · COMMIT
 //	                                        └─ …
 //
 // Nothing outside window ∧ scope is touched, nothing is committed before it was
@@ -232,7 +232,7 @@ func (p *publisher) publish(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	result.Copied = p.l.Rows
-	if err := p.pickWinners(ctx); err != nil {
+	if err := p.dedupe(ctx); err != nil {
 		return nil, err
 	}
 	if err := p.guardAll(ctx); err != nil {

@@ -156,8 +156,7 @@ func (p *publisher) replace(ctx context.Context, c *change) error {
 
 // insert moves the rows and compares the server's count with the cells.
 func (p *publisher) insert(ctx context.Context, c *change, w kafka.Window) error {
-	from, form := p.source()
-	sql, err := p.t.insertSQL(from, form, w, p.l.Head.Run)
+	sql, err := p.t.insertSQL(stageName(p.l.Head.Seq), w, p.l.Head.Run)
 	if err != nil {
 		return err
 	}

@@ -53,19 +53,22 @@ func TestSQL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	insert, err := c.insertSQL(winnersName(7), canon.Table, w, `run'\1`)
+	insert, err := c.insertSQL(stageName(7), w, `run'\1`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	gone := cellQuery{from: c.vanishSource(winnersName(7), w, next), form: canon.Table, day: day}
+	gone := cellQuery{from: c.vanishSource(stageName(7), w, next), form: canon.Table, day: day}
 	for name, sql := range map[string]string{
 		"create_ledger":  c.createLedgerSQL(),
 		"create_objects": c.createObjectsSQL(),
 		"create_stage":   c.createStageSQL(stageName(7)),
 		"copy":           copying,
 		"stage_cells":    c.cellsSQL(cellQuery{from: quoteOwn(stageName(7)), form: canon.Stage, day: day, located: true, content: true}),
-		"winners":        c.winnersSQL(stageName(7), winnersName(7)),
-		"winners_cells":  c.cellsSQL(cellQuery{from: quoteOwn(winnersName(7)), form: canon.Table, day: day, located: true, content: true}),
+		"twice":          c.twiceSQL(stageName(7), twiceName(7)),
+		"newest":         c.newestSQL(stageName(7), twiceName(7), newestName(7)),
+		"drop_twice":     c.dropTwiceSQL(stageName(7), twiceName(7)),
+		"put_newest":     c.putNewestSQL(stageName(7), newestName(7)),
+		"rows_cells":     c.cellsSQL(cellQuery{from: quoteOwn(stageName(7)), form: canon.Inserted, day: day, located: true, content: true}),
 		"table_cells":    c.cellsSQL(cellQuery{from: c.table + c.ownedSQL(w), form: canon.Table, day: day, located: true, content: true}),
 		"vanish":         c.cellsSQL(gone),
 		"lock":           c.lockSQL(),
@@ -84,7 +87,7 @@ func TestSQL(t *testing.T) {
 
 func TestSQLWithoutEventTime(t *testing.T) {
 	c := mustCompile(t, adjustments())
-	insert, err := c.insertSQL(stageName(7), canon.Inserted, kafka.Window{}, "run1")
+	insert, err := c.insertSQL(stageName(7), kafka.Window{}, "run1")
 	if err != nil {
 		t.Fatal(err)
 	}

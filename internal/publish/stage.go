@@ -116,53 +116,6 @@ func (p *publisher) createTemp(ctx context.Context, name, sql string) error {
 	return err
 }
 
-// source is the temp table whose rows are inserted, and the form that its
-// values have: winners are parsed already.
-func (p *publisher) source() (name string, form canon.Form) {
-	if p.t.Mode == ReplaceWindow && len(p.t.Key) > 0 {
-		return winnersName(p.l.Head.Seq), canon.Table
-	}
-	return stageName(p.l.Head.Seq), canon.Inserted
-}
-
-// pickWinners leaves one row of every key, and reads what the table will hold.
-// Temp tables don't change any more, so it is read once, before any lock.
-func (p *publisher) pickWinners(ctx context.Context) error {
-	begin := time.Now()
-	name, form := p.source()
-	if form == canon.Table {
-		if err := p.createTemp(ctx, name, p.t.winnersSQL(stageName(p.l.Head.Seq), name)); err != nil {
-			return fmt.Errorf("picking the newest rows: %w", err)
-		}
-	}
-	q, err := p.stageQuery(name, form, p.t.Provenance)
-	if err != nil {
-		return err
-	}
-	p.texts.rows = p.t.cellsSQL(q)
-	if p.rows, err = p.t.readCells(ctx, p.s, q, p.texts.rows); err != nil {
-		return fmt.Errorf("reading the newest rows: %w", err)
-	}
-	if err := p.checkWinners(); err != nil {
-		return err
-	}
-	p.observe(Event{Step: StepWinners, Rows: sumRows(p.rows), Took: time.Since(begin)})
-	return nil
-}
-
-// checkWinners asserts that picking lost no key and added no row: never more
-// rows than staged, all of them without a key.
-func (p *publisher) checkWinners() error {
-	picked := sumRows(p.rows)
-	_, form := p.source()
-	keyed := form == canon.Table
-	if picked > p.l.Rows || (!keyed && picked != p.l.Rows) || (p.l.Rows > 0 && picked == 0) {
-		return fail.New(fail.Break, "%d rows would be inserted of %d staged ones; nothing was changed", picked, p.l.Rows).
-			At("%s", p.t.name())
-	}
-	return nil
-}
-
 // windowsLeft returns the event time of the slices that are not done.
 func (p *publisher) windowsLeft() []kafka.Window {
 	var windows []kafka.Window

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"backfill/internal/canon"
 	"backfill/internal/kafka"
 	"backfill/internal/redshift"
 	"backfill/internal/runplan"
@@ -16,8 +15,10 @@ import (
 // table, so that the plan's number is enough.
 func stageName(seq runplan.Seq) string { return fmt.Sprintf("_backfill_stage_%d", seq) }
 
-// winnersName is the temp table of the newest versions of keys.
-func winnersName(seq runplan.Seq) string { return fmt.Sprintf("_backfill_winners_%d", seq) }
+// twiceName is the temp table of the keys that the stage holds more than once,
+// newestName that of their newest rows.
+func twiceName(seq runplan.Seq) string  { return fmt.Sprintf("_backfill_twice_%d", seq) }
+func newestName(seq runplan.Seq) string { return fmt.Sprintf("_backfill_newest_%d", seq) }
 
 // quoteOwn quotes a name of this package, or one that compile has checked.
 func quoteOwn(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
@@ -51,47 +52,10 @@ func (t *target) copyStatement(stage string, l Load) redshift.CopyStatement {
 	return s
 }
 
-// winnersSQL keeps one row of every key. The order goes on to the offset and
-// the content, so that every run picks the same row; NULLs are first in
-// Redshift's DESC unless told otherwise. SUPER is parsed here, once.
-func (t *target) winnersSQL(stage, winners string) string {
-	var names, parsed []string
-	for _, c := range t.stageColumns() {
-		name := quoteOwn(c.Name)
-		names = append(names, name)
-		if c.Type.Kind == schema.Super {
-			name = "JSON_PARSE(" + name + ") AS " + name
-		}
-		parsed = append(parsed, name)
-	}
-	list := strings.Join(names, ", ")
-	var keys, order []string
-	for _, i := range t.Key {
-		keys = append(keys, t.columns[i])
-	}
-	for _, i := range t.LatestBy {
-		order = append(order, t.columns[i]+" DESC NULLS LAST")
-	}
-	lane1, lane2 := t.text.SQL("", canon.Stage)
-	order = append(order, quoteOwn(schema.TopicColumn), quoteOwn(schema.PartitionColumn),
-		quoteOwn(schema.OffsetColumn)+" DESC NULLS LAST", lane1, lane2)
-	return "CREATE TEMP TABLE " + quoteOwn(winners) + " AS\n" +
-		"SELECT " + strings.Join(parsed, ", ") + "\n" +
-		"FROM (\n" +
-		"SELECT " + list + ",\n" +
-		"  ROW_NUMBER() OVER (\n" +
-		"    PARTITION BY " + strings.Join(keys, ", ") + "\n" +
-		"    ORDER BY " + strings.Join(order, ",\n      ") + "\n" +
-		"  ) AS _rank\n" +
-		"FROM " + quoteOwn(stage) + "\n" +
-		") AS _ranked\n" +
-		"WHERE _rank = 1"
-}
-
 // vanishSource is the table's rows in windows ∧ scope whose key is not among
-// the winners, for cellsSQL. The scope is asked of the table alone, so that
-// its names can't meet the winners'.
-func (t *target) vanishSource(winners string, windows ...kafka.Window) string {
+// the stage's, for cellsSQL. The scope is asked of the table alone, so that its
+// names can't meet the stage's.
+func (t *target) vanishSource(stage string, windows ...kafka.Window) string {
 	needed := slices.Concat(t.Key, t.Totals, t.By)
 	for i, c := range t.Columns {
 		if c.Name == t.WindowColumn {
@@ -107,20 +71,19 @@ func (t *target) vanishSource(winners string, windows ...kafka.Window) string {
 		same = append(same, "_new."+t.columns[i]+" = _old."+t.columns[i])
 	}
 	return "(\nSELECT " + strings.Join(names, ", ") + "\nFROM " + t.table + t.ownedSQL(windows...) + "\n) AS _old\n" +
-		"WHERE NOT EXISTS (SELECT 1 FROM " + quoteOwn(winners) + " AS _new WHERE " + strings.Join(same, " AND ") + ")"
+		"WHERE NOT EXISTS (SELECT 1 FROM " + quoteOwn(stage) + " AS _new WHERE " + strings.Join(same, " AND ") + ")"
 }
 
 func (t *target) deleteSQL(w kafka.Window) string {
 	return "DELETE FROM " + t.table + t.ownedSQL(w)
 }
 
-// insertSQL moves the slice's rows from the stage or the winners to the table;
-// form says whether SUPER is still text.
-func (t *target) insertSQL(from string, form canon.Form, w kafka.Window, run runplan.RunID) (string, error) {
+// insertSQL moves the slice's rows from the stage to the table and parses SUPER.
+func (t *target) insertSQL(stage string, w kafka.Window, run runplan.RunID) (string, error) {
 	names := slices.Clone(t.columns)
 	values := slices.Clone(t.columns)
 	for i, c := range t.Columns {
-		if c.Type.Kind == schema.Super && form != canon.Table {
+		if c.Type.Kind == schema.Super {
 			values[i] = "JSON_PARSE(" + values[i] + ")"
 		}
 	}
@@ -136,7 +99,7 @@ func (t *target) insertSQL(from string, form canon.Form, w kafka.Window, run run
 	}
 	sql := "INSERT INTO " + t.table + " (" + strings.Join(names, ", ") + ")\n" +
 		"SELECT " + strings.Join(values, ", ") + "\n" +
-		"FROM " + quoteOwn(from)
+		"FROM " + quoteOwn(stage)
 	if where := t.windowSQL(w); where != "" {
 		sql += "\nWHERE " + where
 	}

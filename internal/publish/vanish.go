@@ -57,8 +57,7 @@ func (p *publisher) vanishing(ctx context.Context, days kafka.Window, windows ..
 	}
 	q := cellQuery{form: canon.Table, day: day}
 	if len(p.t.Key) > 0 {
-		from, _ := p.source()
-		q.from = p.t.vanishSource(from, windows...)
+		q.from = p.t.vanishSource(stageName(p.l.Head.Seq), windows...)
 		return p.t.readCells(ctx, p.s, q, p.t.cellsSQL(q))
 	}
 	q.from, q.located = p.t.table+p.t.ownedSQL(windows...), p.t.Provenance

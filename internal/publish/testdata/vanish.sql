@@ -12,6 +12,6 @@ WHERE ("occurred_at" >= TIMESTAMP '2024-01-30 00:00:00.000000' AND "occurred_at"
    OR "occurred_at" >= TIMESTAMP '2024-02-03 00:00:00.000000' AND "occurred_at" < TIMESTAMP '2024-02-04 00:00:00.000000')
   AND (source = 'payroll')
 ) AS _old
-WHERE NOT EXISTS (SELECT 1 FROM "_backfill_winners_7" AS _new WHERE _new."event_id" = _old."event_id")
+WHERE NOT EXISTS (SELECT 1 FROM "_backfill_stage_7" AS _new WHERE _new."event_id" = _old."event_id")
 ) AS _rows
 GROUP BY 1, 2
