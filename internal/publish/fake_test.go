@@ -179,6 +179,8 @@ func kindOf(sql string) string {
 	switch {
 	case strings.HasPrefix(sql, "SELECT uri"):
 		return "read objects"
+	case strings.HasPrefix(sql, "SELECT COALESCE(MAX(change_number), 0)"):
+		return "last change"
 	case strings.Contains(sql, "FROM \"payroll\".\"events__backfill_ledger\""):
 		return "read ledger"
 	case strings.Contains(sql, "NOT EXISTS"):
@@ -339,6 +341,12 @@ func (w *warehouse) Query(_ context.Context, sql string, scan func(redshift.Scan
 			rows = [][]any{{sumRows(pick(w.table, in))}}
 		case "read ledger":
 			rows = w.ledgerRows()
+		case "last change":
+			last := int64(0)
+			for _, r := range w.ledger {
+				last = max(last, r.Change)
+			}
+			rows = [][]any{{last}}
 		case "read objects":
 			for _, o := range w.objects {
 				var seq int64
@@ -441,6 +449,10 @@ func (w *warehouse) ledgerRows() [][]any {
 				value = fmt.Sprint(int64(r.Window.From))
 			case c.name == "slice_to":
 				value = fmt.Sprint(int64(r.Window.To))
+			case c.name == "taken_from":
+				value = fmt.Sprint(int64(r.Taken.From))
+			case c.name == "taken_to":
+				value = fmt.Sprint(int64(r.Taken.To))
 			case c.name == "day_from":
 				value = fmt.Sprint(int64(r.DayFrom))
 			case c.name == "day_to":
@@ -486,6 +498,10 @@ func ledgerRow(t *testing.T, args []any) LedgerRow {
 			r.Window.From = instant(text)
 		case "slice_to":
 			r.Window.To = instant(text)
+		case "taken_from":
+			r.Taken.From = instant(text)
+		case "taken_to":
+			r.Taken.To = instant(text)
 		case "day_from":
 			err = r.DayFrom.UnmarshalText([]byte(text))
 		case "day_to":

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"backfill/internal/fail"
+	"backfill/internal/redshift"
 	"backfill/internal/runplan"
 )
 
@@ -151,8 +152,14 @@ func (p *publisher) flags() string {
 	return strings.Join(append(words, p.l.Flags...), " ")
 }
 
-// writeLedger inserts the row into the ledger, inside the caller's transaction.
+// writeLedger numbers the row and inserts it into the ledger, inside the
+// caller's transaction.
 func (t *target) writeLedger(ctx context.Context, s Session, row LedgerRow) error {
+	err := s.Query(ctx, t.lastChangeSQL(), func(r redshift.Scanner) error { return r.Scan(&row.Change) })
+	if err != nil {
+		return fmt.Errorf("numbering the change: %w", err)
+	}
+	row.Change++
 	var args []any
 	for _, c := range ledgerColumns() {
 		if c.text != nil {

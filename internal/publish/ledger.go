@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -58,6 +59,7 @@ func (a Actor) check() error {
 // LedgerRow is one committed change, see ledgerColumns for the meaning.
 type LedgerRow struct {
 	Kind           string        `json:"kind"`
+	Change         int64         `json:"change_number"` // commit order; 0: of an earlier version
 	Target         string        `json:"target"`
 	Seq            runplan.Seq   `json:"seq"`
 	SliceIndex     int           `json:"slice_index"`
@@ -80,6 +82,8 @@ type LedgerRow struct {
 	RowsVanished   int64         `json:"rows_vanished"`
 	RowsDeleted    int64         `json:"rows_deleted"`
 	RowsInserted   int64         `json:"rows_inserted"`
+	RowsTaken      int64         `json:"rows_taken"`
+	Taken          kafka.Window  `json:"taken"` // around the event times of these; zero: none
 	RowsPutAside   int64         `json:"rows_put_aside"`
 	TotalsDeleted  string        `json:"totals_deleted"` // JSON
 	TotalsInserted string        `json:"totals_inserted"`
@@ -96,16 +100,24 @@ type LedgerRow struct {
 	Committed      kafka.Instant `json:"committed_at"`
 }
 
+// Has reports whether the row has the flag, with or without a value.
+func (r LedgerRow) Has(flag string) bool {
+	return slices.ContainsFunc(strings.Fields(r.Flags), func(word string) bool {
+		name, _, _ := strings.Cut(word, "=")
+		return name == flag
+	})
+}
+
 // Ledger returns the loads that hold: the committed slices that overlap the
-// window and the target's scope and were not undone, newest plan first, at
+// window, or took rows out of it, and the target's scope, and were not undone, newest plan first, at
 // most 200,000; none when nothing was ever published to the table.
 func Ledger(ctx context.Context, s Session, t Target, w kafka.Window) ([]LedgerRow, error) {
 	all, err := History(ctx, s, t, w)
 	return Holding(all), err
 }
 
-// History returns all rows of the ledger that overlap the window and the
-// target's scope, those of every kind, newest plan first, at most 200,000.
+// History returns all rows of the ledger that overlap the window, or took rows
+// out of it, and the target's scope, those of every kind, newest plan first, at most 200,000.
 func History(ctx context.Context, s Session, t Target, w kafka.Window) ([]LedgerRow, error) {
 	c, err := compile(t)
 	if err != nil {
@@ -115,7 +127,8 @@ func History(ctx context.Context, s Session, t Target, w kafka.Window) ([]Ledger
 	if err != nil || live == nil {
 		return nil, err
 	}
-	all, err := readLedger(ctx, s, c.selectLedgerSQL(overlapSQL(w), missingColumns(live)...))
+	missing := missingColumns(live)
+	all, err := readLedger(ctx, s, c.selectLedgerSQL(concernsSQL(w, missing), missing...))
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func TestLedgerOfTheFirstForm(t *testing.T) {
 	if err != nil || len(rows) != 1 || len(s.w.added) != 0 {
 		t.Fatalf("%v, %d rows, columns %v added by reading", err, len(rows), s.w.added)
 	}
-	if sql := s.w.queries[len(s.w.queries)-1]; !strings.Contains(sql, "'load' AS kind, '' AS target, attempt") || !strings.Contains(sql, "-1 AS map_index") {
+	if sql := s.w.queries[len(s.w.queries)-1]; !strings.Contains(sql, "'load' AS kind, 0 AS change_number, '' AS target, attempt") || !strings.Contains(sql, "-1 AS map_index") {
 		t.Errorf("the older form is read by\n%s", sql)
 	}
 	if _, err := s.publish(); err != nil {

@@ -27,6 +27,7 @@ func ledgerColumns() []ledgerColumn {
 		integer("slice_index", "INTEGER NOT NULL", "slice of the plan, from 0; -1: the plan as a whole (abort, forget)", func(r *LedgerRow) *int { return &r.SliceIndex }),
 		text("kind", "VARCHAR(16) DEFAULT 'load'", "load: the slice was changed; undo: the change was taken back; abort: the plan must not go on; forget: rows put aside for undo were dropped",
 			func(r *LedgerRow) *string { return &r.Kind }),
+		number("change_number", "BIGINT DEFAULT 0", "order in which the changes of the table were committed, from 1; 0: written by an earlier version", func(r *LedgerRow) *int64 { return &r.Change }),
 		text("target", "VARCHAR(256) DEFAULT ''", "schema.table", func(r *LedgerRow) *string { return &r.Target }),
 		text("attempt", "VARCHAR(64) NOT NULL", "random mark of the sealed plan", func(r *LedgerRow) *string { return &r.Attempt }),
 		instant("slice_from", "first event time of the slice, UTC, inclusive; NULL: all rows", func(r *LedgerRow) *kafka.Instant { return &r.Window.From }),
@@ -48,6 +49,9 @@ func ledgerColumns() []ledgerColumn {
 		number("rows_vanished", "BIGINT NOT NULL", "rows that were in the table and whose key no longer is", func(r *LedgerRow) *int64 { return &r.RowsVanished }),
 		number("rows_deleted", "BIGINT NOT NULL", "rows that the change deleted", func(r *LedgerRow) *int64 { return &r.RowsDeleted }),
 		number("rows_inserted", "BIGINT NOT NULL", "rows that the change inserted", func(r *LedgerRow) *int64 { return &r.RowsInserted }),
+		number("rows_taken", "BIGINT DEFAULT 0", "of the deleted rows, those outside of the slice: their newer version is in it", func(r *LedgerRow) *int64 { return &r.RowsTaken }),
+		taken("taken_from", "first event time of rows that the change deleted outside of the slice, UTC; NULL: none", func(r *LedgerRow) *kafka.Instant { return &r.Taken.From }),
+		taken("taken_to", "behind the last one", func(r *LedgerRow) *kafka.Instant { return &r.Taken.To }),
 		number("rows_put_aside", "BIGINT DEFAULT 0", "deleted rows that --keep-replaced put aside for undo", func(r *LedgerRow) *int64 { return &r.RowsPutAside }),
 		text("totals_deleted", "VARCHAR(65535) NOT NULL", "money deleted: JSON {groups:[{group:[],rows:n,sums:{column:decimal}}],cut:n}", func(r *LedgerRow) *string { return &r.TotalsDeleted }),
 		text("totals_inserted", "VARCHAR(65535) NOT NULL", "money inserted, likewise", func(r *LedgerRow) *string { return &r.TotalsInserted }),
@@ -101,9 +105,17 @@ func integer(name, definition, about string, at func(*LedgerRow) *int) ledgerCol
 }
 
 func instant(name, about string, at func(*LedgerRow) *kafka.Instant) ledgerColumn {
-	return ledgerColumn{name: name, definition: "TIMESTAMP", about: about, cast: "TIMESTAMP", read: "DATEDIFF(microsecond, " + epochSQL + ", " + name + ")",
+	return moment(name, "TIMESTAMP", about, at, func(r *LedgerRow) bool { return r.Window.IsAll() })
+}
+
+func taken(name, about string, at func(*LedgerRow) *kafka.Instant) ledgerColumn {
+	return moment(name, "TIMESTAMP DEFAULT NULL", about, at, func(r *LedgerRow) bool { return r.Taken.IsAll() })
+}
+
+func moment(name, definition, about string, at func(*LedgerRow) *kafka.Instant, none func(*LedgerRow) bool) ledgerColumn {
+	return ledgerColumn{name: name, definition: definition, about: about, cast: "TIMESTAMP", read: "DATEDIFF(microsecond, " + epochSQL + ", " + name + ")",
 		text: func(r *LedgerRow) any {
-			if r.Window.IsAll() {
+			if none(r) {
 				return nil
 			}
 			return stamp(*at(r))

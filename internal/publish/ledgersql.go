@@ -90,7 +90,7 @@ func (t *target) selectLedgerSQL(where string, missing ...ledgerColumn) string {
 		if expression == "" {
 			expression = c.name
 		}
-		if slices.ContainsFunc(missing, func(m ledgerColumn) bool { return m.name == c.name }) {
+		if lacks(missing, c.name) {
 			_, expression, _ = strings.Cut(c.definition, "DEFAULT ")
 			expression += " AS " + c.name
 		}
@@ -109,6 +109,25 @@ func overlapSQL(w kafka.Window) string {
 		return ""
 	}
 	return "(slice_from IS NULL OR (slice_from < " + timestamp(w.To) + " AND slice_to > " + timestamp(w.From) + "))"
+}
+
+// concernsSQL chooses ledger rows that changed rows of the window: those of
+// their slice, or others that they took out.
+func concernsSQL(w kafka.Window, missing []ledgerColumn) string {
+	if w.IsAll() || lacks(missing, "taken_from") {
+		return overlapSQL(w)
+	}
+	return "(" + overlapSQL(w) + " OR (taken_from < " + timestamp(w.To) + " AND taken_to > " + timestamp(w.From) + "))"
+}
+
+func lacks(missing []ledgerColumn, name string) bool {
+	return slices.ContainsFunc(missing, func(m ledgerColumn) bool { return m.name == name })
+}
+
+// lastChangeSQL asks for the number of the last change. It is asked under the
+// lock, so that no two changes get the same.
+func (t *target) lastChangeSQL() string {
+	return "SELECT COALESCE(MAX(change_number), 0)\nFROM " + t.ledger
 }
 
 // progressSQL reads this plan's rows and newer ones that overlap the window.

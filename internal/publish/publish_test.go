@@ -32,7 +32,7 @@ func TestReplaceWindow(t *testing.T) {
 	}
 	row := s.w.ledger[0]
 	wantRow := LedgerRow{
-		Kind: KindLoad, Target: "payroll.events", Seq: 7, Attempt: "attempt1", Window: window(t, "2024-01-30", "2024-01-31"), DayFrom: dayOf(t, "2024-01-30"), DayTo: dayOf(t, "2024-01-31"),
+		Change: 1, Kind: KindLoad, Target: "payroll.events", Seq: 7, Attempt: "attempt1", Window: window(t, "2024-01-30", "2024-01-31"), DayFrom: dayOf(t, "2024-01-30"), DayTo: dayOf(t, "2024-01-31"),
 		Run: "run1", Dataset: "payroll_events", DatasetDigest: "d1", PlanKey: "plans/7", PlanDigest: row.PlanDigest,
 		Scope: "source = 'payroll'", Mode: ReplaceWindow, RowsStage: 5, RowsSuperseded: 1, RowsDeleted: 1, RowsInserted: 4,
 		TotalsDeleted:  `{"groups":[{"group":["USD"],"rows":1,"sums":{"gross_amount":"1.00"}}]}`,
@@ -68,7 +68,7 @@ func TestStatementsOfASlice(t *testing.T) {
 	}
 	begin := slices.Index(s.w.log, "begin")
 	end := slices.Index(s.w.log, "commit")
-	want := []string{"begin", "lock", "read ledger", "guard", "read table", "delete", "insert", "read table", "receipt", "insert ledger", "commit"}
+	want := []string{"begin", "lock", "read ledger", "guard", "read table", "delete", "insert", "read table", "receipt", "last change", "insert ledger", "commit"}
 	if got := s.w.log[begin : end+1]; !slices.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
 	}
@@ -632,7 +632,7 @@ func TestAppend(t *testing.T) {
 		t.Fatalf("%+v, %v, %d rows", got, err, sumRows(s.w.table))
 	}
 	begin, end := slices.Index(s.w.log, "begin"), slices.Index(s.w.log, "commit")
-	want := []string{"begin", "lock", "read ledger", "read objects", "read table", "insert", "read table", "insert objects", "receipt", "insert ledger", "commit"}
+	want := []string{"begin", "lock", "read ledger", "read objects", "read table", "insert", "read table", "insert objects", "receipt", "last change", "insert ledger", "commit"}
 	if log := s.w.log[begin : end+1]; !slices.Equal(log, want) {
 		t.Errorf("got %v\nwant %v", log, want)
 	}

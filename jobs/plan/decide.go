@@ -107,7 +107,7 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, e
 		switch {
 		case row.Seq == head.Seq:
 			ours[row.SliceIndex] = row
-		case row.Seq > head.Seq && !st.appendOnly:
+		case row.Seq > head.Seq && !st.appendOnly && row.Window.Overlaps(head.Window):
 			st.overtaken = fmt.Sprintf("plan %d changed the same rows later", row.Seq)
 		}
 	}

@@ -2,6 +2,7 @@ CREATE TABLE IF NOT EXISTS "payroll"."events__backfill_ledger" (
   seq BIGINT NOT NULL,
   slice_index INTEGER NOT NULL,
   kind VARCHAR(16) DEFAULT 'load',
+  change_number BIGINT DEFAULT 0,
   target VARCHAR(256) DEFAULT '',
   attempt VARCHAR(64) NOT NULL,
   slice_from TIMESTAMP,
@@ -23,6 +24,9 @@ CREATE TABLE IF NOT EXISTS "payroll"."events__backfill_ledger" (
   rows_vanished BIGINT NOT NULL,
   rows_deleted BIGINT NOT NULL,
   rows_inserted BIGINT NOT NULL,
+  rows_taken BIGINT DEFAULT 0,
+  taken_from TIMESTAMP DEFAULT NULL,
+  taken_to TIMESTAMP DEFAULT NULL,
   rows_put_aside BIGINT DEFAULT 0,
   totals_deleted VARCHAR(65535) NOT NULL,
   totals_inserted VARCHAR(65535) NOT NULL,
@@ -46,6 +50,7 @@ COMMENT ON TABLE "payroll"."events__backfill_ledger" IS 'one row per committed c
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".seq IS 'number of the plan for this target';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".slice_index IS 'slice of the plan, from 0; -1: the plan as a whole (abort, forget)';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".kind IS 'load: the slice was changed; undo: the change was taken back; abort: the plan must not go on; forget: rows put aside for undo were dropped';
+COMMENT ON COLUMN "payroll"."events__backfill_ledger".change_number IS 'order in which the changes of the table were committed, from 1; 0: written by an earlier version';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".target IS 'schema.table';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".attempt IS 'random mark of the sealed plan';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".slice_from IS 'first event time of the slice, UTC, inclusive; NULL: all rows';
@@ -67,6 +72,9 @@ COMMENT ON COLUMN "payroll"."events__backfill_ledger".rows_kept IS 'rows of the 
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".rows_vanished IS 'rows that were in the table and whose key no longer is';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".rows_deleted IS 'rows that the change deleted';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".rows_inserted IS 'rows that the change inserted';
+COMMENT ON COLUMN "payroll"."events__backfill_ledger".rows_taken IS 'of the deleted rows, those outside of the slice: their newer version is in it';
+COMMENT ON COLUMN "payroll"."events__backfill_ledger".taken_from IS 'first event time of rows that the change deleted outside of the slice, UTC; NULL: none';
+COMMENT ON COLUMN "payroll"."events__backfill_ledger".taken_to IS 'behind the last one';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".rows_put_aside IS 'deleted rows that --keep-replaced put aside for undo';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".totals_deleted IS 'money deleted: JSON {groups:[{group:[],rows:n,sums:{column:decimal}}],cut:n}';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".totals_inserted IS 'money inserted, likewise';
