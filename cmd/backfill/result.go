@@ -58,6 +58,7 @@ type result struct {
 	Sentence string         `json:"sentence,omitempty"`
 	Report   string         `json:"report,omitempty"`
 	Breaks   int            `json:"breaks,omitempty"`
+	Verified string         `json:"verified_through,omitempty"` // the dataset's watermark
 	Status   *status.Result `json:"status,omitempty"`
 	Ledger   *status.Ledger `json:"ledger,omitempty"` // not in XCom, it may be long
 }
@@ -82,6 +83,9 @@ func (r *result) loaded(l *load.Result) {
 
 func (r *result) reconciled(c *reconcile.Result) {
 	r.Verdict, r.Sentence, r.Report, r.Breaks = c.Report.Verdict, c.Report.Sentence, c.URI, len(c.Report.Breaks)
+	if c.Verified != nil {
+		r.Verified = c.Verified.Through.String()
+	}
 }
 
 // print writes text for people; with --output json stdout gets the result only.
@@ -105,6 +109,9 @@ func (p *program) printReport(r *reconcile.Result) error {
 	}
 	if err := r.Report.Text(p.stdout, r.URI); err != nil {
 		return fail.Wrap(err, fail.Internal, "printing the report")
+	}
+	if r.Verified != nil {
+		p.print("verified through %s\n", r.Verified.Through)
 	}
 	return nil
 }

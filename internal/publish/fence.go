@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"backfill/internal/fail"
+	"backfill/internal/kafka"
 	"backfill/internal/redshift"
 	"backfill/internal/runplan"
 )
@@ -153,8 +154,17 @@ func (p *publisher) flags() string {
 }
 
 // writeLedger numbers the row and inserts it into the ledger, inside the
-// caller's transaction.
+// caller's transaction. What the row changed is no longer verified.
 func (t *target) writeLedger(ctx context.Context, s Session, row LedgerRow) error {
+	if row.Kind == KindLoad || row.Kind == KindUndo {
+		changed := []kafka.Window{row.Window}
+		if !row.Taken.IsAll() {
+			changed = append(changed, row.Taken)
+		}
+		if err := t.lowerMarks(ctx, s, fmt.Sprintf("%s of plan %d", row.Kind, row.Seq), changed...); err != nil {
+			return err
+		}
+	}
 	err := s.Query(ctx, t.lastChangeSQL(), func(r redshift.Scanner) error { return r.Scan(&row.Change) })
 	if err != nil {
 		return fmt.Errorf("numbering the change: %w", err)

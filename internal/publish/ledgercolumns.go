@@ -7,15 +7,18 @@ import (
 	"backfill/internal/kafka"
 )
 
+// ownColumn is a column of a table beside the target; about is its comment in
+// the warehouse.
+type ownColumn struct{ name, definition, about string }
+
 // ledgerColumn is one column of the ledger: what the warehouse is told, and
 // where its value stands in a LedgerRow.
 type ledgerColumn struct {
-	name, definition string
-	about            string // the column's comment in the warehouse
-	cast             string // of the parameter; "" for text
-	read             string // expression that reads it as text or integer; "" for the column itself
-	text             func(*LedgerRow) any
-	set              func(r *LedgerRow, text string) error // not called for NULL
+	ownColumn
+	cast string // of the parameter; "" for text
+	read string // expression that reads it as text or integer; "" for the column itself
+	text func(*LedgerRow) any
+	set  func(r *LedgerRow, text string) error // not called for NULL
 }
 
 // ledgerColumns is the ledger's table, one row per committed change. Columns
@@ -79,21 +82,21 @@ const (
 )
 
 func text(name, definition, about string, at func(*LedgerRow) *string) ledgerColumn {
-	return ledgerColumn{name: name, definition: definition, about: about,
+	return ledgerColumn{ownColumn: ownColumn{name, definition, about},
 		text: func(r *LedgerRow) any { return *at(r) },
 		set:  func(r *LedgerRow, v string) error { *at(r) = v; return nil },
 	}
 }
 
 func number(name, definition, about string, at func(*LedgerRow) *int64) ledgerColumn {
-	return ledgerColumn{name: name, definition: definition, about: about, cast: "BIGINT",
+	return ledgerColumn{ownColumn: ownColumn{name, definition, about}, cast: "BIGINT",
 		text: func(r *LedgerRow) any { return strconv.FormatInt(*at(r), 10) },
 		set:  func(r *LedgerRow, v string) error { return parse(v, at(r)) },
 	}
 }
 
 func integer(name, definition, about string, at func(*LedgerRow) *int) ledgerColumn {
-	return ledgerColumn{name: name, definition: definition, about: about, cast: "INTEGER",
+	return ledgerColumn{ownColumn: ownColumn{name, definition, about}, cast: "INTEGER",
 		text: func(r *LedgerRow) any { return strconv.Itoa(*at(r)) },
 		set: func(r *LedgerRow, v string) error {
 			var n int64
@@ -113,7 +116,7 @@ func taken(name, about string, at func(*LedgerRow) *kafka.Instant) ledgerColumn 
 }
 
 func moment(name, definition, about string, at func(*LedgerRow) *kafka.Instant, none func(*LedgerRow) bool) ledgerColumn {
-	return ledgerColumn{name: name, definition: definition, about: about, cast: "TIMESTAMP", read: "DATEDIFF(microsecond, " + epochSQL + ", " + name + ")",
+	return ledgerColumn{ownColumn: ownColumn{name, definition, about}, cast: "TIMESTAMP", read: "DATEDIFF(microsecond, " + epochSQL + ", " + name + ")",
 		text: func(r *LedgerRow) any {
 			if none(r) {
 				return nil
@@ -125,7 +128,7 @@ func moment(name, definition, about string, at func(*LedgerRow) *kafka.Instant, 
 }
 
 func day(name, about string, at func(*LedgerRow) *kafka.Day) ledgerColumn {
-	return ledgerColumn{name: name, definition: "DATE", about: about, cast: "DATE", read: "DATEDIFF(day, " + firstDay + ", " + name + ")",
+	return ledgerColumn{ownColumn: ownColumn{name, "DATE", about}, cast: "DATE", read: "DATEDIFF(day, " + firstDay + ", " + name + ")",
 		text: func(r *LedgerRow) any {
 			if *at(r) == kafka.NoDay {
 				return nil
@@ -143,7 +146,7 @@ func day(name, about string, at func(*LedgerRow) *kafka.Day) ledgerColumn {
 
 // committed is filled by the warehouse's clock.
 func committed() ledgerColumn {
-	return ledgerColumn{name: "committed_at", definition: "TIMESTAMP NOT NULL DEFAULT GETDATE()", about: "when, UTC, by the clock of the warehouse",
+	return ledgerColumn{ownColumn: ownColumn{"committed_at", "TIMESTAMP NOT NULL DEFAULT GETDATE()", "when, UTC, by the clock of the warehouse"},
 		read: "DATEDIFF(microsecond, " + epochSQL + ", committed_at)",
 		set:  func(r *LedgerRow, v string) error { return parse(v, (*int64)(&r.Committed)) },
 	}

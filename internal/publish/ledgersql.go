@@ -25,7 +25,7 @@ const (
 
 // documented is a table with a comment on it and on each column, in one string
 // of statements: all of it is done, or nothing.
-func documented(table, about string, columns []ledgerColumn) string {
+func documented(table, about string, columns []ownColumn) string {
 	lines := make([]string, len(columns))
 	for i, c := range columns {
 		lines[i] = "  " + c.name + " " + c.definition
@@ -39,7 +39,11 @@ func documented(table, about string, columns []ledgerColumn) string {
 }
 
 func (t *target) createLedgerSQL() string {
-	return documented(t.ledger, "one row per committed change that backfill made to "+strings.ReplaceAll(t.name(), "'", "''"), ledgerColumns())
+	var columns []ownColumn
+	for _, c := range ledgerColumns() {
+		columns = append(columns, c.ownColumn)
+	}
+	return documented(t.ledger, "one row per committed change that backfill made", columns)
 }
 
 // addColumnSQL gives an older ledger a column. Redshift adds one per statement.

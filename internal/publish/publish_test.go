@@ -68,7 +68,7 @@ func TestStatementsOfASlice(t *testing.T) {
 	}
 	begin := slices.Index(s.w.log, "begin")
 	end := slices.Index(s.w.log, "commit")
-	want := []string{"begin", "lock", "read ledger", "guard", "read table", "delete", "insert", "read table", "receipt", "last change", "insert ledger", "commit"}
+	want := []string{"begin", "lock", "read ledger", "guard", "read table", "delete", "insert", "read table", "receipt", "columns", "last change", "insert ledger", "commit"}
 	if got := s.w.log[begin : end+1]; !slices.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
 	}
@@ -632,7 +632,7 @@ func TestAppend(t *testing.T) {
 		t.Fatalf("%+v, %v, %d rows", got, err, sumRows(s.w.table))
 	}
 	begin, end := slices.Index(s.w.log, "begin"), slices.Index(s.w.log, "commit")
-	want := []string{"begin", "lock", "read ledger", "read objects", "read table", "insert", "read table", "insert objects", "receipt", "last change", "insert ledger", "commit"}
+	want := []string{"begin", "lock", "read ledger", "read objects", "read table", "insert", "read table", "insert objects", "receipt", "columns", "last change", "insert ledger", "commit"}
 	if log := s.w.log[begin : end+1]; !slices.Equal(log, want) {
 		t.Errorf("got %v\nwant %v", log, want)
 	}

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -72,21 +73,26 @@ func backoff(try int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// transact is one try of one slice. All ways out but a commit, and a commit of
-// unknown outcome, roll back.
+// transact is one try of one slice.
 func (p *publisher) transact(ctx context.Context, i int) (r SliceResult, err error) {
-	if err := p.s.Begin(ctx); err != nil {
-		return r, fmt.Errorf("beginning: %w", err)
-	}
-	committed := false
-	defer func() {
-		if !committed && !fail.Is(err, fail.Lost) {
-			p.rollback(ctx)
+	err = p.t.transaction(ctx, p.s, func() error {
+		r, err = p.change(ctx, i)
+		if err == nil && r.Already {
+			return errAlready
 		}
-	}()
-	if _, err := p.s.Exec(ctx, p.t.lockSQL()); err != nil {
-		return r, fmt.Errorf("locking the ledger: %w", err)
+		return err
+	})
+	if err == errAlready {
+		err = nil
 	}
+	return r, err
+}
+
+// errAlready ends a transaction that has nothing to do.
+var errAlready = errors.New("the ledger has the slice")
+
+// change does the slice's work under the lock of the ledger.
+func (p *publisher) change(ctx context.Context, i int) (r SliceResult, err error) {
 	c := &change{index: i, slice: p.l.Head.Slices[i], queries: []string{p.texts.stage, p.texts.rows}}
 	if already, err := p.fence(ctx, c); err != nil || already {
 		return SliceResult{Already: already}, err
@@ -101,25 +107,7 @@ func (p *publisher) transact(ctx context.Context, i int) (r SliceResult, err err
 		return r, err
 	}
 	key, err := p.record(ctx, c)
-	if err != nil {
-		return r, err
-	}
-	// A signal must not make the outcome unknown: the commit has time of its own.
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
-	defer cancel()
-	if err := p.s.Commit(end); err != nil {
-		return r, fmt.Errorf("committing: %w", err)
-	}
-	committed = true
-	return c.result(key), nil
-}
-
-// rollback needs no answer: a session that can't roll back is closed, and
-// that rolls back, too.
-func (p *publisher) rollback(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
-	defer cancel()
-	_ = p.s.Rollback(ctx)
+	return c.result(key), err
 }
 
 // replace deletes window ∧ scope, inserts the slice's rows and proves that

@@ -13,18 +13,19 @@ import (
 
 // Suffixes of the tables that stand beside a target.
 const (
-	LedgerSuffix  = "__backfill_ledger"
-	ObjectsSuffix = "__backfill_objects"
+	LedgerSuffix   = "__backfill_ledger"
+	ObjectsSuffix  = "__backfill_objects"
+	VerifiedSuffix = "__backfill_verified"
 )
 
 // target is a checked Target with its names quoted.
 type target struct {
 	Target
-	table, ledger, objects string
-	columns                []string // quoted, as Columns
-	windowColumn           string   // quoted; "" without event time
-	text                   *canon.Text
-	bucket                 *canon.Text // nil with one bucket, or without a key
+	table, ledger, objects, verified string
+	columns                          []string // quoted, as Columns
+	windowColumn                     string   // quoted; "" without event time
+	text                             *canon.Text
+	bucket                           *canon.Text // nil with one bucket, or without a key
 }
 
 func compile(t Target) (*target, error) {
@@ -55,7 +56,8 @@ func (t *target) quote() (err error) {
 	for _, q := range []struct {
 		quoted *string
 		name   string
-	}{{&t.table, t.Table}, {&t.ledger, t.Table + LedgerSuffix}, {&t.objects, t.Table + ObjectsSuffix}} {
+	}{{&t.table, t.Table}, {&t.ledger, t.Table + LedgerSuffix}, {&t.objects, t.Table + ObjectsSuffix},
+		{&t.verified, t.Table + VerifiedSuffix}} {
 		if *q.quoted, err = redshift.QuoteTable(t.Schema, q.name); err != nil {
 			return err
 		}

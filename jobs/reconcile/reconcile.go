@@ -29,6 +29,9 @@ type Options struct {
 type Result struct {
 	Report *report.Report
 	URI    string // "" when it was not kept
+
+	Verified *publish.Watermark // the dataset's; nil: none was ever set
+	Moved    bool               // by this call
 }
 
 // Error returns the verdict as an error: nil when the window is reconciled.
@@ -83,7 +86,11 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o
 	if err != nil {
 		return nil, fail.Wrap(err, fail.Internal, "comparing the legs")
 	}
-	return g.report(ctx, result)
+	out, err := g.report(ctx, result)
+	if err != nil {
+		return nil, err
+	}
+	return out, g.mark(ctx, s, rows, out)
 }
 
 // ours keeps the ledger rows of this dataset's scope.

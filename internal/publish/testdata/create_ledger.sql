@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS "payroll"."events__backfill_ledger" (
   receipt_sha256 VARCHAR(64) NOT NULL,
   committed_at TIMESTAMP NOT NULL DEFAULT GETDATE()
 );
-COMMENT ON TABLE "payroll"."events__backfill_ledger" IS 'one row per committed change that backfill made to payroll.events';
+COMMENT ON TABLE "payroll"."events__backfill_ledger" IS 'one row per committed change that backfill made';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".seq IS 'number of the plan for this target';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".slice_index IS 'slice of the plan, from 0; -1: the plan as a whole (abort, forget)';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".kind IS 'load: the slice was changed; undo: the change was taken back; abort: the plan must not go on; forget: rows put aside for undo were dropped';

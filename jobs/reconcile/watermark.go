@@ -1,0 +1,29 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"backfill/internal/fail"
+	"backfill/internal/publish"
+	"backfill/internal/tieout"
+)
+
+// mark moves the dataset's watermark by the verdict: a window that ties out is
+// verified, one with breaks no longer is. An incomplete one proves nothing in
+// either direction. A login that may not write the table of watermarks does
+// not lose its report.
+func (g *gathering) mark(ctx context.Context, s publish.Session, seen []publish.LedgerRow, out *Result) (err error) {
+	verdict := tieout.Verdict(out.Report.Verdict)
+	if verdict == tieout.Incomplete || g.o.Window.IsAll() {
+		return nil
+	}
+	out.Verified, out.Moved, err = publish.Verify(ctx, s, g.w.Target(), publish.Verification{
+		Dataset: g.w.Dataset.Name, Window: g.o.Window, Seen: seen, Holds: verdict != tieout.NotReconciled, Report: out.URI,
+	})
+	if fail.Is(err, fail.Permission) {
+		g.w.Log.Warn(fmt.Sprintf("%v; the watermark stays where it is", err))
+		return nil
+	}
+	return err
+}
