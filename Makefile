@@ -24,7 +24,7 @@ build: ## build bin/backfill (static) and bin/sandbox
 demo: build ## the main job on a month of payroll events, against the sandbox (EVENTS=1000000)
 	cmd/sandbox/demo.sh $(EVENTS)
 
-test: ## all tests (also needs python3 and zstd, for the oracle)
+test: ## all tests (also needs python3 with venv, PyPI and psql, for the clients, and zstd, for the oracle)
 	$(GO) test ./...
 	python3 -m unittest discover --start-directory internal/sandbox/oracle
 

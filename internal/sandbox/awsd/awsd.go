@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,8 +34,8 @@ type Role struct {
 
 // Warehouse is the cluster and workgroup that credentials are for: one warehouse under two names.
 type Warehouse struct {
-	Cluster    string // identifier of the provisioned cluster
-	Workgroup  string // name of the serverless workgroup
+	Cluster    string // identifier of the provisioned cluster: at most 63 lower-case letters, digits and hyphens
+	Workgroup  string // name of the serverless workgroup: the same, from 3 to 64
 	Namespace  string
 	Address    string // host:port
 	Database   string
@@ -81,10 +82,19 @@ type Server struct {
 	err      error
 }
 
+// AWS's own SDKs refuse other names before they are sent.
+var (
+	clusterName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+	workgroupName = regexp.MustCompile(`^[a-z0-9-]{3,64}$`)
+)
+
 // Start listens and serves until Close. The context bounds the start alone.
 func Start(ctx context.Context, c Config) (*Server, error) {
 	if c.Region == "" || c.Account == "" || len(c.Keys) == 0 || c.Login == nil || c.Warehouse.Address == "" {
 		return nil, errors.New("starting the AWS endpoint: Region, Account, Keys, Warehouse and Login are required")
+	}
+	if w := c.Warehouse; w.Cluster != "" && !clusterName.MatchString(w.Cluster) || w.Workgroup != "" && !workgroupName.MatchString(w.Workgroup) {
+		return nil, fmt.Errorf("starting the AWS endpoint: no cluster is called %q, or no workgroup %q", w.Cluster, w.Workgroup)
 	}
 	if c.Now == nil {
 		c.Now = time.Now

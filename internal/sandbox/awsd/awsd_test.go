@@ -76,7 +76,7 @@ func start(t *testing.T) *world {
 		Keys: []awsd.Key{{ID: "AKIAADMIN", User: "admin", Policy: awsd.Everything()}, {ID: "AKIAGUEST", User: "guest", Policy: nothing}},
 		Roles: []awsd.Role{{ARN: etlRole, Policy: policy(t,
 			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["redshift:Get*","redshift-serverless:*"],"Resource":"*"}]}`)}},
-		Warehouse: awsd.Warehouse{Cluster: "main", Workgroup: "wg", Namespace: "ns", Address: w.warehouse.Addr(), Database: "analytics", RequireTLS: true},
+		Warehouse: awsd.Warehouse{Cluster: "main", Workgroup: "serve", Namespace: "ns", Address: w.warehouse.Addr(), Database: "analytics", RequireTLS: true},
 		Secrets:   map[string]string{"warehouse": `{"username":"backfill","password":"permanent"}`},
 	})
 	if err != nil {
@@ -235,7 +235,7 @@ func TestMintedLogins(t *testing.T) {
 		{request{service: "redshift", body: getCluster + "newcomer&AutoCreate=true"}, "IAMA:newcomer", "newcomer", 900},
 		{request{service: "redshift", body: getCluster + "nobody"}, "IAM:nobody", "", 900},
 		{request{service: "redshift", body: "Action=GetClusterCredentialsWithIAM&Version=2012-12-01&ClusterIdentifier=main&DbName=analytics"}, "IAM:admin", "IAM:admin", 900},
-		{request{service: "redshift-serverless", target: "RedshiftServerless.GetCredentials", body: `{"workgroupName":"wg","dbName":"analytics","durationSeconds":1200}`}, "IAM:admin", "IAM:admin", 1200},
+		{request{service: "redshift-serverless", target: "RedshiftServerless.GetCredentials", body: `{"workgroupName":"serve","dbName":"analytics","durationSeconds":1200}`}, "IAM:admin", "IAM:admin", 1200},
 	}
 	var all []minted
 	for _, c := range calls {
@@ -276,7 +276,7 @@ func TestLifetimeCap(t *testing.T) {
 
 func TestAnswers(t *testing.T) {
 	w := start(t)
-	_, body, _ := w.send(t, request{service: "redshift-serverless", target: "RedshiftServerless.GetWorkgroup", body: `{"workgroupName":"wg"}`})
+	_, body, _ := w.send(t, request{service: "redshift-serverless", target: "RedshiftServerless.GetWorkgroup", body: `{"workgroupName":"serve"}`})
 	var got struct {
 		Workgroup struct {
 			WorkgroupName, Status string
@@ -291,7 +291,7 @@ func TestAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := got.Workgroup
-	if g.WorkgroupName != "wg" || g.Status != "AVAILABLE" || g.Endpoint.Address != "127.0.0.1" || !strings.HasSuffix(w.warehouse.Addr(), ":"+jsonNumber(g.Endpoint.Port)) ||
+	if g.WorkgroupName != "serve" || g.Status != "AVAILABLE" || g.Endpoint.Address != "127.0.0.1" || !strings.HasSuffix(w.warehouse.Addr(), ":"+jsonNumber(g.Endpoint.Port)) ||
 		len(g.ConfigParameters) != 1 || g.ConfigParameters[0].ParameterValue != "true" {
 		t.Errorf("%s", body)
 	}
@@ -324,11 +324,13 @@ func TestRefusals(t *testing.T) {
 		{redshift("Action=GetClusterCredentials&DbUser=x"), 400, "InvalidParameterValue", "The parameter ClusterIdentifier must be provided."},
 		{redshift(getCluster + "backfill&DurationSeconds=899"), 400, "InvalidParameterValue", "Invalid DurationSeconds: 899. The value must be between 900 and 3600."},
 		{redshift(getCluster + "backfill&DurationSeconds=3601"), 400, "InvalidParameterValue", "Invalid DurationSeconds: 3601. The value must be between 900 and 3600."},
-		{redshift(getCluster + "backfill&DbGroups.member.1=g"), 400, "InvalidParameterValue", "The parameter DbGroups.member.1 is not supported (stand-in strictness)"},
+		{redshift(getCluster + "backfill&DbGroups.DbGroup.1=g"), 400, "InvalidParameterValue", "The parameter DbGroups.DbGroup.1 is not supported (stand-in strictness)"},
 		{redshift("Action=CreateCluster"), 400, "InvalidAction", "The action CreateCluster is not valid for this web service (stand-in strictness)"},
+		{request{service: "sts", body: "Action=AssumeRole&RoleSessionName=x&RoleArn=" + etlRole}, 400, "ValidationError",
+			"1 validation error detected: Value 'x' at 'roleSessionName' failed to satisfy constraint: "},
 		{redshift("%zz"), 400, "InvalidAction", "The action  is not valid for this web service (stand-in strictness)"},
 		{serverless(`{"workgroupName":"other"}`), 400, "ResourceNotFoundException", "Workgroup other not found."},
-		{serverless(`{"workgroupName":"wg","durationSeconds":60}`), 400, "ValidationException", "Invalid durationSeconds: 60. The value must be between 900 and 3600."},
+		{serverless(`{"workgroupName":"serve","durationSeconds":60}`), 400, "ValidationException", "Invalid durationSeconds: 60. The value must be between 900 and 3600."},
 		{serverless(`[]`), 400, "SerializationException", "the body is not a JSON object"},
 		{request{service: "secretsmanager", target: "secretsmanager.GetSecretValue", body: `{"SecretId":"other"}`}, 400, "ResourceNotFoundException", "Secrets Manager can't find the specified secret."},
 		{request{service: "secretsmanager", target: "secretsmanager.GetSecretValue", body: `{"SecretId":"warehouse","VersionStage":"AWSPENDING"}`}, 400, "ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: AWSPENDING"},
@@ -336,8 +338,8 @@ func TestRefusals(t *testing.T) {
 
 		{with(redshift(getCluster+"backfill"), func(q *request) { q.keys = guest }), 403, "AccessDenied",
 			"User: arn:aws:iam::000000000000:user/guest is not authorized to perform: redshift:GetClusterCredentials on resource: arn:aws:redshift:eu-west-1:000000000000:dbuser:main/backfill"},
-		{with(serverless(`{"workgroupName":"wg"}`), func(q *request) { q.keys = guest }), 400, "AccessDeniedException",
-			"User: arn:aws:iam::000000000000:user/guest is not authorized to perform: redshift-serverless:GetCredentials on resource: arn:aws:redshift-serverless:eu-west-1:000000000000:workgroup/wg"},
+		{with(serverless(`{"workgroupName":"serve"}`), func(q *request) { q.keys = guest }), 400, "AccessDeniedException",
+			"User: arn:aws:iam::000000000000:user/guest is not authorized to perform: redshift-serverless:GetCredentials on resource: arn:aws:redshift-serverless:eu-west-1:000000000000:workgroup/serve"},
 		{with(redshift(getCluster+"backfill"), func(q *request) { q.keys.AccessKeyID = "AKIANOBODY" }), 403, "InvalidClientTokenId", "The security token included in the request is invalid."},
 		{with(serverless(`{}`), func(q *request) { q.keys.AccessKeyID = "AKIANOBODY" }), 400, "UnrecognizedClientException", "The security token included in the request is invalid."},
 		{with(redshift(getCluster+"backfill"), func(q *request) { q.keys = guest; q.keys.SessionToken = "made up" }), 403, "InvalidClientTokenId", "The security token included in the request is invalid."},
@@ -378,7 +380,7 @@ func TestAssumeRole(t *testing.T) {
 	if err != nil || aws.ToString(me.Arn) != "arn:aws:sts::000000000000:assumed-role/etl/pod-1" || aws.ToString(me.Account) != account {
 		t.Errorf("%+v, %v", me, err)
 	}
-	q := request{service: "redshift-serverless", target: "RedshiftServerless.GetCredentials", body: `{"workgroupName":"wg"}`, keys: keys}
+	q := request{service: "redshift-serverless", target: "RedshiftServerless.GetCredentials", body: `{"workgroupName":"serve"}`, keys: keys}
 	m := w.mint(t, q)
 	if name, err := w.login(m.user, m.password); m.user != "IAMR:etl" || name != "IAMR:etl" || err != nil {
 		t.Error(m.user, name, err)
@@ -389,7 +391,7 @@ func TestAssumeRole(t *testing.T) {
 		t.Errorf("%s", body)
 	}
 	for _, arn := range []string{etlRole, "arn:aws:iam::000000000000:role/none"} {
-		_, err := as.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: &arn, RoleSessionName: aws.String("x")})
+		_, err := as.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: &arn, RoleSessionName: aws.String("pod-2")})
 		var api smithy.APIError
 		if !errors.As(err, &api) || api.ErrorCode() != "AccessDenied" ||
 			api.ErrorMessage() != "User: arn:aws:sts::000000000000:assumed-role/etl/pod-1 is not authorized to perform: sts:AssumeRole on resource: "+arn {
@@ -410,6 +412,10 @@ func TestAssumeRole(t *testing.T) {
 func TestStartRefuses(t *testing.T) {
 	t.Parallel()
 	if _, err := awsd.Start(t.Context(), awsd.Config{}); err == nil || err.Error() != "starting the AWS endpoint: Region, Account, Keys, Warehouse and Login are required" {
+		t.Error(err)
+	}
+	if _, err := awsd.Start(t.Context(), awsd.Config{Region: region, Account: account, Keys: []awsd.Key{{ID: "k"}}, Login: start(t).warehouse,
+		Warehouse: awsd.Warehouse{Address: "h:1", Cluster: "main", Workgroup: "wg"}}); err == nil || err.Error() != `starting the AWS endpoint: no cluster is called "main", or no workgroup "wg"` {
 		t.Error(err)
 	}
 	if u, err := url.Parse(start(t).aws.Endpoint()); err != nil || u.Port() == "" {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -17,6 +18,8 @@ const (
 	maxSeconds     = 3600
 	maxRoleSeconds = 43_200
 )
+
+var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
 
 // clusterCredentials is the answer of both redshift calls.
 type clusterCredentials struct {
@@ -54,6 +57,9 @@ func (s *Server) getClusterCredentials(who caller, a *arguments) (any, *apiError
 	}
 	if bad := who.may("redshift:GetClusterCredentials", s.arn("redshift", "dbuser:"+s.config.Warehouse.Cluster+"/"+user)); bad != nil {
 		return nil, bad
+	}
+	if a.get("DbGroups") != "" { // empty: how the query protocol spells a list of none; groups have numbered names
+		return nil, errParameter("The parameter DbGroups is not supported (stand-in strictness)")
 	}
 	login, create := "IAM:"+user, a.boolean("AutoCreate")
 	if create {
@@ -148,6 +154,10 @@ func (s *Server) assumeRole(who caller, a *arguments) (any, *apiError) {
 	name, bad := a.required("RoleSessionName")
 	if bad != nil {
 		return nil, bad
+	}
+	if !sessionName.MatchString(name) {
+		return nil, &apiError{http.StatusBadRequest, "ValidationError", "ValidationException",
+			fmt.Sprintf("1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", name, sessionName)}
 	}
 	seconds, bad := a.integer("DurationSeconds", maxSeconds, minSeconds, maxRoleSeconds)
 	if bad != nil {

@@ -37,7 +37,7 @@ func TestSDKReadsAnswers(t *testing.T) {
 	if aws.ToString(c.ClusterStatus) != "available" || aws.ToString(c.DBName) != "analytics" || c.Endpoint == nil {
 		t.Fatalf("%+v", c)
 	}
-	group, err := serverless.GetWorkgroup(ctx, &redshiftserverless.GetWorkgroupInput{WorkgroupName: aws.String("wg")})
+	group, err := serverless.GetWorkgroup(ctx, &redshiftserverless.GetWorkgroupInput{WorkgroupName: aws.String("serve")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestSDKReadsAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	group2, err := serverless.GetCredentials(ctx, &redshiftserverless.GetCredentialsInput{WorkgroupName: aws.String("wg"), DbName: aws.String("analytics")})
+	group2, err := serverless.GetCredentials(ctx, &redshiftserverless.GetCredentialsInput{WorkgroupName: aws.String("serve"), DbName: aws.String("analytics")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestSDKReadsRefusals(t *testing.T) {
 	if !errors.As(err, &noGroup) || noGroup.ErrorMessage() != "Workgroup other not found." {
 		t.Errorf("an unknown workgroup: %v", err)
 	}
-	_, err = redshiftserverless.NewFromConfig(guest).GetCredentials(ctx, &redshiftserverless.GetCredentialsInput{WorkgroupName: aws.String("wg")})
+	_, err = redshiftserverless.NewFromConfig(guest).GetCredentials(ctx, &redshiftserverless.GetCredentialsInput{WorkgroupName: aws.String("serve")})
 	var denied smithy.APIError // the service's model gives this call no type of its own for it
 	if !errors.As(err, &denied) || denied.ErrorCode() != "AccessDeniedException" {
 		t.Errorf("a guest: %v", err)
