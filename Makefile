@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race check format vet staticcheck vulnerabilities imports fuzz bench image clean
+.PHONY: help build demo test faults race check format vet staticcheck vulnerabilities imports fuzz bench image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ demo: build ## the main job on a month of payroll events, against the sandbox (E
 test: ## all tests (also needs python3 with venv, PyPI and psql, for the clients, and zstd, for the oracle)
 	$(GO) test ./...
 	python3 -m unittest discover --start-directory internal/sandbox/oracle
+
+FAULTS    ?= all
+SEQUENCES ?= 2000
+faults: ## the whole fault matrix and 2000 random sequences of runs (FAULTS=100 SEQUENCES=50 for some)
+	@mkdir -p bin && $(GO) test -c -o bin/faults.test ./cmd/backfill
+	cd cmd/backfill && BACKFILL_FAULTS=$(FAULTS) BACKFILL_SEQUENCES=$(SEQUENCES) ../../bin/faults.test -test.timeout 5h -test.run '^(TestFault|TestSequence)'
 
 race: ## all tests under the race detector
 	$(GO) test -race ./...

@@ -42,6 +42,7 @@ type harness struct {
 	warehouse *redshiftd.Server
 	binary    string
 	dir       string
+	memory    string
 
 	onS3  atomic.Pointer[func(s3d.Op) s3d.Action]
 	onSQL atomic.Pointer[func(redshiftd.Op) redshiftd.Action]
@@ -64,16 +65,41 @@ func withHarness(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	h := &harness{dir: dir, binary: filepath.Join(dir, "backfill")}
-	build := exec.Command("go", "build", "-o", h.binary, ".")
+	binary, err := buildWorker(dir)
+	if err != nil {
+		return 1, err
+	}
+	h, err := startHarness(dir, binary, "")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	shared = h
+	if err := h.exec("CREATE SCHEMA payroll"); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// buildWorker builds the program under test into a folder.
+func buildWorker(dir string) (binary string, err error) {
+	binary = filepath.Join(dir, "backfill")
+	build := exec.Command("go", "build", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if raceDetector {
-		build.Args = []string{"go", "build", "-race", "-o", h.binary, "."}
+		build.Args = []string{"go", "build", "-race", "-o", binary, "."}
 		build.Env = append(os.Environ(), "CGO_ENABLED=1")
 	}
 	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("building the worker: %w\n%s", err, out)
+		return "", fmt.Errorf("building the worker: %w\n%s", err, out)
 	}
+	return binary, nil
+}
+
+// startHarness starts both stand-ins with their data below a folder. The
+// memory limit is of the warehouse's engine; "" takes its default.
+func startHarness(dir, binary, memory string) (h *harness, err error) {
+	h = &harness{dir: dir, binary: binary, memory: memory}
 	ctx := context.Background()
 	h.s3, err = s3d.Start(ctx, s3d.Config{
 		Dir: filepath.Join(dir, "s3"), Listen: "127.0.0.1:0", AccessKey: "TESTACCESSKEY", SecretKey: "test-secret-key", Region: "eu-west-1",
@@ -85,16 +111,23 @@ func withHarness(m *testing.M) (code int, err error) {
 		},
 	})
 	if err != nil {
-		return 1, err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, h.s3.Close()) }()
 	for _, bucket := range []string{"archive", "staging"} {
 		if err := h.s3.CreateBucket(ctx, bucket); err != nil {
-			return 1, err
+			return nil, errors.Join(err, h.s3.Close())
 		}
 	}
-	h.warehouse, err = redshiftd.Start(ctx, redshiftd.Config{
-		Dir: filepath.Join(dir, "warehouse"), Listen: "127.0.0.1:0", Database: "analytics", Users: map[string]string{"backfill": password},
+	if err := h.startWarehouse("127.0.0.1:0"); err != nil {
+		return nil, errors.Join(err, h.s3.Close())
+	}
+	return h, nil
+}
+
+// startWarehouse starts the warehouse on its folder, which may hold data.
+func (h *harness) startWarehouse(listen string) (err error) {
+	h.warehouse, err = redshiftd.Start(context.Background(), redshiftd.Config{
+		Dir: h.warehouseDir(), Listen: listen, Database: "analytics", Users: map[string]string{"backfill": password}, MemoryLimit: h.memory,
 		Roles: []string{role}, S3: redshiftd.S3{Endpoint: h.s3.Endpoint(), Region: "eu-west-1", AccessKey: "TESTACCESSKEY", SecretKey: "test-secret-key", PathStyle: true},
 		Hook: func(op redshiftd.Op) redshiftd.Action {
 			if f := h.onSQL.Load(); f != nil {
@@ -103,16 +136,12 @@ func withHarness(m *testing.M) (code int, err error) {
 			return redshiftd.Continue
 		},
 	})
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, h.warehouse.Close()) }()
-	shared = h
-	if err := h.exec("CREATE SCHEMA payroll"); err != nil {
-		return 1, err
-	}
-	return m.Run(), nil
+	return err
 }
+
+func (h *harness) warehouseDir() string { return filepath.Join(h.dir, "warehouse") }
+
+func (h *harness) close() error { return errors.Join(h.warehouse.Close(), h.s3.Close()) }
 
 // env is the worker's environment; nothing of the test's own leaks in.
 func (h *harness) env(extra ...string) []string {

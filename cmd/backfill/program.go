@@ -95,6 +95,9 @@ func (p *program) finish(ctx context.Context, cmd command, err error) fail.Exit 
 			p.result.Error = context.Cause(ctx).Error() + "; work so far is kept"
 			p.result.Hint = "run the same command again: it goes on from here"
 		}
+		if p.result.Hint == "" && exit.Retryable() {
+			p.result.Hint = "run the same command again: it asks what is done and goes on from there"
+		}
 		p.complain()
 	}
 	if p.flags.output == "json" {
