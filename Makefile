@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test faults race check format vet staticcheck vulnerabilities imports fuzz bench image clean
+.PHONY: help build demo test faults race check format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,7 +64,17 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s)
 	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; done
 
-bench: ## benchmarks of the hot path
+BENCH_ROWS      ?= 500000
+BENCH_PAIRS     ?= 3
+BENCH_WORKLOADS ?= all
+BENCH_PEERS     ?=
+BENCH_TARGETS   ?= all
+BENCH_FLAGS     ?=
+bench: build ## convert against its peers, in turn (BENCH_ROWS, _PAIRS, _WORKLOADS, _PEERS, _TARGETS, _DIR, BENCH_FLAGS=--full)
+	$(GO) run ./cmd/bench --rows $(BENCH_ROWS) --pairs $(BENCH_PAIRS) --workloads '$(BENCH_WORKLOADS)' --peers '$(BENCH_PEERS)' \
+	  --targets '$(BENCH_TARGETS)' --dir '$(BENCH_DIR)' $(BENCH_FLAGS)
+
+microbench: ## Go benchmarks of the hot path's stages
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/decode ./internal/canon ./internal/parquetio ./internal/scan
 
 image: build ## the container image (docker, podman or buildah)

@@ -46,7 +46,12 @@ func checkArrow(t *testing.T, from, to string) {
 		t.Errorf("%s imports %s: the sandbox and the product share no code", from, to)
 		return
 	}
-	if sandbox(from) {
+	bench := func(p string) bool { return strings.HasPrefix(p, "backfill/cmd/bench") }
+	if bench(from) != bench(to) {
+		t.Errorf("%s imports %s: the benchmark runs programs and shares no code with them", from, to)
+		return
+	}
+	if sandbox(from) || bench(from) {
 		return
 	}
 	name := func(p string) string { return p[strings.LastIndex(p, "/")+1:] }

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// markdown renders everything that was found, with the machine's facts.
+func (b *bench) markdown(ctx context.Context, failed error) (string, error) {
+	var out strings.Builder
+	fmt.Fprintf(&out, "# Benchmark\n\nWritten by `make bench`: whole processes in turn, pair by pair; medians of %d pairs.\n\n", b.o.pairs)
+	facts, err := b.facts(ctx)
+	if err != nil {
+		return "", err
+	}
+	out.WriteString(facts)
+	out.WriteString(`
+**How to read it.** CPU is user and system time of the process and its children, as the kernel counted it; ratios below 1 are in our favour and are the
+medians of the pairs' own ratios. Memory is the largest resident size; of the Python processor the sum of its processes. Before a ratio is printed, DuckDB has read
+everybody's Parquet, and rows, exact sums, extremes, nulls, distinct ids and the hashes of all values and whole rows agreed.
+
+**Like for like, and as shipped.** Peers make the same casts from the same files with given types, and nothing else. Ours has no switch that leaves out what it does beyond:
+offsets, duplicates, fingerprints, totals, quarantine and receipts. So there is one table, with all of that counted on our side.
+
+`)
+	out.WriteString(workloadTable(b.workloads))
+	out.WriteString(oursTable(b.workloads))
+	if len(b.targets) > 0 {
+		out.WriteString("\n## What it promises\n\n| asked | found | held |\n|---|---|---|\n")
+		for _, t := range b.targets {
+			fmt.Fprintf(&out, "| %s | %s | %s |\n", cell(t.asks), cell(t.found), t.held)
+		}
+	}
+	if failed != nil {
+		fmt.Fprintf(&out, "\n## Failed\n\n```\n%v\n```\n", failed)
+	}
+	return out.String(), nil
+}
+
+func workloadTable(list []workloadResult) string {
+	if len(list) == 0 {
+		return ""
+	}
+	var out strings.Builder
+	out.WriteString("| workload | against | CPU s, ours / theirs | **CPU ratio** | wall ratio | peak MiB, ours / theirs | memory ratio | Parquet MB, ours / theirs |\n|---|---|---|---|---|---|---|---|\n")
+	for _, w := range list {
+		for _, r := range w.rows {
+			if r.word != "" {
+				fmt.Fprintf(&out, "| %s | %s | %s | | | | | |\n", w.workload.Title, r.peer.Title, cell(r.word))
+				continue
+			}
+			ours, peer := r.pairs.Ours(), r.pairs.Peer()
+			fmt.Fprintf(&out, "| %s | %s | %.2f / %.2f | **%.2f** | %.2f | %d / %d | %.2f | %.1f / %.1f |\n", w.workload.Title, r.peer.Title, ours.CPU.Seconds(), peer.CPU.Seconds(),
+				r.pairs.CPU(), r.pairs.Wall(), ours.Peak>>20, peer.Peak>>20, r.pairs.Peak(), float64(w.ours)/1e6, float64(r.bytes)/1e6)
+		}
+	}
+	return out.String()
+}
+
+// oursTable says what a workload costs us by row and by byte.
+func oursTable(list []workloadResult) string {
+	if len(list) == 0 {
+		return ""
+	}
+	var out strings.Builder
+	out.WriteString("\n## What each workload costs us\n\n| workload | lines | objects | archive MB | bytes a line | CPU s per million lines | lines/s | raw MB/s per CPU s | peak MiB |\n|---|---|---|---|---|---|---|---|---|\n")
+	for _, w := range list {
+		for _, r := range w.rows {
+			if len(r.pairs) == 0 {
+				continue
+			}
+			u, lines := r.pairs.Ours(), float64(w.spec.Lines)
+			fmt.Fprintf(&out, "| %s | %d | %d | %.0f | %.0f | %.2f | %.0f | %.0f | %d |\n", w.workload.Title, w.spec.Lines, w.spec.Objects, float64(w.spec.FileBytes)/1e6,
+				float64(w.spec.RawBytes)/lines, u.CPU.Seconds()/lines*1e6, lines/u.Wall.Seconds(), float64(w.spec.RawBytes)/1e6/u.CPU.Seconds(), u.Peak>>20)
+			break // the first peer's pairs will do
+		}
+	}
+	return out.String()
+}
+
+// facts tells the machine and the versions.
+func (b *bench) facts(ctx context.Context) (string, error) {
+	cpu, err := field("/proc/cpuinfo", "model name")
+	if err != nil {
+		return "", err
+	}
+	memory, err := field("/proc/meminfo", "MemTotal")
+	if err != nil {
+		return "", err
+	}
+	load, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "", fmt.Errorf("reading the machine's facts: %w", err)
+	}
+	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return "", fmt.Errorf("reading the machine's facts: %w", err)
+	}
+	version, err := exec.CommandContext(ctx, "go", "env", "GOVERSION").Output()
+	if err != nil {
+		return "", fmt.Errorf("asking for Go's version: %w", err)
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "| | |\n|---|---|\n| date | %s |\n| machine | %s, %d cores, %s memory, Linux %s, load at the end %s |\n| Go | %s |\n| product | %s |\n",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), cpu, runtime.NumCPU(), memory, strings.TrimSpace(string(kernel)),
+		strings.Fields(string(load))[1], strings.TrimSpace(string(version)), b.product.Version)
+	seen := map[string]bool{}
+	for _, p := range b.peers {
+		if p.Missing == "" && !seen[p.Version] {
+			seen[p.Version] = true
+			fmt.Fprintf(&out, "| peer | %s |\n", p.Version)
+		}
+	}
+	return out.String(), nil
+}
+
+// field returns the value of a line "name : value".
+func field(file, name string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("reading the machine's facts: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {
+			return strings.TrimSpace(value), nil
+		}
+	}
+	return "unknown", nil
+}
+
+// cell makes a text fit for a table.
+func cell(text string) string {
+	return strings.NewReplacer("|", "\\|", "\n", " ").Replace(text)
+}
