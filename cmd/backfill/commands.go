@@ -84,8 +84,12 @@ func (p *program) open(ctx context.Context, ds *dataset.Dataset) (*workspace.Wor
 	if err != nil || timeout <= 0 {
 		return nil, fail.New(fail.Usage, "--statement-timeout %q is no duration", p.flags.timeout).Try("give one such as 4h or 30m")
 	}
+	lock, err := time.ParseDuration(p.flags.lockTimeout)
+	if err != nil || lock <= 0 {
+		return nil, fail.New(fail.Usage, "--lock-timeout %q is no duration", p.flags.lockTimeout).Try("give one such as 10m")
+	}
 	return workspace.Open(ctx, ds, workspace.Options{
-		Env: p.env, Log: p.log, Now: now, Version: version, By: p.by(), Image: p.env("BACKFILL_IMAGE"), Airflow: p.airflow(), Timeout: timeout,
+		Env: p.env, Log: p.log, Now: now, Version: version, By: p.by(), Image: p.env("BACKFILL_IMAGE"), Airflow: p.airflow(), Timeout: timeout, Lock: lock,
 	})
 }
 
@@ -111,26 +115,39 @@ func (p *program) openPlan(ctx context.Context) (*workspace.Workspace, *runplan.
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	w.Run = head.Run
 	chunks, err := w.Runs.Chunks(ctx, head)
 	return w, head, chunks, err
 }
 
-// planEnv answers from the environment first, then from the plan.
+// planEnv answers from the environment first, then from the plan. The plan's
+// way to sign in holds unless the environment chooses another one; a password
+// beside a planned one without password chooses nothing.
 func (p *program) planEnv(head *runplan.Head, staging string) func(string) string {
-	tls := "on"
-	if !head.Warehouse.TLS {
+	const password, passwordFile, signIn = "BACKFILL_WAREHOUSE_PASSWORD", "BACKFILL_WAREHOUSE_PASSWORD_FILE", "BACKFILL_WAREHOUSE_SIGN_IN"
+	wh := head.Warehouse
+	tls := wh.TLSOptions
+	switch {
+	case tls != "":
+	case wh.TLS:
+		tls = "on"
+	default:
 		tls = "off"
 	}
 	planned := map[string]string{
-		"BACKFILL_STAGING_URI": staging, "BACKFILL_WAREHOUSE_URL": head.Warehouse.URL,
-		"BACKFILL_WAREHOUSE_IAM_ROLE": head.Warehouse.IAMRole, "BACKFILL_WAREHOUSE_TLS": tls,
+		"BACKFILL_WAREHOUSE_URL": wh.URL, "BACKFILL_WAREHOUSE_IAM_ROLE": wh.IAMRole, "BACKFILL_WAREHOUSE_TLS": tls,
+	}
+	if unset(p.env(passwordFile)) && unset(p.env(signIn)) {
+		planned[signIn] = wh.SignIn
 	}
 	return func(name string) string {
-		if name == "BACKFILL_STAGING_URI" {
+		switch {
+		case name == "BACKFILL_STAGING_URI":
 			return staging
-		}
-		if v := p.env(name); v != "" {
-			return v
+		case name == password && planned[signIn] != "":
+			return ""
+		case !unset(p.env(name)):
+			return p.env(name)
 		}
 		return planned[name]
 	}

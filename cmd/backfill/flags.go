@@ -32,7 +32,7 @@ type flags struct {
 
 	output, logFormat, logLevel string
 	xcomFile, terminationLog    string
-	timeout                     string
+	timeout, lockTimeout        string
 }
 
 func datasetFlags(f *flags, s *pflag.FlagSet) {
@@ -99,6 +99,7 @@ func (p *program) flagSet(cmd command) *pflag.FlagSet {
 	s.StringVar(&p.flags.logFormat, "log-format", "text", "log lines on stderr: text or json")
 	s.StringVar(&p.flags.logLevel, "log-level", "info", "debug, info, warning or error")
 	s.StringVar(&p.flags.timeout, "statement-timeout", "4h", "longest time one warehouse statement may take")
+	s.StringVar(&p.flags.lockTimeout, "lock-timeout", "10m", "longest wait for a lock in the warehouse, per try")
 	s.StringVar(&p.flags.xcomFile, "xcom-file", "", "where the result JSON goes if its directory exists (default /airflow/xcom/return.json)")
 	s.StringVar(&p.flags.terminationLog, "termination-log", "", "where the cause of a failure goes (default /dev/termination-log)")
 	return s

@@ -10,7 +10,7 @@ import (
 // Packages of jobs may use workspace and, for run, each other.
 var layers = map[string]int{
 	"fail": 0, "kafka": 0, "schema": 0, "columns": 0, "account": 0, "objstore": 0, "progress": 0, "pod": 0,
-	"dataset": 1, "archive": 1, "codec": 1, "decode": 1, "parquetio": 1, "canon": 1, "runplan": 1, "runstore": 1, "redshift": 1, "tieout": 1, "report": 1,
+	"dataset": 1, "archive": 1, "codec": 1, "decode": 1, "parquetio": 1, "canon": 1, "runplan": 1, "runstore": 1, "redshift": 1, "login": 1, "tieout": 1, "report": 1,
 	"scan": 2, "publish": 2,
 }
 

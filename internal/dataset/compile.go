@@ -23,11 +23,11 @@ type compiler struct {
 //
 // file is the name for messages. Each override is path=value with the value in
 // YAML; an empty value or None takes the key away. env looks up environment
-// variables (os.Getenv): ${NAME} in archive.uri, staging.uri, warehouse.url and
-// warehouse.iam_role is replaced, and the BACKFILL_STAGING_ and
+// variables (os.Getenv): ${NAME} in archive.uri, staging.uri and the warehouse's
+// addresses and role is replaced, and the BACKFILL_STAGING_ and
 // BACKFILL_WAREHOUSE_ variables stand in for keys that the file leaves out. The
-// password is never looked up, only its variable's name is kept. A nil env has
-// no variables.
+// password is never kept, only its variable's or file's name. A nil env has no
+// variables.
 //
 // The error, of code fail.BadDataset, lists up to 20 problems, one a line, each
 // as file:line:column: message (hint).
@@ -36,7 +36,7 @@ func Compile(file string, text []byte, overrides []string, env func(string) stri
 		env = func(string) string { return "" }
 	}
 	c := &compiler{
-		problems: problems{file: file, flag: map[*yaml.Node]string{}},
+		problems: problems{file: file, origin: map[*yaml.Node]string{}},
 		source:   strings.Split(string(text), "\n"),
 		env:      env,
 		out:      &Dataset{},

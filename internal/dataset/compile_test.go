@@ -58,7 +58,7 @@ func TestPayroll(t *testing.T) {
 	if d.Quarantine.MaxRecords != 100 || d.Quarantine.MaxRate.Cmp(big.NewRat(1, 1000)) != 0 {
 		t.Errorf("quarantine is %v", d.Quarantine)
 	}
-	if d.Warehouse.PasswordEnv != "WAREHOUSE_PASSWORD" || !d.Warehouse.TLS {
+	if d.Warehouse.SignIn != (SignIn{PasswordEnv: "WAREHOUSE_PASSWORD"}) || d.Warehouse.TLS.Off {
 		t.Errorf("warehouse is %+v", d.Warehouse)
 	}
 	if err := d.NeedStaging(); err != nil {

@@ -144,10 +144,36 @@ type Staging struct {
 // Warehouse says how Redshift is reached. URL and IAMRole are "" where neither
 // the file nor the environment names them; see NeedWarehouse.
 type Warehouse struct {
-	URL         string // redshift://user@host[:port]/database, never with a password
-	IAMRole     string // ARN, chain of ARNs or default: what COPY reads with
-	TLS         bool   // verify the server's certificate and name; false: no TLS
-	PasswordEnv string // name of the environment variable that holds the password
+	URL     string // redshift://user@host[:port]/database without a password; SignIn says which parts may be left out
+	IAMRole string // ARN, chain of ARNs or default: what COPY reads with
+	SignIn  SignIn
+	TLS     TLS
+}
+
+// SignIn is the one way to log in: exactly one field is set. No secret is in it.
+type SignIn struct {
+	PasswordEnv  string // name of the environment variable that holds the password
+	PasswordFile string // absolute path of a file that holds the password and nothing else
+	IAM          *IAM   // short-lived credentials for the identity of the AWS credential chain
+	Secret       string // ARN or name of a Secrets Manager secret: username, password, and host, port, dbname where the URL has none
+}
+
+// IAM names what temporary credentials are for: a cluster or a workgroup.
+// A cluster's login is the URL's user, or the AWS identity's own when the URL
+// has none; a workgroup's is always the identity's. The endpoint is asked for
+// when the URL's host is absent or the bare name, also with its Region:
+// payroll, payroll.eu-west-1.
+type IAM struct {
+	Cluster   string // identifier of a provisioned cluster
+	Workgroup string // name of a serverless workgroup
+	Region    string // "": the endpoint's, else the chain's
+}
+
+// TLS says how the server is verified. It always is, unless Off.
+type TLS struct {
+	Off        bool   // no TLS; allowed for a warehouse on this host only
+	CAFile     string // absolute path of a PEM file of authorities trusted beside the system's and Amazon's; "" for none
+	ServerName string // name that the certificate must have, where it is not the host's
 }
 
 // Quarantine limits the rejected records of a run. Going over either limit
@@ -177,7 +203,7 @@ func (d *Dataset) NeedStaging() error {
 // NeedWarehouse returns a BadDataset error if the warehouse's address or the
 // role for COPY is not known.
 func (d *Dataset) NeedWarehouse() error {
-	if d.Warehouse.URL == "" {
+	if d.Warehouse.URL == "" && d.Warehouse.SignIn.Secret == "" {
 		return fail.New(fail.BadDataset, "dataset %s has no warehouse.url", d.Name).
 			Try("Add `warehouse: {url: redshift://user@host/database}` to the dataset file or set %s.", warehouseURLVar)
 	}

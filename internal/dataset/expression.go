@@ -63,7 +63,7 @@ func (c *compiler) inside(n *yaml.Node, text string, at int, hint, format string
 	case yaml.LiteralStyle:
 		row, start = row+1, -1 // indented by as much as the source has
 	}
-	_, flag := c.flag[n]
+	_, flag := c.origin[n]
 	if !flag && row < len(c.source) && (len(texts) == 1 || n.Style == yaml.LiteralStyle) {
 		source := []rune(strings.TrimSuffix(c.source[row], "\r"))
 		if start < 0 {

@@ -74,8 +74,16 @@ func TestGood(t *testing.T) {
 			}
 			var b bytes.Buffer
 			b.Write(d.Text)
-			fmt.Fprintf(&b, "digest    %s\nconvert   %s\nstaging   %s\nwarehouse %s role=%s tls=%t password=$%s\n",
-				d.Digest, d.ConvertDigest, d.Staging.URI, d.Warehouse.URL, d.Warehouse.IAMRole, d.Warehouse.TLS, d.Warehouse.PasswordEnv)
+			signIn, err := d.Warehouse.SignIn.Text()
+			if err != nil {
+				t.Fatal(err)
+			}
+			tls, err := d.Warehouse.TLS.Text()
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&b, "digest    %s\nconvert   %s\nstaging   %s\nwarehouse %s role=%s tls=%s sign_in=%s\n",
+				d.Digest, d.ConvertDigest, d.Staging.URI, d.Warehouse.URL, d.Warehouse.IAMRole, tls, signIn)
 			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", b.Bytes())
 		})
 	}

@@ -13,7 +13,11 @@ var known = map[string][]string{
 	columnPath:   {"name", "type", "from", "const", "required", "fraction", "zone"},
 	"table":      {"name", "mode", "scope", "window_column", "key", "latest_by", "not_loaded", "provenance"},
 	"staging":    {"uri"},
-	"warehouse":  {"url", "iam_role", "password", "tls"},
+	"warehouse":  {"url", "iam_role", "sign_in", "password", "tls"},
+	signInPath:   {"password", "iam", "secret"},
+	passwordPath: {"file"},
+	iamPath:      {"cluster", "workgroup", "region"},
+	tlsPath:      {"ca_file", "server_name"},
 	"quarantine": {"max_records", "max_rate"},
 	"reconcile":  {"totals", "by", "tolerance", "buckets"},
 }
@@ -22,6 +26,11 @@ const (
 	layoutPath = "archive.layout"
 	gapPath    = "archive.gaps[]"
 	columnPath = "columns[]"
+
+	signInPath   = "warehouse.sign_in"
+	passwordPath = "warehouse.sign_in.password"
+	iamPath      = "warehouse.sign_in.iam"
+	tlsPath      = "warehouse.tls"
 )
 
 // later holds keys that belong to the format and that this version can't do.

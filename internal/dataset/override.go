@@ -67,7 +67,7 @@ func (c *compiler) set(root *yaml.Node, path, value string) {
 
 // put sets a key of the mapping to the node and notes where the node came from.
 func (c *compiler) put(mapping *yaml.Node, flag, key string, n *yaml.Node) {
-	c.mark(n, flag)
+	c.mark(n, "--set "+flag)
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == key {
 			mapping.Content[i+1] = n
@@ -75,14 +75,15 @@ func (c *compiler) put(mapping *yaml.Node, flag, key string, n *yaml.Node) {
 		}
 	}
 	keyNode := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}
-	c.mark(keyNode, flag)
+	c.mark(keyNode, "--set "+flag)
 	mapping.Content = append(mapping.Content, keyNode, n)
 }
 
-func (c *compiler) mark(n *yaml.Node, flag string) {
-	c.flag[n] = flag
+// mark notes where a node that is not in the file comes from.
+func (c *compiler) mark(n *yaml.Node, origin string) {
+	c.origin[n] = origin
 	for _, below := range n.Content {
-		c.mark(below, flag)
+		c.mark(below, origin)
 	}
 }
 

@@ -1,28 +1,26 @@
 package dataset
 
 import (
-	"net/url"
 	"path"
 	"regexp"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // The environment variables that stand in for keys that the file leaves out.
 const (
-	stagingURIVar        = "BACKFILL_STAGING_URI"
-	warehouseURLVar      = "BACKFILL_WAREHOUSE_URL"
-	warehouseRoleVar     = "BACKFILL_WAREHOUSE_IAM_ROLE"
-	warehouseTLSVar      = "BACKFILL_WAREHOUSE_TLS"
-	warehousePasswordVar = "BACKFILL_WAREHOUSE_PASSWORD"
+	stagingURIVar            = "BACKFILL_STAGING_URI"
+	warehouseURLVar          = "BACKFILL_WAREHOUSE_URL"
+	warehouseRoleVar         = "BACKFILL_WAREHOUSE_IAM_ROLE"
+	warehouseTLSVar          = "BACKFILL_WAREHOUSE_TLS"
+	warehouseSignInVar       = "BACKFILL_WAREHOUSE_SIGN_IN"
+	warehousePasswordVar     = "BACKFILL_WAREHOUSE_PASSWORD"
+	warehousePasswordFileVar = "BACKFILL_WAREHOUSE_PASSWORD_FILE"
 )
 
 var (
 	reference = regexp.MustCompile(`\$\{([^}]*)\}?`)
 	variable  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	bucket    = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	role      = regexp.MustCompile(`^arn:aws[a-z0-9-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=.@_/-]+$`)
 )
 
 // place notes a problem with a value, wherever the value came from. The
@@ -141,79 +139,4 @@ func (c *compiler) staging(root section) {
 			at("choose a prefix of its own", "the archive lies in staging")
 		}
 	}
-}
-
-// warehouse reads the warehouse section.
-func (c *compiler) warehouse(root section) {
-	s := c.child(root, "warehouse")
-	w := &c.out.Warehouse
-	if value, at, ok := c.setting(s, "url", warehouseURLVar); ok {
-		c.warehouseURL(at, value)
-		w.URL = value
-	}
-	if value, at, ok := c.setting(s, "iam_role", warehouseRoleVar); ok {
-		w.IAMRole = value
-		for _, one := range strings.Split(value, ",") {
-			if value != "default" && !role.MatchString(one) {
-				at("write arn:aws:iam::123456789012:role/name, a chain of them with commas and no spaces, or default", "warehouse.iam_role is not a role")
-				break
-			}
-		}
-	}
-	w.TLS = true
-	if value, at, ok := c.setting(s, "tls", warehouseTLSVar); ok {
-		w.TLS = value == "on"
-		if value != "on" && value != "off" {
-			at("on verifies the server's certificate and name", "warehouse.tls must be on or off")
-		}
-	}
-	w.PasswordEnv = c.password(s)
-}
-
-// warehouseURL checks redshift://user@host[:port]/database.
-func (c *compiler) warehouseURL(at place, value string) {
-	const hint = "write redshift://user@host:5439/database"
-	u, err := url.Parse(value)
-	if err != nil {
-		at(hint, "warehouse.url is not a URL")
-		return
-	}
-	if u.Scheme != "redshift" {
-		at(hint, "warehouse.url does not start with redshift://")
-	}
-	if u.User.Username() == "" {
-		at(hint, "warehouse.url names no user")
-	}
-	if _, has := u.User.Password(); has {
-		at("take it out of the URL and write password: ${NAME}", "warehouse.url must not hold a password")
-	}
-	if u.Hostname() == "" {
-		at(hint, "warehouse.url names no host")
-	}
-	if database := strings.TrimPrefix(u.Path, "/"); database == "" || strings.Contains(database, "/") {
-		at(hint, "warehouse.url names no database")
-	}
-	if u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
-		at("use warehouse.tls for TLS", "warehouse.url takes no parameters")
-	}
-}
-
-// password returns the name of the variable that holds the password. A
-// password in the file is refused and never shown.
-func (c *compiler) password(s section) string {
-	if s.values["password"] == nil {
-		return warehousePasswordVar
-	}
-	n := s.values["password"]
-	if !c.is(n, yaml.ScalarNode, "warehouse.password", "a reference such as ${NAME}") {
-		return ""
-	}
-	value := strings.TrimSpace(n.Value)
-	found := reference.FindStringSubmatch(value)
-	if found == nil || "${"+found[1]+"}" != value || !variable.MatchString(found[1]) {
-		c.at(n, "write password: ${NAME} and give the pod that environment variable from a secret",
-			"a secret never stands in the file")
-		return ""
-	}
-	return found[1]
 }

@@ -32,15 +32,15 @@ func (p problem) String() string {
 // problems collects what is wrong; checks go on after a problem so that one
 // run shows the user all of them.
 type problems struct {
-	file string
-	list []problem
-	flag map[*yaml.Node]string // nodes that came from --set, with the flag's path
+	file   string
+	list   []problem
+	origin map[*yaml.Node]string // nodes that came from a flag or the environment: which one
 }
 
 // at notes a problem at the node.
 func (p *problems) at(n *yaml.Node, hint, format string, args ...any) {
-	if flag, ok := p.flag[n]; ok {
-		p.elsewhere("--set "+flag, hint, format, args...)
+	if origin, ok := p.origin[n]; ok {
+		p.elsewhere(origin, hint, format, args...)
 		return
 	}
 	p.position(n.Line, n.Column, hint, format, args...)

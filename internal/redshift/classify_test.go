@@ -95,7 +95,7 @@ func TestClassifyAnswers(t *testing.T) {
 		{pg("XX000", "Assert", "error: Assert"), fail.Internal, "Assert (SQLSTATE XX000)"},
 	}
 	for _, test := range tests {
-		got := classify(fmt.Errorf("wrapped: %w", test.err))
+		got, _ := classify(fmt.Errorf("wrapped: %w", test.err))
 		if got.Code != test.code || got.Error() != test.want {
 			t.Errorf("%s %q:\ngot  %s %q\nwant %s %q", test.err.Code, test.err.Message, got.Code, got.Error(), test.code, test.want)
 		}
@@ -118,17 +118,17 @@ func TestClassifyConnections(t *testing.T) {
 		{fail.New(fail.Usage, "own"), fail.Usage, "own"},
 	}
 	for _, test := range tests {
-		if got := classify(test.err); got.Code != test.code || got.Error() != test.want {
+		if got, _ := classify(test.err); got.Code != test.code || got.Error() != test.want {
 			t.Errorf("%v: got %s %q, want %s %q", test.err, got.Code, got, test.code, test.want)
 		}
 	}
-	if fail.ExitOf(classify(context.Canceled)) != fail.ExitTerminated {
+	if stopped, again := classify(context.Canceled); again || fail.ExitOf(stopped) != fail.ExitTerminated {
 		t.Error("a stopped program does not end as stopped")
 	}
 }
 
 func TestLongDetailIsCut(t *testing.T) {
-	got := classify(scan(strings.Repeat("ä", 10_000)))
+	got, _ := classify(scan(strings.Repeat("ä", 10_000)))
 	if len(got.What) > maxSentence+100 || strings.ContainsRune(got.What, '\uFFFD') {
 		t.Errorf("%d bytes: %s", len(got.What), got.What)
 	}
@@ -138,7 +138,8 @@ func FuzzSentence(f *testing.F) {
 	f.Add("Spectrum Scan Error", scan("File not found").Detail)
 	f.Add("1023", "context: x\ncode: y")
 	f.Fuzz(func(t *testing.T, message, detail string) {
-		got := classify(&pgconn.PgError{Code: "XX000", Message: message, Detail: detail}).Error()
+		f, _ := classify(&pgconn.PgError{Code: "XX000", Message: message, Detail: detail})
+		got := f.Error()
 		if strings.ContainsAny(got, "\n\r") || len(got) > maxSentence+200 {
 			t.Errorf("%q", got)
 		}

@@ -3,6 +3,7 @@ package redshift
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -22,13 +23,32 @@ type scanFailure struct{ err error }
 func (s scanFailure) Error() string { return s.err.Error() }
 
 // Exec sends one statement and returns how many rows it changed. Without args
-// it goes by the simple protocol; with args, $1 and on are bound as text.
+// it goes by the simple protocol; with args, $1 and on are bound as text. A
+// LOCK that waits longer than Config.LockWait is cancelled: fail.Conflict.
 func (c *Conn) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	if strings.HasPrefix(sql, "LOCK ") && c.config.LockWait > 0 {
+		return 0, c.lock(ctx, sql)
+	}
 	tag, err := c.pg.Exec(ctx, sql, args...)
 	if err != nil {
 		return 0, c.failure(ctx, err)
 	}
 	return tag.RowsAffected(), nil
+}
+
+// lock bounds the wait from here: Redshift has no lock_timeout.
+func (c *Conn) lock(ctx context.Context, sql string) error {
+	limited, cancel := context.WithTimeout(ctx, c.config.LockWait)
+	defer cancel()
+	_, err := c.pg.Exec(limited, sql)
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() == nil && limited.Err() != nil && !c.pg.IsClosed() {
+		return fail.New(fail.Conflict, "the lock was not free within %s", c.config.LockWait).
+			Try("see who holds it (svv_transactions), then run the same command again")
+	}
+	return c.failure(ctx, err)
 }
 
 // Query sends one statement and calls scan for every row, in order. Values
@@ -101,30 +121,12 @@ func (c *Conn) Rollback(ctx context.Context) error {
 	return err
 }
 
-// Copy loads by COPY and returns the number of loaded rows. The statement goes
-// by the simple protocol and alone; the count is asked in the same session,
-// because COPY's own answer carries none.
-func (c *Conn) Copy(ctx context.Context, s CopyStatement) (int64, error) {
-	sql, err := CopySQL(s)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := c.Exec(ctx, sql); err != nil {
-		return 0, err
-	}
-	rows := int64(-1)
-	err = c.Query(ctx, "SELECT pg_last_copy_count()", func(r Scanner) error { return r.Scan(&rows) })
-	if err == nil && rows < 0 {
-		err = fail.New(fail.Internal, "asking how many rows COPY loaded: no answer")
-	}
-	return rows, err
-}
-
 // Close ends the session; its temp tables are gone, an open transaction is
 // rolled back.
 func (c *Conn) Close(ctx context.Context) error {
 	if err := c.pg.Close(ctx); err != nil {
-		return classify(err)
+		f, _ := classify(err)
+		return f
 	}
 	return nil
 }
@@ -140,12 +142,21 @@ func (c *Conn) close() {
 // caller stopped the statement, which the server tells as any other
 // cancellation, and whether the session is gone.
 func (c *Conn) failure(ctx context.Context, err error) *fail.Error {
-	f := classify(err)
-	if stopped := ctx.Err(); stopped != nil {
-		return fail.Wrap(stopped, fail.Network, "the statement was stopped")
-	}
-	if f.Code == fail.Internal && c.pg.IsClosed() {
-		return fail.Wrap(err, fail.Network, "the connection to the warehouse was lost")
-	}
+	f, _ := c.judge(ctx, err)
 	return f
+}
+
+// judge is failure with classify's again, which needs a session that lives.
+func (c *Conn) judge(ctx context.Context, err error) (f *fail.Error, again bool) {
+	f, again = classify(err)
+	if stopped := ctx.Err(); stopped != nil {
+		return fail.Wrap(stopped, fail.Network, "the statement was stopped"), false
+	}
+	if c.pg.IsClosed() {
+		if f.Code == fail.Internal {
+			f = fail.Wrap(err, fail.Network, "the connection to the warehouse was lost")
+		}
+		return f, false
+	}
+	return f, again
 }

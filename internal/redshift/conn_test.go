@@ -2,10 +2,12 @@ package redshift
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +37,13 @@ type server struct {
 	cancel   chan struct{}
 	hung     chan struct{}
 
+	tls    *tls.Config                                 // nil: an SSLRequest is answered 'N'
+	plain  atomic.Bool                                 // a start-up message came without TLS
+	status byte                                        // of the transaction; 0: none
+	refuse func(n int) (bool, *pgproto3.ErrorResponse) // of the nth connection; without an answer it is cut
+	answer func(sql string) (answer, bool)             // before answers
+	starts int
+
 	mu     sync.Mutex
 	log    []string          // "simple: …" and "extended: …"
 	params map[string]string // of the start-up
@@ -62,7 +71,17 @@ func startServer(t *testing.T, answers map[string]answer) *server {
 }
 
 func (s *server) config() Config {
-	return Config{URL: "redshift://loader@" + s.listener.Addr().String() + "/analytics", Password: "hunter2", TLS: TLSOff, ApplicationName: "backfill"}
+	at := s.listener.Addr().(*net.TCPAddr)
+	return configOf(Login{Host: at.IP.String(), Port: uint16(at.Port), Database: "analytics", User: "loader", Password: "hunter2"})
+}
+
+// configOf has pauses that a test does not notice.
+func configOf(login Login) Config {
+	quick := Retry{Tries: 3, First: time.Millisecond, Most: 2 * time.Millisecond}
+	return Config{
+		Login: func(context.Context) (Login, error) { return login, nil }, TLS: TLS{Off: true}, ApplicationName: "backfill",
+		Connecting: quick, Copying: quick,
+	}
 }
 
 func (s *server) serve(conn net.Conn) {
@@ -70,6 +89,22 @@ func (s *server) serve(conn net.Conn) {
 	first, err := backend.ReceiveStartupMessage()
 	if err != nil {
 		return
+	}
+	if _, ok := first.(*pgproto3.SSLRequest); ok && s.tls != nil {
+		if _, err := conn.Write([]byte{'S'}); err != nil {
+			return
+		}
+		secured := tls.Server(conn, s.tls)
+		backend = pgproto3.NewBackend(secured, secured)
+		if first, err = backend.ReceiveStartupMessage(); err != nil {
+			return
+		}
+	} else if ok {
+		_, _ = conn.Write([]byte{'N'}) // the client leaves
+		if first, err = backend.ReceiveStartupMessage(); err != nil {
+			return
+		}
+		s.plain.Store(true)
 	}
 	start, ok := first.(*pgproto3.StartupMessage)
 	if !ok {
@@ -80,7 +115,18 @@ func (s *server) serve(conn net.Conn) {
 	}
 	s.mu.Lock()
 	s.params = start.Parameters
+	s.starts++
+	n := s.starts
 	s.mu.Unlock()
+	if s.refuse != nil {
+		if no, why := s.refuse(n); no {
+			if why != nil {
+				backend.Send(why)
+				_ = backend.Flush() // the test sees what the client makes of it
+			}
+			return
+		}
+	}
 	backend.Send(&pgproto3.AuthenticationCleartextPassword{})
 	if backend.SetAuthType(pgproto3.AuthTypeCleartextPassword) != nil || backend.Flush() != nil {
 		return
@@ -116,7 +162,7 @@ func (s *server) converse(backend *pgproto3.Backend) {
 			if !s.reply(backend, "simple: ", m.String) {
 				return
 			}
-			backend.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+			backend.Send(&pgproto3.ReadyForQuery{TxStatus: s.txStatus()})
 		case *pgproto3.Parse:
 			parsed = m.Query
 		case *pgproto3.Bind:
@@ -130,7 +176,7 @@ func (s *server) converse(backend *pgproto3.Backend) {
 				return
 			}
 		case *pgproto3.Sync:
-			backend.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+			backend.Send(&pgproto3.ReadyForQuery{TxStatus: s.txStatus()})
 		case *pgproto3.Terminate:
 			return
 		}
@@ -140,12 +186,24 @@ func (s *server) converse(backend *pgproto3.Backend) {
 	}
 }
 
+func (s *server) txStatus() byte {
+	if s.status != 0 {
+		return s.status
+	}
+	return 'I'
+}
+
 // reply answers one statement; false: the connection is to be closed.
 func (s *server) reply(backend *pgproto3.Backend, protocol, sql string) bool {
 	s.mu.Lock()
 	s.log = append(s.log, protocol+sql)
 	s.mu.Unlock()
 	a, ok := s.answers[sql]
+	if s.answer != nil {
+		if own, has := s.answer(sql); has {
+			a, ok = own, true
+		}
+	}
 	if !ok {
 		a = answer{tag: strings.ToUpper(strings.Fields(sql)[0])}
 	}
@@ -276,8 +334,12 @@ func TestSession(t *testing.T) {
 func TestLoginRefused(t *testing.T) {
 	s := startServer(t, nil)
 	config := s.config()
-	config.Password = "wrong-secret"
-	_, err := Connect(context.Background(), config)
+	login, err := config.Login(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	login.Password = "wrong-secret"
+	_, err = Connect(context.Background(), configOf(login))
 	if !fail.Is(err, fail.Credentials) || strings.Contains(err.Error(), "wrong-secret") {
 		t.Errorf("%v", err)
 	}
@@ -292,7 +354,11 @@ func TestNobodyListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
-	_, err = Connect(context.Background(), Config{URL: "redshift://loader@" + listener.Addr().String() + "/x", Password: "hunter2", TLS: TLSOff})
+	at := listener.Addr().(*net.TCPAddr)
+	var repeats []Repeat
+	config := configOf(Login{Host: at.IP.String(), Port: uint16(at.Port), Database: "x", User: "loader", Password: "hunter2"})
+	config.OnRetry = func(r Repeat) { repeats = append(repeats, r) }
+	_, err = Connect(context.Background(), config)
 	if !fail.Is(err, fail.Network) || !strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("%v", err)
 	}

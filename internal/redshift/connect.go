@@ -10,11 +10,8 @@ package redshift
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,63 +21,115 @@ import (
 	"backfill/internal/fail"
 )
 
-// The values of Config.TLS.
 const (
-	TLSVerifyFull = "verify-full"
-	TLSOff        = "off"
-)
-
-const (
-	defaultPort           = 5439
 	defaultConnectTimeout = 30 * time.Second
 	closeTimeout          = 5 * time.Second
 	cancelTimeout         = 5 * time.Second // for the server's answer to a cancelled statement
 )
 
+// Login is where the warehouse is and as whom to log in.
+type Login struct {
+	Host     string
+	Port     uint16
+	Database string
+	User     string
+	Password string // not part of any message
+}
+
 // Config says where to connect and how the session behaves.
 type Config struct {
-	URL              string              // redshift://user@host:port/database; never a password
-	Password         string              // of the login; not part of any message
-	TLS              string              // TLSVerifyFull (also ""), or TLSOff for a loopback host only
+	Login            func(context.Context) (Login, error) // asked for every attempt: minted credentials are short-lived
+	TLS              TLS
 	ApplicationName  string              // shown in the warehouse's session views; may be empty
 	QueryGroup       string              // SET query_group, for queues and query history; may be empty
 	StatementTimeout time.Duration       // per statement, whole milliseconds, time in queues included; 0: the server's
-	ConnectTimeout   time.Duration       // name resolution to login; 0: 30 s
+	LockWait         time.Duration       // longest wait of a LOCK; 0: as long as a statement may take
+	ConnectTimeout   time.Duration       // of one attempt, from name resolution to login; 0: 30 s
 	KeepAlive        net.KeepAliveConfig // zero: 200 s, 200 s, 5 probes, so that firewalls keep the session during a long COPY
+	Connecting       Retry               // zero fields: 6 tries within 3 minutes, pauses of 1 to 30 s
+	Copying          Retry               // zero fields: 5 tries within 20 minutes, pauses of 5 to 120 s
 	OnNotice         func(string)        // gets the server's notices; may be nil
+	OnRetry          func(Repeat)        // called before each pause; may be nil
 }
+
+// Repeat is a failure that is tried again after Pause.
+type Repeat struct {
+	What  string // "connecting", "COPY"
+	Try   int    // that failed, from 1
+	Tries int    // all that there may be
+	Pause time.Duration
+	Err   error
+}
+
+var (
+	connecting = Retry{Tries: 6, Within: 3 * time.Minute, First: time.Second, Most: 30 * time.Second}
+	copying    = Retry{Tries: 5, Within: 20 * time.Minute, First: 5 * time.Second, Most: 2 * time.Minute}
+)
 
 // Conn is one session. It is not safe for concurrent use.
 type Conn struct {
-	pg *pgx.Conn
+	pg       *pgx.Conn
+	config   Config
+	lastCopy int64 // query id of the newest COPY that was looked at
 }
 
-// Connect opens a session. Time is UTC in it. Errors never hold the password.
+// Connect opens a session. Time is UTC in it. What a moment may mend (a server
+// that starts, too many connections, a broken network) is tried again, each
+// time with a new login. Errors never hold the password.
 func Connect(ctx context.Context, c Config) (*Conn, error) {
-	config, err := c.driver()
+	if c.Login == nil {
+		return nil, fail.New(fail.Internal, "connecting without a login")
+	}
+	try := c.Connecting.or(connecting).start()
+	for {
+		conn, err, again := c.attempt(ctx)
+		if err == nil {
+			return conn, nil
+		}
+		pause, left := try.pause()
+		if !again || !left {
+			return nil, err
+		}
+		c.repeat(Repeat{What: "connecting", Try: try.tries, Tries: try.limit.Tries, Pause: pause, Err: err})
+		if err := sleep(ctx, pause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c Config) repeat(r Repeat) {
+	if c.OnRetry != nil {
+		c.OnRetry(r)
+	}
+}
+
+// attempt is one try; again says that another may succeed.
+func (c Config) attempt(ctx context.Context) (conn *Conn, err error, again bool) {
+	login, err := c.Login(ctx)
 	if err != nil {
-		return nil, err
+		return nil, err, false // the SDK has tried again by itself
+	}
+	config, err := c.driver(login)
+	if err != nil {
+		return nil, err, false
 	}
 	pg, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, classify(err).At("%s", net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))))
+		f, again := classify(err)
+		return nil, f.At("%s", net.JoinHostPort(login.Host, strconv.Itoa(int(login.Port)))), again && ctx.Err() == nil
 	}
-	conn := &Conn{pg: pg}
-	if err := conn.configure(ctx, c); err != nil {
+	conn = &Conn{pg: pg, config: c}
+	if err := conn.configure(ctx); err != nil {
 		conn.close()
-		return nil, err
+		return nil, err, fail.Is(err, fail.Network) && ctx.Err() == nil
 	}
-	return conn, nil
+	return conn, nil, false
 }
 
 // driver returns the driver's configuration. Everything that the driver would
 // take from PG* variables of the environment is overwritten.
-func (c Config) driver() (*pgx.ConnConfig, error) {
-	at, err := parseURL(c.URL)
-	if err != nil {
-		return nil, err
-	}
-	tlsConfig, err := c.tls(at.host)
+func (c Config) driver(login Login) (*pgx.ConnConfig, error) {
+	tlsConfig, err := c.TLS.config(login.Host)
 	if err != nil {
 		return nil, err
 	}
@@ -88,10 +137,10 @@ func (c Config) driver() (*pgx.ConnConfig, error) {
 	if err != nil {
 		return nil, fail.Wrap(err, fail.Internal, "preparing the connection")
 	}
-	config.Host, config.Port, config.User, config.Database = at.host, at.port, at.user, at.database
-	config.Password = c.Password
+	config.Host, config.Port, config.User, config.Database = login.Host, login.Port, login.User, login.Database
+	config.Password = login.Password
 	config.TLSConfig = tlsConfig
-	config.Fallbacks = nil
+	config.Fallbacks = nil // never a second try without TLS
 	config.ValidateConnect = nil
 	config.RequireAuth = ""
 	config.MinProtocolVersion, config.MaxProtocolVersion = "3.0", "3.0"
@@ -118,6 +167,7 @@ func (c Config) driver() (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
+// dialer keeps idle connections known to firewalls: AWS advises 200 s.
 func (c Config) dialer() *net.Dialer {
 	keep := c.KeepAlive
 	if keep == (net.KeepAliveConfig{}) {
@@ -126,72 +176,18 @@ func (c Config) dialer() *net.Dialer {
 	return &net.Dialer{KeepAliveConfig: keep}
 }
 
-func (c Config) tls(host string) (*tls.Config, error) {
-	switch c.TLS {
-	case "", TLSVerifyFull:
-		return &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}, nil
-	case TLSOff:
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return nil, fail.New(fail.Usage, "TLS can be off only for a warehouse on this host, not for %s", host).
-				Try("set warehouse.tls to %s", TLSVerifyFull)
-		}
-		return nil, nil
-	}
-	return nil, fail.New(fail.Usage, "TLS mode %q is not known", c.TLS).Try("use %s or %s", TLSVerifyFull, TLSOff)
-}
-
-type address struct {
-	user, host, database string
-	port                 uint16
-}
-
-func parseURL(text string) (address, error) {
-	const form = "redshift://user@host:port/database"
-	refuse := func(what string) (address, error) {
-		return address{}, fail.New(fail.Usage, "the warehouse URL %s", what).Try("write it as %s", form)
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		return refuse("can't be read") // the cause would repeat the text, which may hold a password
-	}
-	if u.Scheme != "redshift" {
-		return refuse("does not begin with redshift://")
-	}
-	if u.User == nil || u.User.Username() == "" {
-		return refuse("names no user")
-	}
-	if _, secret := u.User.Password(); secret {
-		return address{}, fail.New(fail.Usage, "the warehouse URL holds a password").
-			Try("remove it and name an environment variable in warehouse.password")
-	}
-	if u.RawQuery != "" || u.Fragment != "" {
-		return refuse("has parameters, none are known")
-	}
-	database := strings.TrimPrefix(u.Path, "/")
-	if u.Hostname() == "" || database == "" || strings.Contains(database, "/") {
-		return refuse("names no host or no database")
-	}
-	port := uint64(defaultPort)
-	if p := u.Port(); p != "" {
-		if port, err = strconv.ParseUint(p, 10, 16); err != nil || port == 0 {
-			return refuse("has a port that is not a number from 1 to 65535")
-		}
-	}
-	return address{user: u.User.Username(), host: u.Hostname(), database: database, port: uint16(port)}, nil
-}
-
 // configure sets what start-up parameters can't.
-func (c *Conn) configure(ctx context.Context, config Config) error {
+func (c *Conn) configure(ctx context.Context) error {
 	// GETDATE() gives the session's local time; the ledger holds UTC.
 	statements := []string{"SET timezone TO 'UTC'"}
-	if config.QueryGroup != "" {
-		group, err := QuoteLiteral(config.QueryGroup)
+	if c.config.QueryGroup != "" {
+		group, err := QuoteLiteral(c.config.QueryGroup)
 		if err != nil {
 			return err
 		}
 		statements = append(statements, "SET query_group TO "+group)
 	}
-	if ms := config.StatementTimeout.Milliseconds(); ms > 0 {
+	if ms := c.config.StatementTimeout.Milliseconds(); ms > 0 {
 		statements = append(statements, "SET statement_timeout TO "+strconv.FormatInt(ms, 10))
 	}
 	for _, sql := range statements {

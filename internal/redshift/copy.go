@@ -1,6 +1,7 @@
 package redshift
 
 import (
+	"context"
 	"regexp"
 	"strings"
 
@@ -64,4 +65,68 @@ func roleClause(role string) (string, error) {
 			Try("write arn:aws:iam::<account>:role/<name>, several joined by commas without spaces, or default")
 	}
 	return "IAM_ROLE '" + role + "'", nil
+}
+
+// Copy loads by COPY and returns the number of loaded rows. The statement goes
+// by the simple protocol and alone; the count is asked in the same session,
+// because COPY's own answer carries none.
+//
+// What a moment may mend (S3 or KMS throttled, reads that failed) is tried
+// again in the same session, outside of a transaction and only into a table
+// that is seen to be empty: a COPY never loads twice. A refusal of the data
+// tells file, column and sizes as far as the warehouse knows them.
+func (c *Conn) Copy(ctx context.Context, s CopyStatement) (int64, error) {
+	sql, err := CopySQL(s)
+	if err != nil {
+		return 0, err
+	}
+	try := c.config.Copying.or(copying).start()
+	for {
+		failed, again := c.copyOnce(ctx, sql)
+		if failed == nil {
+			return c.number(ctx, "SELECT pg_last_copy_count()")
+		}
+		pause, left := try.pause()
+		if !again || !left {
+			return 0, c.withLoadErrors(ctx, failed)
+		}
+		c.config.repeat(Repeat{What: "COPY", Try: try.tries, Tries: try.limit.Tries, Pause: pause, Err: failed})
+		if err := sleep(ctx, pause); err != nil {
+			return 0, err
+		}
+		// COPY is atomic, so that a failed one leaves nothing: seen, not trusted.
+		if rows, err := c.number(ctx, "SELECT COUNT(*) FROM "+s.table()); err != nil || rows != 0 {
+			return 0, failed
+		}
+	}
+}
+
+// copyOnce is one try; again says that another may succeed.
+func (c *Conn) copyOnce(ctx context.Context, sql string) (f *fail.Error, again bool) {
+	const noTransaction = 'I'
+	_, err := c.pg.Exec(ctx, sql)
+	if err == nil {
+		return nil, false
+	}
+	f, again = c.judge(ctx, err)
+	return f, again && c.pg.PgConn().TxStatus() == noTransaction
+}
+
+// number asks for one number.
+func (c *Conn) number(ctx context.Context, sql string) (int64, error) {
+	n, seen := int64(0), false
+	err := c.Query(ctx, sql, func(r Scanner) error { seen = true; return r.Scan(&n) })
+	if err == nil && !seen {
+		err = fail.New(fail.Internal, "%s: no answer", sql)
+	}
+	return n, err
+}
+
+// table is the quoted name; CopySQL has refused names that can't be quoted.
+func (s CopyStatement) table() string {
+	name, _ := QuoteIdent(s.Table)
+	if s.Schema != "" {
+		name, _ = QuoteTable(s.Schema, s.Table)
+	}
+	return name
 }

@@ -15,17 +15,17 @@ const maxSentence = 600
 // detail, as an envelope of lines; values of rows are left out, they may be
 // personal.
 func sentence(e *pgconn.PgError) string {
-	message := valueInMessage.ReplaceAllString(oneLine(e.Message), "$1 (value left out)")
+	message := withoutValue(oneLine(e.Message))
 	fields := envelope(e.Detail)
 	text := message
 	switch context := fields["context"]; {
 	case context != "":
-		text = explain(context)
+		text = explain(withoutValue(context))
 		if message != "Spectrum Scan Error" && !strings.Contains(text, message) && !strings.Contains(message, text) {
 			text = message + ": " + text
 		}
 	case len(fields) == 0 && e.Detail != "" && quotedDetail(e.Code):
-		text = message + ": " + explain(oneLine(e.Detail))
+		text = message + ": " + explain(withoutValue(oneLine(e.Detail)))
 	default:
 		text = explain(message)
 	}
@@ -40,9 +40,24 @@ func quotedDetail(sqlstate string) bool {
 	return !strings.HasPrefix(sqlstate, "22") && sqlstate != "23502"
 }
 
-// valueInMessage finds the value that messages such as "invalid input syntax
-// for integer: "abc"" repeat.
-var valueInMessage = regexp.MustCompile(`^((?i:invalid input syntax|invalid digit|value out of range|bad double)[^:]*): .*$`)
+// withoutValue leaves out the values that messages repeat.
+func withoutValue(text string) string {
+	text = valueInMessage.ReplaceAllString(text, "$1 (value left out)")
+	text = quotedValue.ReplaceAllString(text, "$1 (left out)")
+	if strings.Contains(text, "JSON") && !strings.Contains(text, "SERIALIZETOJSON") {
+		text = quoted.ReplaceAllString(text, "(left out)")
+	}
+	return text
+}
+
+var (
+	// As in: invalid input syntax for integer: "abc".
+	valueInMessage = regexp.MustCompile(`^((?i:invalid input syntax|invalid digit|value out of range|bad double|date/time field)[^:,]*)[:,] .*$`)
+	// As in: Value 'abc', Pos 0, Type: Integer.
+	quotedValue = regexp.MustCompile(`(?i)\b(values?)\s*[:=]?\s*(?:'[^']*'?|"[^"]*"?)`)
+	// Of a JSON text, any part may be a value.
+	quoted = regexp.MustCompile(`'[^']*'?|"[^"]*"?`)
+)
 
 var envelopeLine = regexp.MustCompile(`^\s*(error|code|context|query|location|process):\s*(.*)$`)
 

@@ -145,8 +145,8 @@ func TestLiveColumns(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	good := Config{URL: "redshift://loader@127.0.0.1:5555/analytics", Password: "hunter2", TLS: TLSOff, ApplicationName: "backfill"}
-	config, err := good.driver()
+	good := Config{TLS: TLS{Off: true}, ApplicationName: "backfill"}
+	config, err := good.driver(Login{Host: "127.0.0.1", Port: 5555, Database: "analytics", User: "loader", Password: "hunter2"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,28 +158,12 @@ func TestConfig(t *testing.T) {
 	if !keep.Enable || keep.Idle.Seconds() != 200 || keep.Interval.Seconds() != 200 || keep.Count != 5 {
 		t.Errorf("%+v", keep)
 	}
-	secure, err := Config{URL: "redshift://loader@wh.example.com/analytics"}.driver()
-	if err != nil || secure.Port != 5439 || secure.TLSConfig.ServerName != "wh.example.com" || secure.TLSConfig.InsecureSkipVerify {
+	secure, err := Config{}.driver(Login{Host: "wh.example.com", Port: 5439})
+	if err != nil || secure.TLSConfig.ServerName != "wh.example.com" || secure.TLSConfig.InsecureSkipVerify || len(secure.Fallbacks) != 0 {
 		t.Errorf("%v, %+v", err, secure)
 	}
-	for _, test := range []struct{ url, tls, want string }{
-		{"postgres://a@b/c", "", "the warehouse URL does not begin with redshift://"},
-		{"redshift://b/c", "", "the warehouse URL names no user"},
-		{"redshift://a:hunter2@b/c", "", "the warehouse URL holds a password"},
-		{"redshift://a:hunter2@b:x/c", "", "the warehouse URL can't be read"},
-		{"redshift://a@b", "", "the warehouse URL names no host or no database"},
-		{"redshift://a@b/c/d", "", "the warehouse URL names no host or no database"},
-		{"redshift://a@b:0/c", "", "the warehouse URL has a port that is not a number from 1 to 65535"},
-		{"redshift://a@b/c?sslmode=disable", "", "the warehouse URL has parameters, none are known"},
-		{"redshift://a@b/c", TLSOff, "TLS can be off only for a warehouse on this host, not for b"},
-		{"redshift://a@b/c", "prefer", `TLS mode "prefer" is not known`},
-	} {
-		_, err := Config{URL: test.url, TLS: test.tls}.driver()
-		if !fail.Is(err, fail.Usage) || err.Error() != test.want || fail.HintOf(err) == "" {
-			t.Errorf("%s: %v (%s)", test.url, err, fail.HintOf(err))
-		}
-		if err != nil && strings.Contains(err.Error()+fail.HintOf(err), "hunter2") {
-			t.Errorf("%s: the password is in %q", test.url, err)
-		}
+	_, err = good.driver(Login{Host: "b"})
+	if !fail.Is(err, fail.Usage) || err.Error() != "TLS can be off only for a warehouse on this host, not for b" {
+		t.Errorf("%v", err)
 	}
 }

@@ -80,7 +80,9 @@ type Warehouse struct {
 	URL         string `json:"url"`
 	IAMRole     string `json:"iam_role"`
 	TLS         bool   `json:"tls"`
-	PasswordEnv string `json:"password_env"`
+	TLSOptions  string `json:"tls_options,omitempty"` // as warehouse.tls of the dataset file, when it is more than on or off
+	SignIn      string `json:"sign_in,omitempty"`     // as warehouse.sign_in of the dataset file: names, no secret
+	PasswordEnv string `json:"password_env"`          // "" when the login has no password variable
 }
 
 // Supersedes says which plan this one replaces, and why.

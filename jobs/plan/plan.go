@@ -46,6 +46,7 @@ func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Opti
 		return nil, err
 	}
 	run := runplan.NewRunID(w.Dataset.Digest, o.Window)
+	w.Run = run
 	head, err := w.Runs.Newest(ctx, w.TargetName(), func(h *runplan.Head) bool { return h.Run == run })
 	if err != nil {
 		return nil, err
@@ -112,6 +113,10 @@ func (p *planner) seal(ctx context.Context, supersedes *runplan.Supersedes) (*Re
 		return nil, err
 	}
 	ds := p.w.Dataset
+	warehouse, err := p.w.PlanWarehouse()
+	if err != nil {
+		return nil, err
+	}
 	if len(objects) == 0 && !p.o.AllowEmpty {
 		return nil, fail.New(fail.EmptyWindow, "the archive holds no object to load").At("%s", ds.Archive.URI).
 			Try("check archive.uri; if an empty archive is right, say --allow-empty")
@@ -120,8 +125,7 @@ func (p *planner) seal(ctx context.Context, supersedes *runplan.Supersedes) (*Re
 		Format: runplan.Format, Run: p.run, Attempt: runstore.NewAttempt(), Target: p.w.TargetName(),
 		Dataset: runplan.Dataset{Name: ds.Name, Digest: ds.Digest, ConvertDigest: ds.ConvertDigest, Text: string(ds.Text)},
 		Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Version: p.w.Version, Sealed: p.w.Now().UTC(),
-		Warehouse: runplan.Warehouse{URL: ds.Warehouse.URL, IAMRole: ds.Warehouse.IAMRole, TLS: ds.Warehouse.TLS, PasswordEnv: ds.Warehouse.PasswordEnv},
-		Objects:   len(objects), Ignored: p.now.Ignored, ListingID: p.now.ID, Supersedes: supersedes,
+		Warehouse: warehouse, Objects: len(objects), Ignored: p.now.Ignored, ListingID: p.now.ID, Supersedes: supersedes,
 		Slices: runplan.CutSlices(p.o.Window, p.w.Calendar(), p.o.SliceDays),
 	}
 	for _, o := range objects {

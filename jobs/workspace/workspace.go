@@ -7,18 +7,15 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"time"
 
 	"go.uber.org/zap"
 
 	"backfill/internal/archive"
 	"backfill/internal/dataset"
-	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/objstore"
 	"backfill/internal/publish"
-	"backfill/internal/redshift"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
 )
@@ -32,7 +29,8 @@ type Options struct {
 	By      string // who or what asked for the run
 	Image   string // digest of the container image; may be empty
 	Airflow publish.Airflow
-	Timeout time.Duration
+	Timeout time.Duration // longest time of one warehouse statement
+	Lock    time.Duration // longest wait for a lock in the warehouse
 }
 
 // Workspace is an opened dataset.
@@ -41,6 +39,7 @@ type Workspace struct {
 	Dataset *dataset.Dataset
 	Archive *objstore.Store
 	Runs    *runstore.Store
+	Run     runplan.RunID // shown in the warehouse's session views; "" before it is known
 }
 
 // Open opens the archive and the staging store of the dataset.
@@ -147,36 +146,6 @@ func (w *Workspace) Actor(reason string) publish.Actor {
 
 // Calendar returns a calendar of the dataset's zone.
 func (w *Workspace) Calendar() *kafka.Calendar { return kafka.NewCalendar(w.Dataset.Calendar) }
-
-// Connect opens one connection to the warehouse.
-func (w *Workspace) Connect(ctx context.Context) (*redshift.Conn, error) {
-	if err := w.Dataset.NeedWarehouse(); err != nil {
-		return nil, err
-	}
-	wh := w.Dataset.Warehouse
-	password := w.Env(wh.PasswordEnv)
-	if password == "" {
-		return nil, fail.New(fail.Credentials, "the warehouse's password is not set").At("%s", redactURL(wh.URL)).
-			Try("set the environment variable %s", wh.PasswordEnv)
-	}
-	tls := "verify-full"
-	if !wh.TLS {
-		tls = "off"
-	}
-	return redshift.Connect(ctx, redshift.Config{
-		URL: wh.URL, Password: password, TLS: tls, ApplicationName: "backfill", QueryGroup: "backfill",
-		StatementTimeout: w.Timeout, ConnectTimeout: 30 * time.Second,
-		OnNotice: func(text string) { w.Log.Debug(text) },
-	})
-}
-
-func redactURL(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return "warehouse"
-	}
-	return u.Redacted()
-}
 
 // Step logs a step that is done.
 func (w *Workspace) Step(format string, args ...any) { w.Log.Info(fmt.Sprintf(format, args...)) }
