@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	account = "000000000000"
-	worker  = "arn:aws:iam::000000000000:role/worker"
+	accountID = "000000000000"
+	worker    = "arn:aws:iam::000000000000:role/worker"
 )
 
 // cloud mints logins for a warehouse. Its clock can be put ahead.
@@ -45,12 +45,12 @@ func startCloud(t *testing.T, warehouse *redshiftd.Server, lifetime time.Duratio
 	c := &cloud{}
 	var err error
 	c.aws, err = awsd.Start(context.Background(), awsd.Config{
-		Region: "eu-west-1", Account: account, Login: warehouse, Objects: shared.s3, Lifetime: lifetime, Secrets: secrets,
+		Region: "eu-west-1", Account: accountID, Login: warehouse, Objects: shared.s3, Lifetime: lifetime, Secrets: secrets,
 		Now: func() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) },
 		Keys: []awsd.Key{{ID: "TESTACCESSKEY", User: "worker", Policy: awsd.Everything()},
 			{ID: "AKIAGUEST", User: "guest", Policy: policy(t, `{"Version":"2012-10-17","Statement":[]}`)}},
 		Roles:     []awsd.Role{{ARN: worker, Policy: awsd.Everything()}},
-		Warehouse: awsd.Warehouse{Cluster: "main", Workgroup: "wg", Namespace: "ns", Address: warehouse.Addr(), Database: "analytics"},
+		Warehouse: awsd.Warehouse{Cluster: "main", Workgroup: "payroll", Namespace: "ns", Address: warehouse.Addr(), Database: "analytics"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -127,8 +127,8 @@ func TestSignIn(t *testing.T) {
 		{name: "cluster", set: []string{"url=redshift://backfill@" + at + "/analytics", "sign_in={iam: {cluster: main}}"}},
 		{name: "cluster's endpoint", set: []string{"url=redshift://backfill@main.eu-west-1/analytics", "sign_in={iam: {cluster: main}}"}},
 		{name: "cluster, the identity's own user", set: []string{"url=redshift://" + at + "/analytics", "sign_in={iam: {cluster: main}}"}},
-		{name: "by the environment", env: []string{"BACKFILL_WAREHOUSE_SIGN_IN={iam: {workgroup: wg}}"}, set: []string{"url=redshift:///analytics"}},
-		{name: "workgroup's endpoint", set: []string{"url=redshift://wg/analytics", "sign_in={iam: {workgroup: wg}}"}},
+		{name: "by the environment", env: []string{"BACKFILL_WAREHOUSE_SIGN_IN={iam: {workgroup: payroll}}"}, set: []string{"url=redshift:///analytics"}},
+		{name: "workgroup's endpoint", set: []string{"url=redshift://payroll/analytics", "sign_in={iam: {workgroup: payroll}}"}},
 		{name: "no such cluster", set: []string{"url=redshift://backfill@" + at + "/analytics", "sign_in={iam: {cluster: other}}"},
 			exit: 2, code: "input_missing", want: "cluster other: there is no such cluster: Cluster other not found. (ClusterNotFound)"},
 		{name: "no such workgroup", set: []string{"url=redshift:///analytics", "sign_in={iam: {workgroup: other}}"},
@@ -139,7 +139,7 @@ func TestSignIn(t *testing.T) {
 			exit: 3, code: "credentials", want: `password authentication failed for user "IAM:backfill"`},
 		{name: "denied", env: []string{"AWS_ACCESS_KEY_ID=AKIAGUEST"}, set: []string{"url=redshift://backfill@" + at + "/analytics", "sign_in={iam: {cluster: main}}"},
 			exit: 3, code: "permission", want: "redshift:GetClusterCredentials is not allowed: User: arn:aws:iam::000000000000:user/guest is not authorized"},
-		{name: "workgroup denied", env: []string{"AWS_ACCESS_KEY_ID=AKIAGUEST"}, set: []string{"url=redshift://" + at + "/analytics", "sign_in={iam: {workgroup: wg}}"},
+		{name: "workgroup denied", env: []string{"AWS_ACCESS_KEY_ID=AKIAGUEST"}, set: []string{"url=redshift://" + at + "/analytics", "sign_in={iam: {workgroup: payroll}}"},
 			exit: 3, code: "permission", want: "redshift-serverless:GetCredentials is not allowed"},
 		{name: "unknown AWS key", env: []string{"AWS_ACCESS_KEY_ID=AKIAUNKNOWN"}, set: []string{"url=redshift://backfill@" + at + "/analytics", "sign_in={iam: {cluster: main}}"},
 			exit: 3, code: "credentials", want: "AWS refused the credentials"},
