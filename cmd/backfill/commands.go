@@ -20,7 +20,6 @@ import (
 	"backfill/jobs/plan"
 	"backfill/jobs/reconcile"
 	"backfill/jobs/run"
-	"backfill/jobs/status"
 	"backfill/jobs/workspace"
 )
 
@@ -34,19 +33,21 @@ func both(fs ...func(*flags, *pflag.FlagSet)) func(*flags, *pflag.FlagSet) {
 
 func commands() []command {
 	return []command{
-		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: planFlags, run: runPlan,
+		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: both(planFlags, reasonFlag), run: runPlan,
 			examples: []string{"backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01"}},
 		{name: "convert", does: "turn a plan's chunks into Parquet and receipts; resumes by itself", flags: both(planURIFlag, shardFlag, convertFlags), run: runConvert,
 			examples: []string{"backfill convert --plan s3://…/plans/000000000001.json --shard 3/16"}},
-		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, func(f *flags, s *pflag.FlagSet) {
+		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, datasetFlags, undoFlags, func(f *flags, s *pflag.FlagSet) {
 			s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without rows is no error")
-		}), run: runLoad, examples: []string{"backfill load --plan s3://…/plans/000000000001.json"}},
+		}), run: runLoad, examples: []string{"backfill load --plan s3://…/plans/000000000001.json", "backfill load --undo 1 --dataset payroll.yaml --reason 'wrong file'"}},
 		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: windowFlags, run: runReconcile,
 			examples: []string{"backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01"}},
 		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags), run: runAll,
 			examples: []string{"backfill run --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --memory 512MiB"}},
-		{name: "status", does: "what stands where, and the command that goes on", flags: statusFlags, run: runStatus,
+		{name: "status", does: "what stands where, and the command that goes on", flags: statusFlags, run: runStatus, arg: "RUN",
 			examples: []string{"backfill status --dataset payroll.yaml", "backfill status --dataset payroll.yaml --ledger --output json"}},
+		{name: "abort", does: "stop an unfinished plan: no pod goes on with it", flags: both(datasetFlags, reasonFlag), run: runAbort, arg: "RUN",
+			examples: []string{"backfill abort 3 --dataset payroll.yaml --reason 'wrong month'"}},
 		{name: "version", does: "print the version", run: func(_ context.Context, p *program) error {
 			p.print("backfill %s, formats %d, converter %d\n", version, runplan.Format, runplan.Converter)
 			return nil
@@ -190,7 +191,8 @@ func runPlan(ctx context.Context, p *program) error {
 
 // planned opens the dataset and reads the flags of a plan.
 func (p *program) planned(ctx context.Context) (*workspace.Workspace, plan.Options, error) {
-	o := plan.Options{ChunkBytes: int64(p.flags.chunkBytes), SliceDays: p.flags.sliceDays, Replan: p.flags.replan, AllowEmpty: p.flags.allowEmpty}
+	o := plan.Options{ChunkBytes: int64(p.flags.chunkBytes), SliceDays: p.flags.sliceDays, Replan: p.flags.replan, AllowEmpty: p.flags.allowEmpty,
+		Asked: p.flags.hatches(), Reason: p.flags.reason}
 	if o.SliceDays < 1 {
 		return nil, o, fail.New(fail.Usage, "--slice-days must be at least 1")
 	}
@@ -207,7 +209,7 @@ func (p *program) convertOptions() convert.Options {
 }
 
 func (p *program) loadOptions() load.Options {
-	return load.Options{AllowVanish: p.flags.allowVanish, AllowEmpty: p.flags.allowEmpty, Reason: p.flags.reason, Flags: p.flags.hatches()}
+	return load.Options{AllowVanish: p.flags.allowVanish, AllowEmpty: p.flags.allowEmpty, Keep: p.flags.keep, Reason: p.flags.reason}
 }
 
 func runConvert(ctx context.Context, p *program) error {
@@ -233,6 +235,9 @@ func convertText(r *convert.Result, s shard) string {
 }
 
 func runLoad(ctx context.Context, p *program) error {
+	if p.flags.undo != "" || p.flags.forget != "" || p.flags.forgetOlder != "" {
+		return runUndo(ctx, p)
+	}
 	w, head, chunks, err := p.openPlan(ctx)
 	if err != nil {
 		return err
@@ -300,32 +305,4 @@ func runAll(ctx context.Context, p *program) error {
 		p.print("Nothing to do: %s.\n", strings.Join(r.Plan.Notes, "; "))
 	}
 	return err
-}
-
-func runStatus(ctx context.Context, p *program) error {
-	w, err := p.openDataset(ctx)
-	if err != nil {
-		return err
-	}
-	s, done, err := connector(w)(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	if p.flags.ledger {
-		l, err := status.ReadLedger(ctx, w, s)
-		if err != nil {
-			return err
-		}
-		p.result.Ledger = l
-		p.print("%s", l.Text())
-		return nil
-	}
-	r, err := status.Status(ctx, w, s)
-	if err != nil {
-		return err
-	}
-	p.result.Status = r
-	p.print("%s", r.Text())
-	return nil
 }

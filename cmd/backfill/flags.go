@@ -29,6 +29,11 @@ type flags struct {
 	allowEmpty  bool
 	reason      string
 	ledger      bool
+	keep        bool
+	undo        string
+	forget      string
+	forgetOlder string
+	run         string // the argument RUN
 
 	output, logFormat, logLevel string
 	xcomFile, terminationLog    string
@@ -71,21 +76,8 @@ func shardFlag(f *flags, s *pflag.FlagSet) {
 
 func loadFlags(f *flags, s *pflag.FlagSet) {
 	s.Int64Var(&f.allowVanish, "allow-vanish", 0, "rows that may go from the table although no archived record has their key")
-	s.StringVar(&f.reason, "reason", "", "why, for the ledger")
-}
-
-func statusFlags(f *flags, s *pflag.FlagSet) {
-	datasetFlags(f, s)
-	s.BoolVar(&f.ledger, "ledger", false, "print the ledger: every change of the table, newest first")
-}
-
-// hatches are the flags that went round a rule, as the ledger spells them.
-func (f *flags) hatches() []string {
-	var words []string
-	if f.replan {
-		words = append(words, "replan")
-	}
-	return words
+	s.BoolVar(&f.keep, "keep-replaced", false, "keep the replaced rows in a table beside the target, so that load --undo can put them back")
+	reasonFlag(f, s)
 }
 
 func (p *program) flagSet(cmd command) *pflag.FlagSet {
@@ -114,7 +106,7 @@ func outputs(command string) []string {
 
 // parse reads the environment's twins first, then the arguments. The text
 // None, and nothing, leave a flag unset: that is how templates render missing values.
-func (p *program) parse(cmd string, s *pflag.FlagSet, args []string) (err error) {
+func (p *program) parse(cmd command, s *pflag.FlagSet, args []string) (err error) {
 	s.VisitAll(func(f *pflag.Flag) {
 		name := "BACKFILL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if v := p.env(name); !unset(v) && err == nil {
@@ -129,14 +121,18 @@ func (p *program) parse(cmd string, s *pflag.FlagSet, args []string) (err error)
 	if err := s.Parse(dropUnset(args)); err != nil {
 		return err
 	}
-	if s.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", s.Arg(0))
+	rest := s.Args()
+	if cmd.arg != "" && len(rest) > 0 {
+		p.flags.run, rest = rest[0], rest[1:]
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("unexpected argument %q", rest[0])
 	}
 	for _, f := range []struct {
 		name, value string
 		allowed     []string
 	}{
-		{"output", p.flags.output, outputs(cmd)}, {"log-format", p.flags.logFormat, []string{"text", "json"}},
+		{"output", p.flags.output, outputs(cmd.name)}, {"log-format", p.flags.logFormat, []string{"text", "json"}},
 		{"log-level", p.flags.logLevel, []string{"debug", "info", "warning", "error"}},
 	} {
 		if !slices.Contains(f.allowed, f.value) {

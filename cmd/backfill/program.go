@@ -27,6 +27,7 @@ type program struct {
 // command is one subcommand.
 type command struct {
 	name, does string
+	arg        string // the one argument it takes; "": none
 	flags      func(*flags, *pflag.FlagSet)
 	run        func(context.Context, *program) error
 	examples   []string
@@ -48,7 +49,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 	if !ok {
 		return p.finish(ctx, command{name: args[0]}, fail.New(fail.Usage, "there is no command %q", args[0]).Try("`backfill help` lists them"))
 	}
-	if err := p.parse(cmd.name, set, args[1:]); err != nil {
+	if err := p.parse(cmd, set, args[1:]); err != nil {
 		if err == pflag.ErrHelp {
 			p.help(cmd, set)
 			return fail.ExitDone

@@ -15,6 +15,7 @@ import (
 	"backfill/internal/dataset"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
+	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/jobs/convert"
 	"backfill/jobs/load"
@@ -53,6 +54,9 @@ type result struct {
 	Staged    int64          `json:"rows_staged,omitempty"`
 	Inserted  int64          `json:"rows_inserted,omitempty"`
 	Deleted   int64          `json:"rows_deleted,omitempty"`
+
+	Loaded    int            `json:"slices_loaded,omitempty"` // of an aborted plan
+	Forgotten []publish.Kept `json:"forgotten,omitempty"`
 
 	Verdict  string         `json:"verdict,omitempty"`
 	Sentence string         `json:"sentence,omitempty"`

@@ -29,6 +29,7 @@ const (
 	TableDiffers   Code = "table_differs"     // the target table's columns do not fit the dataset
 	Stale          Code = "plan_overtaken"    // a newer plan changed the same rows first
 	Stopped        Code = "plan_stopped"      // a person aborted or undid the plan
+	NoUndo         Code = "undo_impossible"   // a load can't be taken back
 	Damaged        Code = "archive_damaged"   // an object can't be read to its end
 	ArchiveChanged Code = "archive_changed"   // a planned object changed or vanished
 	BadLayout      Code = "bad_layout"        // a key fits no layout
@@ -54,7 +55,7 @@ var exits = map[Code]Exit{
 	Credentials: ExitEnvironment, Permission: ExitEnvironment, Network: ExitEnvironment, Throttled: ExitEnvironment,
 	Conflict: ExitEnvironment, Lost: ExitEnvironment, Service: ExitEnvironment, Disk: ExitEnvironment,
 
-	TableMissing: ExitData, TableDiffers: ExitData, Stale: ExitData, Stopped: ExitData, Damaged: ExitData, ArchiveChanged: ExitData,
+	TableMissing: ExitData, TableDiffers: ExitData, Stale: ExitData, Stopped: ExitData, NoUndo: ExitData, Damaged: ExitData, ArchiveChanged: ExitData,
 	BadLayout: ExitData, Rejects: ExitData, Vanish: ExitData, EmptyWindow: ExitData, LoadRefused: ExitData, Corrupt: ExitData,
 
 	Break: ExitBreak, Incomplete: ExitIncomplete, Unsettled: ExitIncomplete,

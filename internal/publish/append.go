@@ -9,6 +9,7 @@ import (
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/redshift"
+	"backfill/internal/runplan"
 )
 
 // LoadedObjects returns the archived objects, by URI, that appends with an
@@ -81,6 +82,12 @@ func (p *publisher) append(ctx context.Context, c *change) error {
 		return err
 	}
 	c.inserted, c.deleted = c.source, account.Cells{}
+	if p.keeper != nil {
+		c.aside = &runplan.PutAside{Table: p.t.Schema + "." + p.keeper.name, Replaced: account.Cells{}}
+	}
+	if err := p.keepWritten(ctx, c); err != nil {
+		return err
+	}
 	return p.insertObjects(ctx)
 }
 

@@ -130,6 +130,9 @@ func (p *publisher) ledgerRow(c *change, key, sum string) LedgerRow {
 	row.RowsDeleted, row.RowsInserted = c.deletedRows, c.insertedRows
 	row.TotalsDeleted, row.TotalsInserted = p.t.totalsJSON(c.deleted), p.t.totalsJSON(c.inserted)
 	row.TotalsVanished = p.t.totalsJSON(c.gone)
+	if c.aside != nil {
+		row.RowsPutAside = c.aside.Rows
+	}
 	row.Flags, row.Damaged, row.ReceiptKey, row.ReceiptSHA256 = p.flags(), p.l.Damaged, key, sum
 	return row
 }
@@ -149,6 +152,9 @@ func (p *publisher) flags() string {
 	var words []string
 	if p.l.AllowVanish > 0 {
 		words = append(words, fmt.Sprintf("allow_vanish=%d", p.l.AllowVanish))
+	}
+	if p.l.Keep {
+		words = append(words, FlagKeep)
 	}
 	return strings.Join(append(words, p.l.Flags...), " ")
 }

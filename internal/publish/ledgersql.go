@@ -143,6 +143,11 @@ func (t *target) progressSQL(seq int64, w kafka.Window) string {
 	return t.selectLedgerSQL(fmt.Sprintf("seq = %d OR %s", seq, newer))
 }
 
+// forgetObjectsSQL lets the objects of an undone append be loaded again.
+func (t *target) forgetObjectsSQL(seq int64) string {
+	return fmt.Sprintf("DELETE FROM %s\nWHERE seq = %d", t.objects, seq)
+}
+
 func (t *target) selectObjectsSQL() string {
 	return "SELECT uri, etag, scope, seq\nFROM " + t.objects
 }

@@ -72,10 +72,12 @@ type Load struct {
 	AllowVanish int64         // most rows that may vanish, over all slices of the plan
 	Objects     []LoadedObject
 
+	Keep    bool // put the replaced rows aside, for Undo
 	Actor   Actor
 	Flags   []string // what was allowed or asked for besides AllowVanish, one word each, for the ledger
 	Damaged string   // JSON list of archived objects that the plan leaves out; "": none
 
+	Stopped  func(ctx context.Context) error // asked under the lock before each slice; may be nil
 	Evidence Evidence
 	Observe  func(Event) // called after each step, from the calling goroutine; may be nil
 }
@@ -103,6 +105,7 @@ const (
 	StepGuard    Step = "guard"    // Rows would vanish, as allowed
 	StepConflict Step = "conflict" // another session was in the way, the slice is tried again
 	StepSlice    Step = "slice"    // Replaced rows were replaced by Rows, committed
+	StepUndone   Step = "undone"   // Replaced rows went, Rows came back, committed
 	StepSkipped  Step = "skipped"  // the ledger has the slice
 )
 
@@ -182,6 +185,7 @@ type publisher struct {
 	done   map[int]LedgerRow // slices of this plan in the ledger
 	stage  account.Cells     // leg 2, stage form
 	rows   account.Cells     // what is inserted, as the table will hold it
+	keeper *keeper           // nil: replaced rows are not kept
 	temp   []string          // quoted temp tables to drop
 	gone   int64             // rows that vanished in committed slices
 	texts  texts
@@ -226,6 +230,9 @@ func (p *publisher) publish(ctx context.Context) (*Result, error) {
 			result.Slices = append(result.Slices, p.already(i))
 		}
 		return result, nil
+	}
+	if err := p.openKeeper(ctx); err != nil {
+		return nil, err
 	}
 	defer p.tidy(ctx)
 	if err := p.fillStage(ctx); err != nil {

@@ -22,6 +22,7 @@ type change struct {
 	deleted  account.Cells
 	inserted account.Cells // the slice of the table after the change; append: the source
 	gone     account.Cells // rows that vanished
+	aside    *runplan.PutAside
 
 	vanished, deletedRows, insertedRows int64
 	queries                             []string
@@ -97,6 +98,11 @@ func (p *publisher) change(ctx context.Context, i int) (r SliceResult, err error
 	if already, err := p.fence(ctx, c); err != nil || already {
 		return SliceResult{Already: already}, err
 	}
+	if p.l.Stopped != nil {
+		if err := p.l.Stopped(ctx); err != nil {
+			return r, err
+		}
+	}
 	c.staged = sumRows(inDays(p.stage, c.slice.DayFrom, c.slice.DayTo))
 	c.source = inDays(p.rows, c.slice.DayFrom, c.slice.DayTo)
 	apply := p.replace
@@ -126,6 +132,9 @@ func (p *publisher) replace(ctx context.Context, c *change) error {
 		return err
 	}
 	c.queries = append(c.queries, sql)
+	if err := p.keepReplaced(ctx, c, p.t.table+p.t.ownedSQL(c.slice.Window)); err != nil {
+		return err
+	}
 	if c.deletedRows, err = p.s.Exec(ctx, p.t.deleteSQL(c.slice.Window)); err != nil {
 		return fmt.Errorf("deleting the old rows: %w", err)
 	}
@@ -139,7 +148,10 @@ func (p *publisher) replace(ctx context.Context, c *change) error {
 	if c.inserted, _, err = p.t.readTable(ctx, p.s, c.slice.Window, p.l.Calendar); err != nil {
 		return err
 	}
-	return p.prove(c, c.source, c.inserted)
+	if err := p.prove(c, c.source, c.inserted); err != nil {
+		return err
+	}
+	return p.keepWritten(ctx, c)
 }
 
 // insert moves the rows and compares the server's count with the cells.
@@ -177,7 +189,7 @@ func (p *publisher) record(ctx context.Context, c *change) (key string, err erro
 	receipt := &runplan.SliceReceipt{
 		Format: runplan.Format, Run: h.Run, Seq: h.Seq, Attempt: p.attempt(), Target: h.Target, Slice: c.slice,
 		Stage: inDays(p.stage, c.slice.DayFrom, c.slice.DayTo), Inserted: c.inserted, Deleted: c.deleted,
-		Superseded: c.superseded(), Vanished: c.vanished, Queries: c.queries,
+		Superseded: c.superseded(), Vanished: c.vanished, Queries: c.queries, Aside: c.aside,
 	}
 	key, sum, err := p.l.Evidence.PutSlice(ctx, receipt)
 	if err != nil {

@@ -60,6 +60,9 @@ type Head struct {
 	ListingID string         `json:"listing"` // digest of all objects with size, ETag and version
 
 	Supersedes *Supersedes `json:"supersedes,omitempty"`
+	Asked      []string    `json:"asked,omitempty"`  // what goes round a rule, such as replan, one word each
+	By         string      `json:"by,omitempty"`     // who or what asked for the plan
+	Reason     string      `json:"reason,omitempty"` // why
 
 	// Seal is the hex SHA-256 of the document's bytes with an empty Seal; it
 	// shows damage and edits. runstore fills and checks it.
@@ -180,6 +183,27 @@ type SliceReceipt struct {
 	Superseded int64         `json:"superseded"`
 	Vanished   int64         `json:"vanished"`
 	Queries    []string      `json:"queries"` // texts that gave the figures
+
+	Kind  string    `json:"kind,omitempty"`  // "undo", or nothing: a load
+	Aside *PutAside `json:"aside,omitempty"` // with --keep-replaced
+}
+
+// Abort says that a person stopped a plan: no pod goes on with it.
+type Abort struct {
+	Format int       `json:"format"`
+	Seq    Seq       `json:"seq"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+// PutAside says which rows a load keeps for undo. Its cells are over all
+// columns of the table that can be fingerprinted, and know no days.
+type PutAside struct {
+	Table    string        `json:"table"`    // schema.table of the kept rows
+	Rows     int64         `json:"rows"`     // that were replaced and are kept
+	Replaced account.Cells `json:"replaced"` // these rows
+	Left     account.Cells `json:"left"`     // what the load wrote, as the table held it at the commit
 }
 
 // NewRunID returns the id of the run for a dataset digest and a window.

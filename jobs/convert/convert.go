@@ -141,6 +141,9 @@ func (c *converter) work(ctx context.Context, next <-chan runplan.Chunk) (err er
 	defer func() { err = errors.Join(err, s.Close()) }()
 	a := &attempt{w: c.w, head: c.head, columns: scan.StageColumns(c.w.Dataset)}
 	for chunk := range next {
+		if err := c.w.Stopped(ctx, c.head); err != nil {
+			return err
+		}
 		receipt, err := c.w.Runs.ChunkReceipt(ctx, chunk.ID)
 		if err != nil {
 			return err

@@ -29,8 +29,8 @@ import (
 type Options struct {
 	AllowVanish int64 // rows of the table that may go although no archived record has their key
 	AllowEmpty  bool  // a window without rows is no error
+	Keep        bool  // put the replaced rows aside, for undo
 	Reason      string
-	Flags       []string // what else was allowed or asked for, one word each, for the ledger
 }
 
 // Result is what the load did.
@@ -76,6 +76,9 @@ func Receipts(ctx context.Context, w *workspace.Workspace, head *runplan.Head, c
 // Load loads the plan.
 func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *runplan.Head, chunks []runplan.Chunk, o Options) (*Result, error) {
 	started := w.Now()
+	if err := w.Stopped(ctx, head); err != nil {
+		return nil, err
+	}
 	receipts, err := Receipts(ctx, w, head, chunks)
 	if err != nil {
 		return nil, err
@@ -103,7 +106,8 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 	}
 	done, err := publish.Publish(ctx, s, w.Target(), publish.Load{
 		Head: head, Calendar: w.Calendar(), PlanKey: runstore.KeyOf(head), ManifestURI: uri, IAMRole: w.Dataset.Warehouse.IAMRole,
-		Expected: expected, Rows: rows, AllowVanish: o.AllowVanish, Actor: w.Actor(o.Reason), Flags: o.Flags,
+		Expected: expected, Rows: rows, AllowVanish: o.AllowVanish, Keep: o.Keep, Actor: w.Actor(cmp.Or(o.Reason, head.Reason)), Flags: head.Asked,
+		Stopped: func(ctx context.Context) error { return w.Stopped(ctx, head) },
 		Objects: objects(head, chunks), Evidence: w.Runs, Observe: func(e publish.Event) { w.Log.Info(describe(e)) },
 	})
 	if err != nil {

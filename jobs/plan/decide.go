@@ -101,6 +101,12 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, e
 		st.stopped = stopped
 		return st, nil
 	}
+	if err := p.w.Stopped(ctx, head); fail.Is(err, fail.Stopped) {
+		st.stopped = err
+		return st, nil
+	} else if err != nil {
+		return st, err
+	}
 	rows := publish.Holding(history)
 	ours := map[int]publish.LedgerRow{}
 	for _, row := range rows {

@@ -18,10 +18,12 @@ import (
 // Options say what to plan.
 type Options struct {
 	Window     kafka.Window
-	ChunkBytes int64 // compressed archive bytes of a chunk
-	SliceDays  int   // load days of a slice
-	Replan     bool  // seal a new plan although the last one is unfinished or agrees
-	AllowEmpty bool  // an archive without objects is no error
+	ChunkBytes int64    // compressed archive bytes of a chunk
+	SliceDays  int      // load days of a slice
+	Replan     bool     // seal a new plan although the last one is unfinished or agrees
+	AllowEmpty bool     // an archive without objects is no error
+	Asked      []string // what goes round a rule, one word each, for plan and ledger
+	Reason     string   // why, likewise
 }
 
 // Result is the plan that holds now.
@@ -126,6 +128,7 @@ func (p *planner) seal(ctx context.Context, supersedes *runplan.Supersedes) (*Re
 		Dataset: runplan.Dataset{Name: ds.Name, Digest: ds.Digest, ConvertDigest: ds.ConvertDigest, Text: string(ds.Text)},
 		Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Version: p.w.Version, Sealed: p.w.Now().UTC(),
 		Warehouse: warehouse, Objects: len(objects), Ignored: p.now.Ignored, ListingID: p.now.ID, Supersedes: supersedes,
+		Asked: p.o.Asked, By: p.w.By, Reason: p.o.Reason,
 		Slices: runplan.CutSlices(p.o.Window, p.w.Calendar(), p.o.SliceDays),
 	}
 	for _, o := range objects {

@@ -13,6 +13,7 @@ import (
 
 	"backfill/internal/archive"
 	"backfill/internal/dataset"
+	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/objstore"
 	"backfill/internal/publish"
@@ -146,6 +147,19 @@ func (w *Workspace) Actor(reason string) publish.Actor {
 
 // Calendar returns a calendar of the dataset's zone.
 func (w *Workspace) Calendar() *kafka.Calendar { return kafka.NewCalendar(w.Dataset.Calendar) }
+
+// Stopped returns fail.Stopped when a person aborted the plan.
+func (w *Workspace) Stopped(ctx context.Context, head *runplan.Head) error {
+	mark, err := w.Runs.Aborted(ctx, head)
+	if err != nil || mark == nil {
+		return err
+	}
+	text := fmt.Sprintf("plan %d was aborted by %s at %s", head.Seq, mark.By, mark.At.Format(time.RFC3339))
+	if mark.Reason != "" {
+		text += ": " + mark.Reason
+	}
+	return fail.New(fail.Stopped, "%s", text).At("%s", head.Target).Try("if the window is to be loaded, seal a new plan with --replan")
+}
 
 // Step logs a step that is done.
 func (w *Workspace) Step(format string, args ...any) { w.Log.Info(fmt.Sprintf(format, args...)) }
