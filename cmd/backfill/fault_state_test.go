@@ -22,15 +22,17 @@ type state struct {
 var (
 	attempts  = regexp.MustCompile(`\b(?:[A-Z2-7]{26}|[A-Z2-7]{16})\b`)
 	moments   = regexp.MustCompile(`\b20\d\d-?\d\d-?\d\d[T ]\d\d:?\d\d:?\d\d(?:\.\d+)?Z?`)
+	stamps    = regexp.MustCompile(`\b20\d{6}T\d{6}Z-`) // in the names of reports
 	addresses = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 	digests   = regexp.MustCompile(`"(sha256|seal)": "[0-9a-f]{64}"`)
 	// volatile columns name attempts and times, or digest what does.
-	volatile = regexp.MustCompile(`^(attempt|plan_digest|receipt_key|receipt_sha256|receipt_seal|[a-z_]*committed_at|kept_at|undone_at)$`)
+	volatile = regexp.MustCompile(`^(attempt|plan_digest|receipt_key|receipt_sha256|receipt_seal|[a-z_]*committed_at|kept_at|undone_at|verified_at)$`)
 )
 
 // plain takes out of a receipt what differs between two runs.
 func plain(text string) string {
 	text = attempts.ReplaceAllString(text, "ATTEMPT")
+	text = stamps.ReplaceAllString(text, "TIME-")
 	text = addresses.ReplaceAllString(text, "ADDRESS")
 	return digests.ReplaceAllString(text, `"$1": "DIGEST"`)
 }

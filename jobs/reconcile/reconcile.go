@@ -23,6 +23,8 @@ import (
 type Options struct {
 	Window kafka.Window
 	Keep   bool // keep the report in staging
+
+	Standing string // URI of an earlier report on the same load, which the watermark names when this one is not kept; "": none
 }
 
 // Result is the report and where it stands.

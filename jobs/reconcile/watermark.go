@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -19,7 +20,7 @@ func (g *gathering) mark(ctx context.Context, s publish.Session, seen []publish.
 		return nil
 	}
 	out.Verified, out.Moved, err = publish.Verify(ctx, s, g.w.Target(), publish.Verification{
-		Dataset: g.w.Dataset.Name, Window: g.o.Window, Seen: seen, Holds: verdict != tieout.NotReconciled, Report: out.URI,
+		Dataset: g.w.Dataset.Name, Window: g.o.Window, Seen: seen, Holds: verdict != tieout.NotReconciled, Report: cmp.Or(out.URI, g.o.Standing),
 	})
 	if fail.Is(err, fail.Permission) {
 		g.w.Log.Warn(fmt.Sprintf("%v; the watermark stays where it is", err))

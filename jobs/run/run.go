@@ -54,32 +54,33 @@ func Run(ctx context.Context, w *workspace.Workspace, connect Connect, o Options
 			return r, err
 		}
 	}
-	keep, err := r.unreported(ctx, w)
+	standing, err := r.reported(ctx, w)
 	if err != nil {
 		return r, err
 	}
-	r.Reconcile, err = reconcile.Reconcile(ctx, w, s, reconcile.Options{Window: o.Plan.Window, Keep: keep})
+	r.Reconcile, err = reconcile.Reconcile(ctx, w, s, reconcile.Options{Window: o.Plan.Window, Keep: standing == "", Standing: standing})
 	if err != nil {
 		return r, err
 	}
 	return r, r.Reconcile.Error()
 }
 
-// unreported tells whether the plan's load has no report yet: it was loaded
-// now, or a run before died in between.
-func (r *Result) unreported(ctx context.Context, w *workspace.Workspace) (bool, error) {
+// reported returns the URI of the report on the plan's load, "" if there is
+// none yet: it was loaded now, or a run before died in between.
+func (r *Result) reported(ctx context.Context, w *workspace.Workspace) (string, error) {
 	if !r.Plan.Done {
-		return true, nil
+		return "", nil
 	}
 	reports, err := w.Runs.Reports(ctx, r.Plan.Head.Target, r.Plan.Head.Run)
 	if err != nil || len(reports) == 0 {
-		return true, err
+		return "", err
 	}
-	newest, err := w.Runs.ReadReport(ctx, reports[len(reports)-1])
-	if err != nil {
-		return false, err
+	key := reports[len(reports)-1]
+	newest, err := w.Runs.ReadReport(ctx, key)
+	if err != nil || !report.Covers(newest, int64(r.Plan.Head.Seq)) {
+		return "", err
 	}
-	return !report.Covers(newest, int64(r.Plan.Head.Seq)), nil
+	return w.Runs.URI(key), nil
 }
 
 func (r *Result) plan(ctx context.Context, w *workspace.Workspace, connect Connect, o Options) error {
