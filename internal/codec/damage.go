@@ -1,13 +1,10 @@
 package codec
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"backfill/internal/fail"
@@ -58,61 +55,4 @@ func (d *Reader) damaged(err error) error {
 		what = fmt.Sprintf("needs more than the %d bytes of memory allowed for one frame", d.limits.Window)
 	}
 	return fail.Wrap(err, fail.Damaged, "the %s object %s; %d bytes were decoded", d.kind, what, d.decoded)
-}
-
-// members reads gzip members one after another until the input ends.
-type members struct {
-	in   *bufio.Reader
-	gz   gzip.Reader
-	open bool // gz is inside a member
-}
-
-func (m *members) start(in *bufio.Reader) { m.in, m.open = in, false }
-
-// Read gives the bytes of all members. The end of the input is an end only
-// right behind a member.
-func (m *members) Read(p []byte) (int, error) {
-	for {
-		if !m.open {
-			if err := m.next(); err != nil {
-				return 0, err
-			}
-		}
-		n, err := m.gz.Read(p)
-		if err == io.EOF {
-			m.open = false
-			if err = nil; n == 0 {
-				continue
-			}
-		}
-		return n, err
-	}
-}
-
-func (m *members) next() error {
-	first, err := m.in.Peek(len(gzipMagic))
-	switch {
-	case len(first) == 0 && err != nil:
-		return err
-	case !bytes.Equal(first, gzipMagic):
-		return m.trailing()
-	}
-	if err := m.gz.Reset(m.in); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		return err
-	}
-	m.gz.Multistream(false)
-	m.open = true
-	return nil
-}
-
-// trailing tells zero padding, which some storage tools leave, from garbage.
-func (m *members) trailing() error {
-	rest, _ := m.in.Peek(m.in.Size())
-	if len(bytes.Trim(rest, "\x00")) == 0 {
-		return errPadding
-	}
-	return errTrailing
 }
