@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/bits"
+	"strconv"
 	"strings"
 )
 
@@ -71,7 +72,33 @@ func (n Int128) Big() *big.Int {
 }
 
 // String gives decimal digits.
-func (n Int128) String() string { return n.Big().String() }
+func (n Int128) String() string {
+	var room [maxDigits + 1]byte
+	return string(n.append(room[:0]))
+}
+
+// append appends the decimal digits. Receipts have thousands of such numbers.
+func (n Int128) append(dst []byte) []byte {
+	hi, lo := uint64(n.hi), n.lo
+	if n.hi < 0 {
+		dst = append(dst, '-')
+		m := n.Neg() // of the least number: itself, which is right without its sign
+		hi, lo = uint64(m.hi), m.lo
+	}
+	if hi == 0 {
+		return strconv.AppendUint(dst, lo, 10)
+	}
+	const chunk = 1e19 // the largest power of ten in 64 bits; hi is below it
+	high, low := bits.Div64(hi, lo, chunk)
+	dst = strconv.AppendUint(dst, high, 10)
+	at := len(dst)
+	dst = append(dst, "0000000000000000000"...)
+	for i := at + 18; low > 0; i-- {
+		dst[i] = byte('0' + low%10)
+		low /= 10
+	}
+	return dst
+}
 
 // Decimal gives n divided by 10^scale, exactly, with scale digits after the point.
 func (n Int128) Decimal(scale int) string {
@@ -89,8 +116,14 @@ func (n Int128) Decimal(scale int) string {
 	return sign + s[:len(s)-scale] + "." + s[len(s)-scale:]
 }
 
+// maxDigits is the most digits of a number.
+const maxDigits = 39
+
 // ParseInt128 reads decimal digits with an optional sign.
 func ParseInt128(s string) (Int128, error) {
+	if v, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return FromInt64(v), nil
+	}
 	b, ok := new(big.Int).SetString(s, 10)
 	if !ok {
 		return Int128{}, fmt.Errorf("reading an integer: %q is not one", s)
@@ -135,7 +168,7 @@ func fromBig(b *big.Int) (Int128, error) {
 }
 
 // MarshalText gives decimal digits, so that JSON readers lose nothing.
-func (n Int128) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+func (n Int128) MarshalText() ([]byte, error) { return n.append(make([]byte, 0, maxDigits+1)), nil }
 
 // UnmarshalText reads what MarshalText wrote.
 func (n *Int128) UnmarshalText(text []byte) error {

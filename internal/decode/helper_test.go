@@ -63,7 +63,7 @@ func copyRecord(r *Record, b *columns.Batch) seenRecord {
 	}
 	got.Where = strings.Join(where, "|")
 	if r.Reject != nil {
-		got.Reject = fmt.Sprintf("%d: %s, %s", r.Reject.Column, r.Reject.Reason, r.Reject.Detail)
+		got.Reject = fmt.Sprintf("%d: %s, %s", r.Reject.Column, r.Reject.Reason, r.Reject.Detail())
 	}
 	if r.Kind == Value && r.Reject == nil {
 		got.Cells = cells(b, b.N)

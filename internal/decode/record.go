@@ -1,8 +1,11 @@
 package decode
 
 import (
+	"unicode/utf8"
+
 	"backfill/internal/columns"
 	"backfill/internal/kafka"
+	"backfill/internal/schema"
 )
 
 // RecordKind says what stands at a record's place.
@@ -29,7 +32,28 @@ const (
 type Reject struct {
 	Column int // in Spec.Columns
 	Reason Reason
-	Detail string // the value as spelled, cut to 40 bytes, and the column's type
+	raw    []byte // as spelled; nil: absent
+	typ    schema.Type
+}
+
+// detailBytes is how much of a value a message shows.
+const detailBytes = 40
+
+// Detail names the value as spelled, cut to 40 bytes, and the column's type. It
+// is made on demand: most records that don't fit are not wanted anyway.
+func (r *Reject) Detail() string {
+	text := "absent"
+	if r.raw != nil {
+		text = string(r.raw)
+	}
+	if len(text) > detailBytes {
+		n := detailBytes
+		for n > 0 && !utf8.RuneStart(text[n]) {
+			n--
+		}
+		text = text[:n] + "…"
+	}
+	return text + " for " + r.typ.String()
 }
 
 // Record is one record as it was read. It and all it points to are the

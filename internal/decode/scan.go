@@ -22,12 +22,11 @@ type Scanner struct {
 
 	// The record being read.
 	rec     Record
-	reject  Reject
 	number  int64 // of the next record
 	depth   int
 	stop    stop
 	seen    []uint64 // bit set of the places met
-	bad     []misfit // by column, valid where its reason is set
+	bad     []Reject // by column, valid where its Reason is set
 	misfits bool     // some bad may be set
 	unicode bool     // some string has a \u escape
 
@@ -49,7 +48,7 @@ type stop struct {
 func (p *Program) NewScanner(l Limits) *Scanner {
 	s := &Scanner{program: p, limits: l.withDefaults(), tree: newTree(&p.spec)}
 	s.seen = make([]uint64, (len(s.tree.places)+63)/64)
-	s.bad = make([]misfit, len(p.spec.Columns))
+	s.bad = make([]Reject, len(p.spec.Columns))
 	s.rec.Where = make([]columns.Scalar, len(p.spec.Where))
 	return s
 }
@@ -223,9 +222,8 @@ func (s *Scanner) finish(start, end int) {
 // report sets the record's Reject to the first column that does not fit.
 func (s *Scanner) report() {
 	for i := range s.bad {
-		if s.bad[i].reason != fits {
-			s.reject = Reject{Column: i, Reason: s.bad[i].reason, Detail: s.bad[i].detail(s.program.spec.Columns[i].Type)}
-			s.rec.Reject = &s.reject
+		if s.bad[i].Reason != fits {
+			s.rec.Reject = &s.bad[i]
 			return
 		}
 	}

@@ -133,12 +133,12 @@ func (p *Program) compileColumn(i int) error {
 		return nil
 	}
 	// A constant goes the way of a record's value, so it obeys the same rules.
-	s := &Scanner{cols: columns.NewBatch(p.spec.Columns[i : i+1]).Cols, bad: make([]misfit, 1)}
+	s := &Scanner{cols: columns.NewBatch(p.spec.Columns[i : i+1]).Cols, bad: make([]Reject, 1)}
 	t := token{kind: columns.String, text: []byte(*c.Const), raw: []byte(*c.Const)}
 	sink := columnSink(0, c)
 	s.storeColumn(&sink, &t)
 	if s.misfits {
-		return fail.New(fail.BadDataset, "the constant of column %s does not fit: %s", c.Name, s.bad[0].detail(c.Type))
+		return fail.New(fail.BadDataset, "the constant of column %s does not fit: %s", c.Name, s.bad[0].Detail())
 	}
 	v := &s.cols[0]
 	k := constant{column: i}

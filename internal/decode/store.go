@@ -9,31 +9,6 @@ import (
 	"backfill/internal/schema"
 )
 
-// misfit is a value that does not fit its column.
-type misfit struct {
-	reason Reason
-	raw    []byte // as spelled; nil: absent
-}
-
-// detailBytes is how much of a value a message shows.
-const detailBytes = 40
-
-// detail names the value and the type it should have had.
-func (m misfit) detail(t schema.Type) string {
-	text := "absent"
-	if m.raw != nil {
-		text = string(m.raw)
-	}
-	if len(text) > detailBytes {
-		n := detailBytes
-		for n > 0 && !utf8.RuneStart(text[n]) {
-			n--
-		}
-		text = text[:n] + "…"
-	}
-	return text + " for " + t.String()
-}
-
 // store gives a value to everyone who wants it.
 func (s *Scanner) store(pl *place, t *token) {
 	for i := range pl.sinks {
@@ -98,7 +73,7 @@ func (s *Scanner) storeColumn(k *sink, t *token) {
 }
 
 func (s *Scanner) misfit(k *sink, t *token, r Reason) {
-	s.bad[k.index] = misfit{reason: r, raw: t.raw}
+	s.bad[k.index] = Reject{Column: k.index, Reason: r, raw: t.raw, typ: k.typ}
 	s.misfits = true
 }
 

@@ -159,7 +159,7 @@ func (s *Scanner) forget(pl *place) {
 		s.seen[i>>6] &^= 1 << (i & 63)
 		for _, k := range s.tree.places[i].sinks {
 			if k.op <= lastColumnOp {
-				s.bad[k.index] = misfit{}
+				s.bad[k.index] = Reject{}
 			}
 		}
 	}

@@ -280,11 +280,12 @@ func (s *fileStore) remove(ctx context.Context, key string) error {
 
 // classifyFile gives an error of the file system its code, place and remedy.
 func classifyFile(at URI, err error) error {
+	if err == nil {
+		return nil
+	}
 	var errno syscall.Errno
 	var e *fail.Error
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, fs.ErrExist):
 		// A file on the way to the key means, as in S3, that the key is not there.
 		e = fail.Wrap(&missing{err}, fail.NotFoundInput, "the file does not exist").Try("check the path, case included")

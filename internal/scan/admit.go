@@ -176,7 +176,7 @@ func (p *pass) rejectColumn(r *decode.Record, offset kafka.Offset) {
 		p.reject(r, account.Rejected, offset, "partition_mismatch", "", "the record names another partition than its object")
 		return
 	}
-	p.reject(r, account.Rejected, offset, string(r.Reject.Reason), p.stage[r.Reject.Column].Name, r.Reject.Detail)
+	p.reject(r, account.Rejected, offset, string(r.Reject.Reason), p.stage[r.Reject.Column].Name, r.Reject.Detail())
 }
 
 func (p *pass) reject(r *decode.Record, d account.Disposition, offset kafka.Offset, reason, column, detail string) {
