@@ -93,8 +93,8 @@ func TestInflateDamaged(t *testing.T) {
 	}
 	refused := 0
 	for name, text := range samples() {
-		text = text[:min(len(text), 20_000)]
-		for i := range 300 {
+		text = text[:min(len(text), 8_000)]
+		for i := range 120 {
 			object := packed(t, text, i%10)
 			if i%3 == 0 {
 				object = object[:random.IntN(len(object))]
@@ -127,7 +127,7 @@ func TestInflateDamaged(t *testing.T) {
 			}
 		}
 	}
-	if refused < 1000 {
+	if refused < 400 {
 		t.Errorf("only %d objects were refused", refused)
 	}
 }
