@@ -136,6 +136,8 @@ func fromText(sql string, t typ) (string, bool) {
 		return "CAST(to_json(" + sql + ") AS VARCHAR)", true
 	case t.kind == kInterval:
 		return castSQL(sql, t), true
+	case t.kind == kRegtype:
+		return sql, true
 	}
 	return "", false
 }

@@ -1,99 +1,100 @@
 package redshiftd
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"os"
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/parquet-go/parquet-go"
 )
 
-// conformance is what Redshift is known to take and to refuse: statements of one session, the SQLSTATE of the last one (empty:
-// taken) and a part of its answer: the command tag, or the error's message or detail.
-var conformance = []struct{ name, sql, code, text string }{
-	{"tag of COPY", "COPY ok FROM 's3://lake/m.json' IAM_ROLE default FORMAT AS PARQUET MANIFEST", "", "COPY"},
-	{"tag of SELECT", "SELECT a FROM ok", "", "SELECT"},
-	{"tag of INSERT", "INSERT INTO ok (a) VALUES (1), (2)", "", "INSERT 0 2"},
-	{"tag of UPDATE", "UPDATE two SET a = 1", "", "UPDATE 2"},
-	{"tag of DELETE", "BEGIN; DELETE FROM two", "", "DELETE 2"},
-	{"tag of CREATE TABLE", "CREATE TEMP TABLE x (a INT)", "", "CREATE TABLE"},
-	{"tag of DROP TABLE", "CREATE TEMP TABLE x (a INT); DROP TABLE x", "", "DROP TABLE"},
-	{"tag of ALTER TABLE", "CREATE TEMP TABLE x (a INT); ALTER TABLE x ADD COLUMN b INT", "", "ALTER TABLE"},
-	{"tag of TRUNCATE", "TRUNCATE empty", "", "TRUNCATE TABLE"},
-	{"tag of LOCK", "BEGIN; LOCK TABLE ok", "", "LOCK TABLE"},
-	{"tag of SET", "SET query_group TO 'x'", "", "SET"},
-	{"tag of COMMIT", "BEGIN; COMMIT", "", "COMMIT"},
-	{"tag of ROLLBACK", "BEGIN; ROLLBACK", "", "ROLLBACK"},
-	{"keys are not enforced", "CREATE TEMP TABLE x (a INT PRIMARY KEY, UNIQUE (a)); INSERT INTO x VALUES (1), (1)", "", "INSERT 0 2"},
-	{"identifiers fold", `SELECT "A" FROM "OK"`, "", "SELECT"},
-	{"column list, FILLRECORD, STATUPDATE", "BEGIN; COPY ok (a, b) FROM 's3://lake/m.json' IAM_ROLE default PARQUET MANIFEST FILLRECORD STATUPDATE OFF", "", "COPY"},
-	{"QUALIFY", "SELECT a FROM two QUALIFY ROW_NUMBER() OVER (PARTITION BY a ORDER BY a) = 1", "", "SELECT"},
-	{"a prefix without match", "COPY ok FROM 's3://lake/none/' IAM_ROLE default PARQUET", "", "COPY"},
-	{"an optional file is missing", "BEGIN; COPY ok FROM 's3://lake/optional.json' IAM_ROLE default PARQUET MANIFEST", "", "COPY"},
-
-	{"2 setting", "SET standard_conforming_strings = on", "42704", `unrecognized configuration parameter "standard_conforming_strings"`},
-	{"3 REGION", "COPY ok FROM 's3://lake/m.json' IAM_ROLE default PARQUET MANIFEST REGION 'eu-west-1'", "0A000", "REGION argument is not supported for PARQUET based COPY"},
-	{"4 TRUNCATECOLUMNS", "COPY ok FROM 's3://lake/m.json' IAM_ROLE default PARQUET MANIFEST TRUNCATECOLUMNS", "0A000", "TRUNCATECOLUMNS argument is not supported for PARQUET based COPY"},
-	{"5 MAXERROR", "COPY ok FROM 's3://lake/m.json' IAM_ROLE default PARQUET MANIFEST MAXERROR 5", "0A000", "MAXERROR argument is not supported for PARQUET based COPY"},
-	{"5 COMPUPDATE", "COPY ok FROM 's3://lake/m.json' IAM_ROLE default PARQUET MANIFEST COMPUPDATE OFF", "0A000", "COMPUPDATE argument is not supported for PARQUET based COPY"},
-	{"5 GZIP", "COPY ok FROM 's3://lake/m.json' IAM_ROLE default PARQUET MANIFEST GZIP", "0A000", "GZIP argument is not supported for PARQUET based COPY"},
-	{"6 no credentials", "COPY ok FROM 's3://lake/m.json' PARQUET MANIFEST", "42601", "credentials"},
-	{"6 two credentials", "COPY ok FROM 's3://lake/m.json' IAM_ROLE default CREDENTIALS 'aws_iam_role=x' PARQUET MANIFEST", "42601", "credentials"},
-	{"8 role", "COPY ok FROM 's3://lake/m.json' IAM_ROLE 'arn:aws:iam::1:role/x' PARQUET MANIFEST", "XX000", "is not authorized to assume IAM Role arn:aws:iam::1:role/x"},
-	{"9 no key", "COPY ok FROM 's3://lake/gone.json' IAM_ROLE default PARQUET MANIFEST", "XX000", "The specified key does not exist.,Status 404,Error NoSuchKey"},
-	{"9 denied", "COPY ok FROM 's3://lake/denied.json' IAM_ROLE default PARQUET MANIFEST", "XX000", "S3ServiceException:Access Denied,Status 403,Error AccessDenied"},
-	{"10 other region", "COPY ok FROM 's3://lake/moved.json' IAM_ROLE default PARQUET MANIFEST", "XX000", "Status 301,Error PermanentRedirect"},
-	{"11 no meta", "COPY ok FROM 's3://lake/nometa.json' IAM_ROLE default PARQUET MANIFEST", "XX000", "File entry does not have 'meta' key."},
-	{"12 mandatory file", "COPY ok FROM 's3://lake/mandatory.json' IAM_ROLE default PARQUET MANIFEST", "XX000", "File not found"},
-	{"14 size", "COPY ok FROM 's3://lake/size.json' IAM_ROLE default PARQUET MANIFEST", "XX000", "(stand-in strictness)"},
-	{"15 column count", "COPY narrow FROM 's3://lake/m.json' IAM_ROLE default PARQUET MANIFEST", "XX000", "Unmatched number of columns between table and file. Table columns: 1, Data columns: 2"},
-	{"16 type", "COPY big FROM 's3://lake/m.json' IAM_ROLE default PARQUET MANIFEST", "XX000", "has an incompatible Parquet schema for column"},
-	{"18 length", "COPY short FROM 's3://lake/m.json' IAM_ROLE default PARQUET MANIFEST", "XX000", "The length of the data column b is longer than the length defined in the table. Table: 2, Data: 4"},
-	{"20 NOT NULL left out", "COPY must (b) FROM 's3://lake/m.json' IAM_ROLE default PARQUET MANIFEST", "42601", "NOT NULL column without DEFAULT must be included in column list"},
-	{"21 SUPER", "COPY super FROM 's3://lake/m.json' IAM_ROLE default PARQUET MANIFEST", "XX000", "SUPER column in COPY query requires SERIALIZETOJSON option"},
-	{"24 ON CONFLICT", "INSERT INTO ok (a) VALUES (1) ON CONFLICT DO NOTHING", "42601", `syntax error at or near "ON"`},
-	{"24 RETURNING", "DELETE FROM ok RETURNING a", "42601", `syntax error at or near "RETURNING"`},
-	{"24 SERIAL", "CREATE TABLE x (a SERIAL)", "42704", `type "serial" does not exist`},
-	{"24 jsonb", "SELECT '{}'::jsonb", "42704", `type "jsonb" does not exist`},
-	{"24 E''", "SELECT E'x'", "42704", `type "e" does not exist`},
-	{"24 SAVEPOINT", "BEGIN; SAVEPOINT x", "0A000", ""},
-	{"24 FILTER", "SELECT COUNT(*) FILTER (WHERE a = 1) FROM ok", "42601", ""},
-	{"25 leader node", "SELECT now() FROM ok", "0A000", "Specified types or functions (one per INFO message) not supported on Redshift tables."},
-	{"26 MERGE with one WHEN", "MERGE INTO ok USING two ON ok.a = two.a WHEN MATCHED THEN DELETE", "0A000", "MERGE statement with a single WHEN clause is not enabled."},
-	{"27 MERGE with several matches", "MERGE INTO one USING two ON one.a = two.a WHEN MATCHED THEN UPDATE SET a = 3 WHEN NOT MATCHED THEN INSERT VALUES (1)", "XX000", "Found multiple matches to update the same tuple."},
-	{"28 APPEND in a block", "BEGIN; ALTER TABLE ok APPEND FROM empty", "25001", "ALTER TABLE APPEND cannot run inside a transaction block"},
-	{"28 VACUUM in a block", "BEGIN; VACUUM", "25001", "VACUUM cannot run inside a transaction block"},
-	{"28 ALTER COLUMN in a block", "BEGIN; ALTER TABLE ok ALTER COLUMN b TYPE VARCHAR(99)", "25001", "cannot run inside a transaction block"},
-	{"29 aborted block", "BEGIN; SELECT nope; SELECT 1", "25P02", "current transaction is aborted, commands ignored until end of transaction block"},
-	{"32 timeout", "SET statement_timeout TO 30; SELECT COUNT(*) FROM svv_columns a, svv_columns b, svv_columns c, svv_columns d, svv_columns e WHERE a.ordinal_position + b.ordinal_position + c.ordinal_position + d.ordinal_position > e.ordinal_position + 9", "57014", "canceled on user's request"},
-	{"33 too long", "INSERT INTO short (b) VALUES ('abc')", "22001", "value too long for type character varying(2)"},
-	{"33 bad literal", "INSERT INTO ok (a) VALUES ('x')", "22P02", `invalid input syntax for integer: "x"`},
-	{"34 VARCHAR(n)", "CREATE TABLE x (v VARCHAR(65536))", "22023", ""},
-	{"35 stl_*", "SELECT * FROM stl_load_errors", "42501", "permission denied for relation stl_load_errors"},
-	{"36 DEALLOCATE ALL", "DEALLOCATE ALL", "42601", ""},
-	{"36 pg_enum", "SELECT * FROM pg_enum", "42P01", ""},
-	{"36 pg_sleep", "SELECT pg_sleep(1)", "42883", "function pg_sleep("},
+// conform is one case of a row of what Redshift is known to take, to refuse and to suffer. Every row is played once by the Go
+// client and once by psql.
+type conform struct {
+	row   string // the row's number, and a name
+	steps string // of the sessions a and b, see play
+	code  string // SQLSTATE of the last step; "" is taken, "lost" is a connection that has ended
+	// text is what the last step gives: all of it, in the form of psql -A -t, where it is taken; a part where it is refused
+	// or begins with "~".
+	text    string
+	profile Profile         // default Serverless
+	fault   func(Op) Action // the hook's answer
+	then    string          // "query => value": what another session sees afterwards
 }
 
+// warehouse is a server with the tables and files of the suite. hook is what its faults are taken from.
+type warehouse struct {
+	*Server
+	hook  atomic.Pointer[func(Op) Action]
+	fresh int64 // the last commit that wrote, when the fixtures had been made
+}
+
+// fixtures are the tables of the suite, made anew after every case that wrote something. The manifest m.json loads into ok.
+var fixtures = []string{"DROP TABLE IF EXISTS ok, empty, one, two, narrow, big, short, must, super, dec, x, y",
+	"CREATE TABLE ok (a INT, b VARCHAR(9))", "CREATE TABLE empty (a INT, b VARCHAR(9))", "CREATE TABLE one (a INT)", "CREATE TABLE two (a INT)",
+	"INSERT INTO one VALUES (1)", "INSERT INTO two VALUES (1), (1)", "CREATE TABLE narrow (a INT)", "CREATE TABLE big (a BIGINT, b VARCHAR(9))",
+	"CREATE TABLE short (a INT, b VARCHAR(2))", "CREATE TABLE must (a INT NOT NULL, b VARCHAR(9))", "CREATE TABLE super (a INT, b SUPER)", "CREATE TABLE dec (v DECIMAL(18,2))"}
+
 func TestConformance(t *testing.T) {
-	s, store := copyServer(t, nil)
+	psql, err := exec.LookPath("psql")
+	if err != nil {
+		t.Fatal("psql is not installed, and half of this suite runs through it: apt-get install postgresql-client")
+	}
+	for _, p := range []Profile{Serverless, Provisioned} {
+		w := conformServer(t, p)
+		for name, open := range map[string]func(*testing.T, *Server) clientSession{
+			"pgx": openPgx, "psql": func(t *testing.T, s *Server) clientSession { return openPsql(t, s, psql) }} {
+			for _, tt := range conformances() {
+				if tt.profile == p || tt.profile == "" && p == Serverless {
+					t.Run(name+"/"+tt.row, func(t *testing.T) { w.check(t, tt, open) })
+				}
+			}
+		}
+	}
+}
+
+func conformances() (all []conform) {
+	for _, part := range [][]conform{acceptedDDL, acceptedTags, acceptedCopy, acceptedStatements, acceptedFunctions, acceptedViews, refused, faults} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+// conformServer puts up the files: m.json is one row {1, "long"} for (INT, VARCHAR(9)).
+func conformServer(t *testing.T, p Profile) *warehouse {
+	w := &warehouse{}
+	var store *fakeS3
+	w.Server, store = copyServer(t, func(c *Config) {
+		c.Profile = p
+		c.Hook = func(op Op) Action {
+			if h := w.hook.Load(); h != nil {
+				return (*h)(op)
+			}
+			return Continue
+		}
+	})
 	type row struct {
 		A int32  `parquet:"a"`
 		B string `parquet:"b"`
 	}
-	file := parquetFile(t, []row{{1, "long"}})
+	type optional struct {
+		A *int32  `parquet:"a,optional"`
+		B *string `parquet:"b,optional"`
+	}
+	rows := []row{{1, "long"}}
+	file := parquetFile(t, rows)
 	store.manifest(file)
 	size := map[string]any{"content_length": len(file)}
 	for key, entries := range map[string][]entry{
 		"nometa":    {{URL: "s3://lake/part-0.parquet", Mandatory: true}},
 		"mandatory": {{"s3://lake/gone.parquet", true, size}, {"s3://lake/part-0.parquet", true, size}},
 		"optional":  {{"s3://lake/gone.parquet", false, size}, {"s3://lake/part-0.parquet", true, size}},
+		"twice":     {{"s3://lake/part-0.parquet", true, size}, {"s3://lake/part-0.parquet", true, size}},
+		"none":      {{"s3://lake/gone.parquet", false, size}},
 		"size":      {{"s3://lake/part-0.parquet", true, map[string]any{"content_length": 7}}},
 	} {
 		b, err := json.Marshal(map[string]any{"entries": entries})
@@ -103,71 +104,151 @@ func TestConformance(t *testing.T) {
 		store.put("lake/"+key+".json", b)
 	}
 	store.status["lake/denied.json"], store.status["lake/moved.json"] = 403, 301
-	execAll(t, dial(t, s, ""), "CREATE TABLE ok (a INT, b VARCHAR(9))", "CREATE TABLE empty (a INT, b VARCHAR(9))", "CREATE TABLE one (a INT)", "CREATE TABLE two (a INT)",
-		"INSERT INTO one VALUES (1)", "INSERT INTO two VALUES (1), (1)", "CREATE TABLE narrow (a INT)", "CREATE TABLE big (a BIGINT, b VARCHAR(9))", "CREATE TABLE short (a INT, b VARCHAR(2))",
-		"CREATE TABLE must (a INT NOT NULL, b VARCHAR(9))", "CREATE TABLE super (a INT, b SUPER)")
-	psql, err := exec.LookPath("psql")
-	if err != nil {
-		t.Log("psql is not installed: only the other client runs")
+	type one[T any] struct {
+		V T `parquet:"v"`
 	}
-	for _, tt := range conformance {
-		stmts := strings.Split(tt.sql, "; ")
-		code, text := byClient(t, s, stmts)
-		if code != tt.code || !strings.Contains(text, tt.text) {
-			t.Errorf("%s: %s\n got %q %q", tt.name, tt.sql, code, text)
-		}
-		if psql == "" {
-			continue
-		}
-		code, text = byPsql(t, s, psql, stmts)
-		if code != tt.code || tt.code != "" && !strings.Contains(text, tt.text) {
-			t.Errorf("psql: %s: %s\n got %q %q", tt.name, tt.sql, code, text)
-		}
+	for key, b := range map[string][]byte{
+		"v2":     parquetFile(t, rows, parquet.DataPageVersion(2)),
+		"delta":  parquetFile(t, rows, parquet.DefaultEncodingFor(parquet.Int32, &parquet.DeltaBinaryPacked)),
+		"deltal": parquetFile(t, rows, parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.DeltaLengthByteArray)),
+		"deltab": parquetFile(t, rows, parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.DeltaByteArray)),
+		"split":  parquetFile(t, []one[float64]{{1}}, parquet.DefaultEncodingFor(parquet.Double, &parquet.ByteStreamSplit)),
+		"brotli": parquetFile(t, rows, parquet.Compression(&parquet.Brotli)),
+		"lz4":    parquetFile(t, rows, parquet.Compression(&parquet.Lz4Raw)),
+		"nanos":  nodeFile(t, parquet.Timestamp(parquet.Nanosecond), parquet.Int64Value(1)),
+		"time":   nodeFile(t, parquet.Time(parquet.Microsecond), parquet.Int64Value(1)),
+		"uuid":   nodeFile(t, parquet.UUID(), parquet.FixedLenByteArrayValue(make([]byte, 16))),
+		"fixed":  fixedDecimalFile(t, 13),
+		"null":   parquetFile(t, []optional{{}}),
+		"utf8":   parquetFile(t, []row{{1, "\xff"}}),
+		"huge":   parquetFile(t, []row{{1, strings.Repeat("x", 65536)}}),
+		"column": parquetFile(t, []one[int32]{{1}}),
+		"int64":  parquetFile(t, []one[int64]{{1}}),
+		"float":  parquetFile(t, []one[float32]{{1}}),
+		"double": parquetFile(t, []one[float64]{{1}}),
+		"string": parquetFile(t, []one[string]{{"1"}}),
+		"bytes":  parquetFile(t, []one[[]byte]{{[]byte("1")}}),
+		"text":   []byte("id,name\n1,x\n"),
+	} {
+		store.put("lake/"+key+"/1.parquet", b)
 	}
+	return w
 }
 
-// byClient runs statements in a session of their own.
-func byClient(t *testing.T, s *Server, stmts []string) (code, text string) {
+// nodeFile holds one value of a type.
+func nodeFile(t *testing.T, node parquet.Node, v parquet.Value) []byte {
 	t.Helper()
-	ctx := context.Background()
-	c, err := pgx.Connect(ctx, "postgres://loader:secret@"+s.Addr()+"/analytics?sslmode=prefer")
-	if err != nil {
+	var b strings.Builder
+	w := parquet.NewGenericWriter[any](&b, parquet.NewSchema("x", parquet.Group{"v": node}), parquet.DataPageVersion(1))
+	if _, err := w.WriteRows([]parquet.Row{{v.Level(0, 0, 0)}}); err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close(ctx)
-	for _, q := range stmts {
-		tag, err := c.Exec(ctx, q)
-		var pg *pgconn.PgError
-		switch {
-		case errors.As(err, &pg):
-			code, text = pg.Code, pg.Message+"\n"+pg.Detail
-		case err != nil:
-			t.Fatal(err)
-		default:
-			code, text = "", tag.String()
-		}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
 	}
-	return code, text
+	return []byte(b.String())
 }
 
-var psqlError = regexp.MustCompile(`(?s)ERROR:  ([0-9A-Z]{5}): (.*)`)
+// check plays a case in sessions of their own.
+func (w *warehouse) check(t *testing.T, tt conform, open func(*testing.T, *Server) clientSession) {
+	w.hook.Store(nil)
+	setup := dial(t, w.Server, "")
+	if w.fresh == 0 || w.lastWrite() != w.fresh {
+		execAll(t, setup, strings.Join(fixtures, "; "))
+		w.fresh = w.lastWrite()
+	}
+	if tt.fault != nil {
+		w.hook.Store(&tt.fault)
+	}
+	got := w.play(t, tt.steps, open)
+	w.hook.Store(nil)
+	want, part := strings.CutPrefix(tt.text, "~")
+	same := got.text == want
+	if part || tt.code != "" {
+		same = strings.Contains(got.text, want)
+	}
+	if got.code != tt.code || !same {
+		t.Errorf("%s\n got %q %q\nwant %q %q", tt.steps, got.code, got.text, tt.code, tt.text)
+	}
+	if query, value, ok := strings.Cut(tt.then, " => "); ok {
+		w.quiet(t)
+		if got := table(t, setup, query); strings.Join(got[0], "|") != value {
+			t.Errorf("%s\nthen %s\n got %s", tt.steps, tt.then, strings.Join(got[0], "|"))
+		}
+	}
+}
 
-// byPsql gives the last statement's error as psql shows it.
-func byPsql(t *testing.T, s *Server, path string, stmts []string) (code, text string) {
+// lastWrite is the number of the last commit that wrote a table.
+func (w *warehouse) lastWrite() int64 {
+	w.commits.mu.Lock()
+	defer w.commits.mu.Unlock()
+	if n := len(w.commits.recent); n > 0 {
+		return w.commits.recent[n-1].seq
+	}
+	return 0
+}
+
+// quiet waits until only one session is left: what a lost connection began has come to its end.
+func (w *warehouse) quiet(t *testing.T) {
 	t.Helper()
-	host, port, _ := strings.Cut(s.Addr(), ":")
-	last := len(stmts) - 1
-	script := strings.Join(append(stmts[:last:last], `\warn ----`, stmts[last]), ";\n") + ";\n"
-	cmd := exec.CommandContext(t.Context(), path, "-X", "-q", "-v", "VERBOSITY=verbose", "-h", host, "-p", port, "-U", "loader", "-d", "analytics", "-f", "-")
-	cmd.Env = append(os.Environ(), "PGPASSWORD=secret", "PGSSLMODE=prefer")
-	cmd.Stdin = strings.NewReader(strings.Replace(script, "----;", "----", 1))
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("psql: %v: %s", err, out)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		w.mu.Lock()
+		n := len(w.sessions)
+		w.mu.Unlock()
+		if n == 1 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d sessions are still there", n)
+		}
 	}
-	_, answer, _ := strings.Cut(string(out), "----")
-	if m := psqlError.FindStringSubmatch(answer); m != nil {
-		return m[1], m[2]
+}
+
+// copySource shortens the steps: @m is the manifest m.json with what COPY needs beside it, @v2/ the files below a prefix.
+var copySource = regexp.MustCompile(`@([a-z0-9]+)(/?)`)
+
+func spellOut(sql string) string {
+	return copySource.ReplaceAllStringFunc(sql, func(word string) string {
+		if prefix, ok := strings.CutSuffix(word, "/"); ok {
+			return "'s3://lake/" + prefix[1:] + "/' IAM_ROLE default FORMAT AS PARQUET"
+		}
+		return "'s3://lake/" + word[1:] + ".json' IAM_ROLE default FORMAT AS PARQUET MANIFEST"
+	})
+}
+
+// play runs the steps, which "; " parts: "statement" in session a; "b: statement" in session b; "a& statement" without
+// waiting for more than that it waits for a lock; "a?" the answer of that; "a!" cancels it. It gives the last answer.
+func (w *warehouse) play(t *testing.T, steps string, open func(*testing.T, *Server) clientSession) (last reply) {
+	t.Helper()
+	sessions := map[string]clientSession{}
+	defer func() {
+		for _, c := range sessions {
+			c.close()
+		}
+	}()
+	for step := range strings.SplitSeq(steps, "; ") {
+		who, how, sql := "a", byte(':'), strings.TrimSpace(step)
+		if len(sql) > 1 && (sql[0] == 'a' || sql[0] == 'b') && strings.IndexByte(":&?!", sql[1]) >= 0 {
+			who, how, sql = sql[:1], sql[1], strings.TrimSpace(sql[2:])
+		}
+		c := sessions[who]
+		if c == nil {
+			c = open(t, w.Server)
+			sessions[who] = c
+		}
+		sql = spellOut(sql)
+		switch how {
+		case '&':
+			c.start(sql)
+			waiting(t, w.Server, 1)
+		case '!':
+			c.cancel()
+		case '?':
+			last = c.finish()
+		default:
+			c.start(sql)
+			last = c.finish()
+		}
 	}
-	return "", answer
+	return last
 }

@@ -183,6 +183,9 @@ func minimalFixed(p int) int {
 	return limit.Sub(limit, big.NewInt(1)).BitLen()/8 + 1
 }
 
+// knownNotes are the annotations whose refusal is documented; others are refused because nothing is known of them.
+var knownNotes = []string{"", "string", "date", "decimal", "timestamp", "int", "list", "map", "struct"}
+
 // checkType is the matrix of file and column types: no widening, no change of kind.
 func (l *loader) checkType(f fileColumn, c columnInfo, file loadFile) error {
 	if f.kind == "fixed" && f.note == "decimal" && c.t.kind == kNumeric && f.p == c.t.p && f.s == c.t.s && f.length != minimalFixed(f.p) {
@@ -193,7 +196,7 @@ func (l *loader) checkType(f fileColumn, c columnInfo, file loadFile) error {
 		return nil
 	}
 	note := ""
-	if f.note == "timestamp" && (f.unit == "nanos" || c.t.kind == kTimestamptz) || f.note == "int" && f.s == 0 {
+	if f.note == "timestamp" && (f.unit == "nanos" || c.t.kind == kTimestamptz) || f.note == "int" && f.s == 0 || !slices.Contains(knownNotes, f.note) {
 		note = " (stand-in strictness)"
 	}
 	return l.scanError(15007, c.name, fmt.Sprintf("File '%s' has an incompatible Parquet schema for column 's3://%s/%s.%s'. Column type: %s, Parquet schema:\n%s%s",

@@ -77,7 +77,7 @@ func (l *loader) record(loadErr error) error {
 		}
 		kindName, length := "", ""
 		if c, ok := l.rel.column(l.badColumn); ok {
-			kindName, length = c.t.name(), strconv.Itoa(c.t.p)
+			kindName, length = c.t.internal()
 		}
 		stmts = append(stmts, fmt.Sprintf("INSERT INTO rs_internal.load_error VALUES (100,%d,%d,%d,%s,%d,%s,%s,0,%s,%s,%s,0,%d,%s)", l.query, l.s.tx.id, l.s.pid,
 			quoteText(l.s.srv.config.Database), l.rel.oid, timestampSQL(l.start), quoteText(cut(l.file, 256)), quoteText(l.badColumn), quoteText(cut(kindName, 10)),

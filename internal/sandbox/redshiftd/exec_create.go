@@ -11,15 +11,11 @@ import (
 // insertColumn writes the catalog row of a column.
 func insertColumn(columns string, oid int64, ord int, d columnDef, sequence string) string {
 	encode := d.encode
-	if encode == "" {
+	if encode == "" || encode == "raw" {
 		encode = "none"
 	}
-	sortKey := 0
-	if d.sortKey {
-		sortKey = 1
-	}
 	return fmt.Sprintf("INSERT INTO %s VALUES (%d,%d,%s,%s,%d,%d,%t,%s,%s,%t,%s,%t,%d)", columns, oid, ord, quoteText(d.name),
-		quoteText(d.t.name()), d.t.p, d.t.s, d.notNull, quoteText(d.defaultSQL), quoteText(sequence), d.byDefault, quoteText(encode), d.distKey, sortKey)
+		quoteText(d.t.name()), d.t.p, d.t.s, d.notNull, quoteText(d.defaultSQL), quoteText(sequence), d.byDefault, quoteText(encode), d.distKey, d.sortKey)
 }
 
 func (s *session) createTable(ctx context.Context, r *running, st *createTable) error {
@@ -174,8 +170,10 @@ func checkColumns(st *createTable, defs []columnDef) error {
 		seen[d.name] = true
 		d.notNull = d.notNull || slices.Contains(st.notNull, d.name)
 		d.distKey = d.distKey || st.distKey == d.name
-		d.sortKey = d.sortKey || slices.Contains(st.sortKey, d.name)
-		if d.t.kind == kSuper && (d.distKey || d.sortKey) {
+		if i := slices.Index(st.sortKey, d.name); i >= 0 {
+			d.sortKey = i + 1
+		}
+		if d.t.kind == kSuper && (d.distKey || d.sortKey > 0) {
 			return errorf("0A000", "SUPER column %q cannot be a distribution or sort key", d.name)
 		}
 	}

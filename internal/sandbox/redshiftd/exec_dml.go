@@ -25,8 +25,11 @@ func bindStatement(b *binder, st statement) (sql string, cols []output, err erro
 	case *selectStmt:
 		sql, cols, err = b.query(st.q, nil)
 		for i := range cols {
-			if cols[i].t.kind == kUnknown {
+			switch cols[i].t.kind {
+			case kUnknown:
 				cols[i].t = varchar(maxVarchar)
+			case kRegtype:
+				return "", nil, strict("a result of type regtype is not supported")
 			}
 		}
 	case *insertStmt:

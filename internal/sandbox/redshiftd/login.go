@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -160,6 +161,11 @@ func (s *session) startup(params map[string]string) error {
 		switch name {
 		case "user", "database":
 			continue
+		case "options":
+			if err := s.checkOptions(value); err != nil {
+				return err
+			}
+			continue
 		}
 		if driverParameters[name] {
 			continue
@@ -193,6 +199,22 @@ func (s *session) startup(params map[string]string) error {
 	s.wire.Send(&pgproto3.BackendKeyData{ProcessID: uint32(s.pid), SecretKey: binary.BigEndian.AppendUint32(nil, s.secret)})
 	s.ready()
 	return s.flush()
+}
+
+// checkOptions reads the command line in a startup message: an unknown parameter is named, a known one not supported here.
+func (s *session) checkOptions(options string) error {
+	for word := range strings.FieldsSeq(strings.ReplaceAll(options, "-c ", "--")) {
+		assignment, ok := strings.CutPrefix(word, "--")
+		name, _, set := strings.Cut(assignment, "=")
+		if !ok || !set {
+			return strict("the option %q of the startup message is not supported", word)
+		}
+		if _, known := knownSettings[strings.ToLower(name)]; !known {
+			return errorf("42704", "unrecognized configuration parameter %q", name)
+		}
+		return strict("setting %s by options of the startup message is not supported", name)
+	}
+	return nil
 }
 
 // authenticate asks for the password of a login and sets whom the session runs as.

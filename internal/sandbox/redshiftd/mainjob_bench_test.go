@@ -243,7 +243,7 @@ func cpuSeconds() float64 {
 
 // BenchmarkMainJob sends the statements of the main job. Environment: MAINJOB_ROWS (default 200000), MAINJOB_DIR keeps the
 // Parquet files for the next run, MAINJOB_PASSES loads the same rows again (default 2: into an empty table, then over it),
-// MAINJOB_MEMORY is the engine's limit.
+// MAINJOB_MEMORY is the engine's limit, MAINJOB_UNTIL names the last step to run.
 func BenchmarkMainJob(b *testing.B) {
 	number := func(name string, or int64) int64 {
 		if v, err := strconv.ParseInt(os.Getenv(name), 10, 64); err == nil {
@@ -301,6 +301,9 @@ func benchJob(b *testing.B, c Config, passes int) {
 			d := spent{time.Since(began).Seconds(), cpuSeconds() - cpu, procStatus("VmHWM")}
 			by[st.name] = spent{was.wall + d.wall, was.cpu + d.cpu, max(was.rss, d.rss)}
 			total = spent{total.wall + d.wall, total.cpu + d.cpu, d.rss}
+			if st.name == os.Getenv("MAINJOB_UNTIL") {
+				break
+			}
 		}
 		by["total"] = total
 		var report strings.Builder

@@ -191,7 +191,7 @@ func (p *parser) columnAttribute(d *columnDef) (more bool, err error) {
 	case p.word("distkey"):
 		d.distKey = true
 	case p.word("sortkey"):
-		d.sortKey = true
+		d.sortKey = 1
 	case p.word("encode"):
 		t := p.cur()
 		if t.kind != tIdent || !encodings[t.text] {

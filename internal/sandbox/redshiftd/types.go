@@ -2,6 +2,8 @@ package redshiftd
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -24,6 +26,7 @@ const (
 	kTimestamptz
 	kInterval
 	kSuper
+	kRegtype // only to be refused
 )
 
 const (
@@ -64,6 +67,7 @@ var kindFacts = map[kind]struct {
 	kTimestamptz: {1184, 8, "timestamp with time zone", "TIMESTAMPTZ"},
 	kInterval:    {1186, 16, "interval", "INTERVAL"},
 	kSuper:       {4000, -1, "super", "VARCHAR"},
+	kRegtype:     {2206, 4, "regtype", "VARCHAR"},
 }
 
 // typeOfOID is the type a client means by a parameter OID; ok is false for one that Redshift does not have.
@@ -77,7 +81,7 @@ func typeOfOID(oid uint32) (t typ, ok bool) {
 		return typ{kNumeric, 0, 0}, true // the value says precision and scale
 	}
 	for k, f := range kindFacts {
-		if f.oid == oid && k != kUnknown && k != kInterval {
+		if f.oid == oid && k != kUnknown && k != kInterval && k != kRegtype {
 			return typ{kind: k}, true
 		}
 	}
@@ -96,6 +100,22 @@ func (t typ) String() string {
 		return fmt.Sprintf("%s(%d)", t.name(), t.p)
 	}
 	return t.name()
+}
+
+// internal is the type and the length that the load views tell: the length is 0 where a type has none.
+func (t typ) internal() (name, length string) {
+	switch t.kind {
+	case kChar, kVarchar:
+		return map[kind]string{kChar: "char", kVarchar: "varchar"}[t.kind], strconv.Itoa(t.p)
+	case kNumeric:
+		return "numeric", fmt.Sprintf("%d,%d", t.p, t.s)
+	}
+	for short, u := range typeNames {
+		if u.kind == t.kind && slices.Contains(shortNames, short) {
+			return short, "0"
+		}
+	}
+	return t.name(), "0"
 }
 
 // duck is the engine's type that holds values of t.
@@ -141,6 +161,9 @@ func (t typ) asNumeric() typ {
 	return t
 }
 
+// shortNames are the types as system tables spell them.
+var shortNames = []string{"int2", "int4", "int8", "bool", "float4", "float8", "date", "timestamp", "timestamptz"}
+
 // typeNames are the spellings of types that take no modifier.
 var typeNames = map[string]typ{
 	"smallint": {kind: kInt2}, "int2": {kind: kInt2},
@@ -151,7 +174,7 @@ var typeNames = map[string]typ{
 	"float": {kind: kFloat8}, "float8": {kind: kFloat8},
 	"date": {kind: kDate}, "super": {kind: kSuper},
 	"timestamp": {kind: kTimestamp}, "timestamptz": {kind: kTimestamptz},
-	"text": {kVarchar, 256, 0}, "bpchar": {kChar, 256, 0},
+	"text": {kVarchar, 256, 0}, "bpchar": {kChar, 256, 0}, "regtype": {kind: kRegtype},
 }
 
 // lengthTypes are the spellings of character types that may take a length.
