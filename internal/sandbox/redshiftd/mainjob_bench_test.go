@@ -244,7 +244,17 @@ func cpuSeconds() float64 {
 // BenchmarkMainJob sends the statements of the main job. Environment: MAINJOB_ROWS (default 200000), MAINJOB_DIR keeps the
 // Parquet files for the next run, MAINJOB_PASSES loads the same rows again (default 2: into an empty table, then over it),
 // MAINJOB_MEMORY is the engine's limit, MAINJOB_UNTIL names the last step to run.
-func BenchmarkMainJob(b *testing.B) {
+func BenchmarkMainJob(b *testing.B) { benchmarkSteps(b, benchSteps()) }
+
+// BenchmarkLoad sends COPY, INSERT and DELETE alone, of all rows, under the same environment.
+func BenchmarkLoad(b *testing.B) {
+	steps := benchSteps()[:2]
+	insert := `INSERT INTO "payroll"."events" (` + benchColumns + `, "_backfill_run") SELECT ` + strings.Replace(benchColumns, `"details"`, `JSON_PARSE("details")`, 1) + `, 'run-1' FROM "_stage"`
+	benchmarkSteps(b, append(steps, benchStep{"begin", "BEGIN"}, benchStep{"delete", `DELETE FROM "payroll"."events" WHERE ` + benchWindow(benchStart, benchStart.AddDate(0, 0, benchDays))},
+		benchStep{"insert", insert}, benchStep{"commit", "COMMIT"}, benchStep{"drop", `DROP TABLE "_stage"`}))
+}
+
+func benchmarkSteps(b *testing.B, steps []benchStep) {
 	number := func(name string, or int64) int64 {
 		if v, err := strconv.ParseInt(os.Getenv(name), 10, 64); err == nil {
 			return v
@@ -264,11 +274,11 @@ func BenchmarkMainJob(b *testing.B) {
 		c := testConfig(b.TempDir())
 		c.S3 = S3{Endpoint: store.URL, PathStyle: true, AccessKey: "a", SecretKey: "b"}
 		c.MemoryLimit = os.Getenv("MAINJOB_MEMORY")
-		benchJob(b, c, int(number("MAINJOB_PASSES", 2)))
+		benchJob(b, c, steps, int(number("MAINJOB_PASSES", 2)))
 	}
 }
 
-func benchJob(b *testing.B, c Config, passes int) {
+func benchJob(b *testing.B, c Config, steps []benchStep, passes int) {
 	ctx := context.Background()
 	s, err := Start(ctx, c)
 	if err != nil {
@@ -289,7 +299,7 @@ func benchJob(b *testing.B, c Config, passes int) {
 		type spent struct{ wall, cpu, rss float64 }
 		total, by := spent{}, map[string]spent{}
 		var names []string
-		for _, st := range benchSteps() {
+		for _, st := range steps {
 			began, cpu := time.Now(), cpuSeconds()
 			if _, err := conn.Exec(ctx, st.sql); err != nil {
 				b.Fatalf("%s: %s", st.name, describeError(err))
