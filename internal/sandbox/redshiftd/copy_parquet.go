@@ -1,17 +1,14 @@
 package redshiftd
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
-	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 )
 
@@ -24,6 +21,7 @@ type fileColumn struct {
 	p, s   int    // decimal; int: p is the width and s is 1 for signed
 	unit   string // timestamp: millis, micros, nanos
 	repeat bool
+	at     int    // its place in the flattened schema
 	text   string // as error texts show it
 }
 
@@ -51,10 +49,15 @@ func (l *loader) inspect(path string, file loadFile) ([]fileColumn, int64, error
 		if err := l.checkType(c, l.cols[i], file); err != nil {
 			return nil, 0, err
 		}
+		if c.kind == "group" {
+			if fault := nestedFault(meta.Schema, c.at); fault != "" {
+				return nil, 0, l.scanError(15007, l.cols[i].name, fmt.Sprintf("File '%s': %s", l.file, fault))
+			}
+		}
 	}
 	for g := range meta.RowGroups {
 		for _, chunk := range meta.RowGroups[g].Columns {
-			if reason := checkChunk(f, &chunk); reason != "" {
+			if reason := checkChunk(f, info.Size(), &chunk); reason != "" {
 				return nil, 0, l.scanError(15007, "", fmt.Sprintf("File '%s': %s (stand-in strictness)", l.file, reason))
 			}
 		}
@@ -98,7 +101,7 @@ func subtreeEnd(schema []format.SchemaElement, i int) int {
 }
 
 func newFileColumn(e *format.SchemaElement, index int) fileColumn {
-	c := fileColumn{name: e.Name, kind: "group", length: int(e.TypeLength.V)}
+	c := fileColumn{name: e.Name, kind: "group", length: int(e.TypeLength.V), at: index + 1}
 	if e.Type.Valid && !e.NumChildren.Valid {
 		c.kind = map[format.Type]string{format.Boolean: "boolean", format.Int32: "int32", format.Int64: "int64", format.Int96: "int96",
 			format.Float: "float", format.Double: "double", format.ByteArray: "byte_array", format.FixedLenByteArray: "fixed"}[e.Type.V]
@@ -113,8 +116,22 @@ func newFileColumn(e *format.SchemaElement, index int) fileColumn {
 	return c
 }
 
-// annotate reads the logical type or, without one, the older converted type.
+// annotate reads the logical type or, without one, the older converted type. Where both are there they must agree.
 func (c *fileColumn) annotate(e *format.SchemaElement) {
+	c.logicalType(e)
+	if e.LogicalType.Value != nil && e.ConvertedType.Valid {
+		old := fileColumn{kind: c.kind}
+		old.convertedType(e)
+		if same := old.note == c.note && old.unit == c.unit && (c.note == "map" || old.p == c.p && old.s == c.s); !same && !strings.HasPrefix(old.note, "converted type") {
+			c.note = c.note + " or " + old.note + ", for the file says both"
+		}
+	}
+	if c.kind == "group" && c.note == "" {
+		c.note = "struct"
+	}
+}
+
+func (c *fileColumn) logicalType(e *format.SchemaElement) {
 	switch v := e.LogicalType.Value.(type) {
 	case nil:
 		c.convertedType(e)
@@ -143,9 +160,6 @@ func (c *fileColumn) annotate(e *format.SchemaElement) {
 		c.note = "map"
 	default:
 		c.note = v.String()
-	}
-	if c.kind == "group" && c.note == "" {
-		c.note = "struct"
 	}
 }
 
@@ -253,58 +267,4 @@ func compatible(f fileColumn, t typ) bool {
 		return f.kind == "byte_array" && f.note == "string" || f.kind == "group"
 	}
 	return false
-}
-
-var (
-	// 2 is PLAIN_DICTIONARY, which older writers say and Redshift reads.
-	goodEncodings = []format.Encoding{format.Plain, format.Encoding(2), format.RLEDictionary, format.RLE, format.BitPacked}
-	goodCodecs    = []format.CompressionCodec{format.Uncompressed, format.Snappy, format.Gzip, format.Zstd}
-)
-
-// checkChunk gives the reason why a column chunk is refused, or nothing.
-func checkChunk(f *os.File, c *format.ColumnChunk) (reason string) {
-	defer func() {
-		if r := recover(); r != nil {
-			reason = fmt.Sprintf("damaged column chunk: %v", r)
-		}
-	}()
-	m := &c.MetaData
-	if c.CryptoMetadata.Value != nil {
-		return "column is encrypted"
-	}
-	if !slices.Contains(goodCodecs, m.Codec) {
-		return fmt.Sprintf("compression %s is not supported", m.Codec)
-	}
-	for _, e := range m.Encoding {
-		if !slices.Contains(goodEncodings, e) {
-			return fmt.Sprintf("encoding %s is not supported", e)
-		}
-	}
-	start := m.DataPageOffset
-	if m.DictionaryPageOffset > 0 && m.DictionaryPageOffset < start {
-		start = m.DictionaryPageOffset
-	}
-	r := bufio.NewReaderSize(io.NewSectionReader(f, start, m.TotalCompressedSize), 4096)
-	for values := int64(0); values < m.NumValues; {
-		var h format.PageHeader
-		if err := thrift.NewDecoder(new(thrift.CompactProtocol).NewReader(r)).Decode(&h); err != nil {
-			return "damaged page header: " + err.Error()
-		}
-		switch h.Type {
-		case format.DataPage:
-			if e := h.DataPageHeader.V.Encoding; !slices.Contains(goodEncodings, e) {
-				return fmt.Sprintf("page encoding %s is not supported", e)
-			}
-			values += int64(h.DataPageHeader.V.NumValues)
-		case format.DictionaryPage:
-		case format.DataPageV2:
-			return "data page version 2 is not supported"
-		default:
-			return fmt.Sprintf("page type %s is not supported", h.Type)
-		}
-		if _, err := r.Discard(int(h.CompressedPageSize)); err != nil {
-			return errors.Join(errors.New("damaged page"), err).Error()
-		}
-	}
-	return ""
 }
