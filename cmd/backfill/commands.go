@@ -192,7 +192,7 @@ func runPlan(ctx context.Context, p *program) error {
 // planned opens the dataset and reads the flags of a plan.
 func (p *program) planned(ctx context.Context) (*workspace.Workspace, plan.Options, error) {
 	o := plan.Options{ChunkBytes: int64(p.flags.chunkBytes), SliceDays: p.flags.sliceDays, Replan: p.flags.replan, AllowEmpty: p.flags.allowEmpty,
-		Asked: p.flags.hatches(), Reason: p.flags.reason}
+		Preliminary: p.flags.preliminary, Asked: p.flags.hatches(), Reason: p.flags.reason}
 	if o.SliceDays < 1 {
 		return nil, o, fail.New(fail.Usage, "--slice-days must be at least 1")
 	}
@@ -209,7 +209,8 @@ func (p *program) convertOptions() convert.Options {
 }
 
 func (p *program) loadOptions() load.Options {
-	return load.Options{AllowVanish: p.flags.allowVanish, AllowEmpty: p.flags.allowEmpty, Keep: p.flags.keep, Reason: p.flags.reason}
+	return load.Options{AllowVanish: p.flags.allowVanish, AllowEmpty: p.flags.allowEmpty, Keep: p.flags.keep, Preliminary: p.flags.preliminary,
+		Atomic: p.flags.atomic, Reason: p.flags.reason}
 }
 
 func runConvert(ctx context.Context, p *program) error {

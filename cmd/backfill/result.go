@@ -55,6 +55,15 @@ type result struct {
 	Inserted  int64          `json:"rows_inserted,omitempty"`
 	Deleted   int64          `json:"rows_deleted,omitempty"`
 
+	Superseded  int64 `json:"rows_superseded,omitempty"`
+	Outdated    int64 `json:"rows_superseded_by_table,omitempty"`
+	Already     int64 `json:"rows_already,omitempty"`
+	Differing   int64 `json:"rows_differing,omitempty"`
+	Repeated    int64 `json:"rows_repeated,omitempty"`
+	Doubled     int64 `json:"keys_doubled,omitempty"`
+	Kept        int64 `json:"rows_kept,omitempty"`
+	Preliminary bool  `json:"preliminary,omitempty"`
+
 	Loaded    int            `json:"slices_loaded,omitempty"` // of an aborted plan
 	Forgotten []publish.Kept `json:"forgotten,omitempty"`
 
@@ -83,6 +92,8 @@ func (r *result) converted(c *convert.Result) {
 
 func (r *result) loaded(l *load.Result) {
 	r.Staged, r.Inserted, r.Deleted = l.Rows, l.Inserted, l.Deleted
+	r.Superseded, r.Outdated, r.Already, r.Differing = l.Superseded, l.Outdated, l.Already, l.Differing
+	r.Repeated, r.Doubled, r.Kept, r.Preliminary = l.Repeated, l.Doubled, l.Kept, l.Preliminary
 }
 
 func (r *result) reconciled(c *reconcile.Result) {

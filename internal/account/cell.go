@@ -60,6 +60,23 @@ func (c *Cell) Add(o *Cell) error {
 	return nil
 }
 
+// Subtract takes the other cell out; it fails as Add does. What remains may be
+// negative.
+func (c *Cell) Subtract(o *Cell) error {
+	n := o.Clone()
+	n.Rows, n.Offsets = -n.Rows, -n.Offsets
+	n.OffsetSum, n.Lane1, n.Lane2 = n.OffsetSum.Neg(), n.Lane1.Neg(), n.Lane2.Neg()
+	for i := range n.Sums {
+		n.Sums[i], n.Counts[i] = n.Sums[i].Neg(), -n.Counts[i]
+	}
+	return c.Add(n)
+}
+
+// IsZero reports whether the cell holds nothing.
+func (c *Cell) IsZero() bool {
+	return c.Equal(&Cell{Sums: make([]Int128, len(c.Sums)), Counts: make([]int64, len(c.Counts))})
+}
+
 func addTo(n *Int128, m Int128) bool {
 	sum, ok := n.Add(m)
 	*n = sum
@@ -97,6 +114,17 @@ func (cs Cells) Merge(other Cells) error {
 func (cs Cells) MergeInto(other Cells, fold func(Place) Place) error {
 	for p, c := range other {
 		if err := cs.At(fold(p), len(c.Sums)).Add(c); err != nil {
+			return fmt.Errorf("at %s/%d %s: %w", p.Topic, p.Partition, p.Day, err)
+		}
+	}
+	return nil
+}
+
+// Subtract takes all cells of the other leg out. Cells may become empty or
+// negative; they stay.
+func (cs Cells) Subtract(other Cells) error {
+	for p, c := range other {
+		if err := cs.At(p, len(c.Sums)).Subtract(c); err != nil {
 			return fmt.Errorf("at %s/%d %s: %w", p.Topic, p.Partition, p.Day, err)
 		}
 	}

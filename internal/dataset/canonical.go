@@ -76,6 +76,7 @@ type tableForm struct {
 	LatestBy     []string `json:"latest_by,omitempty"`
 	NotLoaded    []string `json:"not_loaded,omitempty"`
 	Provenance   bool     `json:"provenance,omitempty"`
+	Deleted      string   `json:"deleted,omitempty"`
 }
 
 type quarantineForm struct {
@@ -144,6 +145,7 @@ func (d *Dataset) document() document {
 		Table: tableForm{
 			Name: d.Table.Schema + "." + d.Table.Name, Mode: d.Table.Mode, Scope: d.Table.Scope, WindowColumn: d.Table.WindowColumn,
 			Key: d.Table.Key, LatestBy: d.Table.LatestBy, NotLoaded: d.Table.NotLoaded, Provenance: d.Table.Provenance,
+			Deleted: d.Table.Deleted,
 		},
 		Quarantine: d.Quarantine.form(), Reconcile: d.reconcileForm(),
 	}

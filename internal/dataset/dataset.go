@@ -120,6 +120,8 @@ type Mode string
 // The modes.
 const (
 	ReplaceWindow Mode = "replace_window" // delete window ∧ scope, insert the stage
+	InsertMissing Mode = "insert_missing" // insert the keys that the table does not hold
+	Upsert        Mode = "upsert"         // insert these, and replace rows by newer versions of their key
 	Append        Mode = "append"         // insert what the ledger has not seen
 )
 
@@ -133,6 +135,7 @@ type Table struct {
 	LatestBy     []string // which version of a key wins, most significant first
 	NotLoaded    []string // columns of the table that keep their default
 	Provenance   bool     // the table has the technical columns
+	Deleted      string   // boolean column: the version marks its key as deleted, and stays; "": none
 }
 
 // Staging says where runs keep plans, receipts and Parquet. URI is "" where

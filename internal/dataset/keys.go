@@ -11,7 +11,7 @@ var known = map[string][]string{
 	gapPath:      {"topic", "partition", "from", "to", "reason"},
 	"records":    {"where", "event_time", "event_time_zone", "event_time_unit", "partition", "offset", "timestamp"},
 	columnPath:   {"name", "type", "from", "const", "required", "fraction", "zone"},
-	"table":      {"name", "mode", "scope", "window_column", "key", "latest_by", "not_loaded", "provenance"},
+	"table":      {"name", "mode", "scope", "window_column", "key", "latest_by", "not_loaded", "provenance", "deleted"},
 	"staging":    {"uri"},
 	"warehouse":  {"url", "iam_role", "sign_in", "password", "tls"},
 	signInPath:   {"password", "iam", "secret"},

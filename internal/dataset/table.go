@@ -32,6 +32,8 @@ func (c *compiler) table(root section) {
 	c.keyRequired(s)
 	c.notLoaded(s)
 	t.Provenance = c.flagOf(s, "provenance")
+	c.deleted(s)
+	c.versions(s)
 	c.window(s)
 }
 
@@ -56,18 +58,55 @@ func (c *compiler) tableName(s section) {
 
 func (c *compiler) mode(s section) {
 	if s.values["mode"] == nil {
-		c.missing(s, "mode", "write replace_window or append")
+		c.missing(s, "mode", "write "+modes)
 		return
 	}
 	mode, ok := c.text(s, "mode")
 	switch {
 	case !ok:
-	case mode == string(ReplaceWindow), mode == string(Append):
+	case slices.Contains([]Mode{ReplaceWindow, InsertMissing, Upsert, Append}, Mode(mode)):
 		c.out.Table.Mode = Mode(mode)
-	case mode == "upsert", mode == "insert_missing":
-		c.at(s.values["mode"], "use replace_window or append", "table.mode %s is not supported by this version", mode)
 	default:
-		c.at(s.values["mode"], "use replace_window or append", "table.mode %s is not known", shown(mode))
+		c.at(s.values["mode"], "use "+modes, "table.mode %s is not known", shown(mode))
+	}
+}
+
+const modes = "replace_window, upsert, append or insert_missing"
+
+// versions checks that a mode which looks for keys in the table can tell rows
+// and their versions apart there.
+func (c *compiler) versions(s section) {
+	t := &c.out.Table
+	mode := s.or("mode")
+	if (t.Mode == Upsert || t.Mode == InsertMissing) && s.values["key"] == nil {
+		c.at(mode, "add table.key, or use replace_window", "%s finds rows by their key, and there is no key", t.Mode)
+	}
+	if t.Mode != Upsert {
+		return
+	}
+	if s.values["latest_by"] == nil {
+		c.at(mode, "add table.latest_by, such as the event time or a version number", "upsert replaces a row by a newer version only, and without latest_by no version is newer")
+	}
+	if !t.Provenance {
+		c.at(mode, "add `provenance: true` and the columns to the table", "upsert orders equal versions by their Kafka offset, which the table does not hold without provenance")
+	}
+}
+
+// deleted reads the column that marks a key as deleted.
+func (c *compiler) deleted(s section) {
+	name, ok := c.text(s, "deleted")
+	if !ok {
+		return
+	}
+	i := c.columnOf(s.values["deleted"], "table.deleted", name)
+	switch {
+	case i < 0:
+	case c.out.Columns[i].Type.Kind != schema.Boolean && c.out.Columns[i].Type.Kind != 0:
+		c.at(s.values["deleted"], "choose a boolean column", "table.deleted names %s, which is %s", name, c.out.Columns[i].Type)
+	case c.out.Table.Mode != Upsert && c.out.Table.Mode != "":
+		c.at(s.values["deleted"], "take it away, or use upsert", "table.deleted belongs to mode upsert: in %s every row is what the archive says last", c.out.Table.Mode)
+	default:
+		c.out.Table.Deleted = name
 	}
 }
 
@@ -147,15 +186,18 @@ func (c *compiler) window(s section) {
 	name, ok := c.text(s, "window_column")
 	t.WindowColumn = name
 	if event == nil {
-		if t.Mode == ReplaceWindow {
-			c.at(s.or("mode"), "use append, or give records.event_time", "replace_window needs an event time")
+		if t.Mode != Append && t.Mode != "" {
+			c.at(s.or("mode"), "use append, or give records.event_time", "%s needs an event time", t.Mode)
 		}
 		if n != nil {
 			c.at(n, "take it away, or give records.event_time", "a window column needs an event time")
 		}
 		return
 	}
-	if n == nil && t.Mode == ReplaceWindow {
+	if t.Mode == Append {
+		c.at(s.or("mode"), "use insert_missing, which knows rows by their key, or take records.event_time away", "append has no windows: it knows archived objects and offset ranges, and a range may lie in several windows")
+	}
+	if n == nil && t.Mode != Append {
 		c.missing(s, "window_column", "name the required timestamp column that carries the event time")
 	}
 	if !ok {

@@ -3,13 +3,13 @@ package publish
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"backfill/internal/account"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/redshift"
-	"backfill/internal/runplan"
 )
 
 // LoadedObjects returns the archived objects, by URI, that appends with an
@@ -24,20 +24,31 @@ func LoadedObjects(ctx context.Context, s Session, t Target) (map[string]string,
 		return map[string]string{}, err
 	}
 	loaded := map[string]string{}
-	err = c.eachObject(ctx, s, func(uri, etag string, _ int64) error {
-		loaded[uri] = etag
+	err = c.eachObject(ctx, s, func(o knownObject) error {
+		loaded[o.uri] = o.etag
 		return nil
 	})
 	return loaded, err
 }
 
-// eachObject calls f for every object that was appended under an overlapping scope.
-func (t *target) eachObject(ctx context.Context, s Session, f func(uri, etag string, seq int64) error) error {
+// knownObject is a row of the table of objects: an object that was appended,
+// and a range of its offsets.
+type knownObject struct {
+	uri, etag string
+	seq       int64
+	partition kafka.TopicPartition
+	offsets   account.Range // empty: not proven
+}
+
+// eachObject calls f for every row that was appended under an overlapping scope.
+func (t *target) eachObject(ctx context.Context, s Session, f func(knownObject) error) error {
 	n := 0
 	err := s.Query(ctx, t.selectObjectsSQL(), func(sc redshift.Scanner) error {
-		var uri, etag, scope string
-		var seq int64
-		if err := sc.Scan(&uri, &etag, &scope, &seq); err != nil {
+		var o knownObject
+		var scope string
+		var topic *string
+		var partition, first, last *int64
+		if err := sc.Scan(&o.uri, &o.etag, &scope, &o.seq, &topic, &partition, &first, &last); err != nil {
 			return fail.Wrap(err, fail.Internal, "reading a row")
 		}
 		if n++; n > maxKnownObjects {
@@ -46,7 +57,11 @@ func (t *target) eachObject(ctx context.Context, s Session, f func(uri, etag str
 		if !scopesOverlap(scope, t.scope()) {
 			return nil
 		}
-		return f(uri, etag, seq)
+		if topic != nil && partition != nil && first != nil && last != nil {
+			o.partition = kafka.TopicPartition{Topic: *topic, Partition: kafka.Partition(*partition)}
+			o.offsets = account.Range{From: kafka.Offset(*first), To: kafka.Offset(*last) + 1}
+		}
+		return f(o)
 	})
 	if err != nil {
 		return fmt.Errorf("reading the loaded objects: %w", err)
@@ -55,9 +70,14 @@ func (t *target) eachObject(ctx context.Context, s Session, f func(uri, etag str
 }
 
 // append inserts all staged rows, once: no object may have been appended
-// before. Rows with the same key are kept.
+// before, and no offset. Rows with the same key are kept.
 func (p *publisher) append(ctx context.Context, c *change) error {
-	if err := p.checkObjects(ctx); err != nil {
+	loaded, err := p.checkObjects(ctx)
+	if err != nil {
+		return err
+	}
+	source, err := p.repeated(ctx, c, loaded)
+	if err != nil {
 		return err
 	}
 	before, sql, err := p.t.readTable(ctx, p.s, kafka.Window{}, nil)
@@ -65,70 +85,79 @@ func (p *publisher) append(ctx context.Context, c *change) error {
 		return err
 	}
 	c.queries = append(c.queries, sql)
-	if err := p.insert(ctx, c, kafka.Window{}); err != nil {
+	c.deleted = account.Cells{}
+	if err := p.insert(ctx, c, source); err != nil {
 		return err
 	}
-	after, _, err := p.t.readTable(ctx, p.s, kafka.Window{}, nil)
+	if c.after, _, err = p.t.readTable(ctx, p.s, kafka.Window{}, nil); err != nil {
+		return err
+	}
+	want, err := sumCells(before, c.inserted)
 	if err != nil {
 		return err
 	}
-	want := account.Cells{}
-	for _, cells := range []account.Cells{before, c.source} {
-		if err := want.Merge(cells); err != nil {
-			return fail.Wrap(err, fail.Internal, "adding the rows before and the new ones")
-		}
-	}
-	if err := p.prove(c, want, after); err != nil {
+	if err := p.prove(c, want, c.after); err != nil {
 		return err
 	}
-	c.inserted, c.deleted = c.source, account.Cells{}
-	if p.keeper != nil {
-		c.aside = &runplan.PutAside{Table: p.t.Schema + "." + p.keeper.name, Replaced: account.Cells{}}
+	if err := p.doubledKeys(ctx, c); err != nil {
+		return err
 	}
-	if err := p.keepWritten(ctx, c); err != nil {
+	if err := p.keepWritten(ctx, c, source); err != nil {
 		return err
 	}
 	return p.insertObjects(ctx)
 }
 
 // checkObjects refuses objects that another plan has appended, under the lock
-// of the ledger.
-func (p *publisher) checkObjects(ctx context.Context) error {
-	mine := make(map[string]string, len(p.l.Objects))
+// of the ledger, and returns the offsets that were appended of the partitions
+// of this plan.
+func (p *publisher) checkObjects(ctx context.Context) (offsets, error) {
+	mine, loaded := make(map[string]string, len(p.l.Objects)), offsets{}
 	for _, o := range p.l.Objects {
 		if _, twice := mine[o.URI]; twice {
-			return fail.New(fail.Internal, "the plan names an object twice").At("%s", o.URI)
+			return nil, fail.New(fail.Internal, "the plan names an object twice").At("%s", o.URI)
 		}
 		mine[o.URI] = o.ETag
+		loaded[o.Partition] = nil
 	}
-	return p.t.eachObject(ctx, p.s, func(uri, etag string, seq int64) error {
-		own, planned := mine[uri]
+	return loaded, p.t.eachObject(ctx, p.s, func(o knownObject) error {
+		if ranges, concerned := loaded[o.partition]; concerned && o.offsets.From < o.offsets.To {
+			loaded[o.partition] = append(ranges, o.offsets)
+		}
+		own, planned := mine[o.uri]
 		switch {
 		case !planned:
 			return nil
-		case own == etag:
-			return fail.New(fail.Stale, "plan %d has appended the object already", seq).At("%s", uri).
+		case own == o.etag:
+			return fail.New(fail.Stale, "plan %d has appended the object already", o.seq).At("%s", o.uri).
 				Try("run the command again: it seals a plan of the objects that are left")
 		}
-		return fail.New(fail.ArchiveChanged, "plan %d has appended the object with other content (ETag %s, now %s)", seq, etag, own).
-			At("%s", uri).Try("its rows can't be told from others any more: reload the table, or restore the object")
+		return fail.New(fail.ArchiveChanged, "plan %d has appended the object with other content (ETag %s, now %s)", o.seq, o.etag, own).
+			At("%s", o.uri).Try("its rows can't be told from others any more: reload the table, or restore the object")
 	})
 }
 
+// insertObjects writes a row for each range of offsets of each object, and one
+// without offsets where they are not proven.
 func (p *publisher) insertObjects(ctx context.Context) error {
-	for start := 0; start < len(p.l.Objects); start += objectsPerInsert {
-		part := p.l.Objects[start:min(start+objectsPerInsert, len(p.l.Objects))]
-		args := make([]any, 0, 2*len(part)+3)
-		for _, o := range part {
-			args = append(args, o.URI, o.ETag)
+	var rows [][]any
+	for _, o := range p.l.Objects {
+		if len(o.Ranges) == 0 {
+			rows = append(rows, []any{o.URI, o.ETag, nil, nil, nil, nil})
 		}
-		args = append(args, p.t.scope(), strconv.FormatInt(int64(p.l.Head.Seq), 10), string(p.l.Head.Run))
-		rows, err := p.s.Exec(ctx, p.t.insertObjectsSQL(len(part)), args...)
+		for _, r := range o.Ranges {
+			rows = append(rows, []any{o.URI, o.ETag, o.Partition.Topic, strconv.Itoa(int(o.Partition.Partition)),
+				strconv.FormatInt(int64(r.From), 10), strconv.FormatInt(int64(r.To-1), 10)})
+		}
+	}
+	for part := range slices.Chunk(rows, objectsPerInsert) {
+		args := append(slices.Concat(part...), p.t.scope(), strconv.FormatInt(int64(p.l.Head.Seq), 10), string(p.l.Head.Run))
+		changed, err := p.s.Exec(ctx, p.t.insertObjectsSQL(len(part)), args...)
 		if err != nil {
 			return fmt.Errorf("writing the loaded objects: %w", err)
 		}
-		if rows != int64(len(part)) {
-			return fail.New(fail.Internal, "writing %d loaded objects changed %d rows", len(part), rows)
+		if changed != int64(len(part)) {
+			return fail.New(fail.Internal, "writing %d loaded objects changed %d rows", len(part), changed)
 		}
 	}
 	return nil

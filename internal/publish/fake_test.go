@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ type warehouse struct {
 	vanish   account.Cells // rows of the table that no winner explains, until they are deleted
 	table    account.Cells
 	ledger   []LedgerRow
-	objects  [][4]string // uri, etag, scope, seq
+	objects  [][]any // uri, etag, topic, partition, first, last, scope, seq
 	tables   map[string]bool
 	columns  []redshift.LiveColumn
 	added    []string   // columns that were added to it
@@ -58,7 +59,7 @@ func (w *warehouse) snapshot() *warehouse {
 		table[p] = c.Clone()
 	}
 	return &warehouse{table: table, ledger: append([]LedgerRow(nil), w.ledger...),
-		objects: append([][4]string(nil), w.objects...), vanish: maps.Clone(w.vanish)}
+		objects: append([][]any(nil), w.objects...), vanish: maps.Clone(w.vanish)}
 }
 
 func (w *warehouse) restore() {
@@ -183,6 +184,8 @@ func kindOf(sql string) string {
 		return "last change"
 	case strings.Contains(sql, "FROM \"payroll\".\"events__backfill_ledger\""):
 		return "read ledger"
+	case strings.Contains(sql, "AS _doubled"):
+		return "count doubled"
 	case strings.Contains(sql, "NOT EXISTS"):
 		return "guard"
 	case strings.HasPrefix(sql, "SELECT COUNT(*)\nFROM \"payroll\".\"events\""):
@@ -281,9 +284,9 @@ func (w *warehouse) Exec(_ context.Context, sql string, args ...any) (int64, err
 			w.ledger = append(w.ledger, ledgerRow(w.t, args))
 			rows = 1
 		case "insert objects":
-			n := (len(args) - 3) / 2
+			n := (len(args) - 3) / 6
 			for i := range n {
-				w.objects = append(w.objects, [4]string{args[2*i].(string), args[2*i+1].(string), args[2*n].(string), args[2*n+1].(string)})
+				w.objects = append(w.objects, append(slices.Clone(args[6*i:6*i+6]), args[6*n], args[6*n+1]))
 			}
 			rows = int64(n)
 		case "add column":
@@ -349,9 +352,21 @@ func (w *warehouse) Query(_ context.Context, sql string, scan func(redshift.Scan
 			rows = [][]any{{last}}
 		case "read objects":
 			for _, o := range w.objects {
-				var seq int64
-				fmt.Sscan(o[3], &seq)
-				rows = append(rows, []any{o[0], o[1], o[2], seq})
+				row := []any{o[0], o[1], o[6], nil, o[2]}
+				for i, at := range []int{7, 3, 4, 5} {
+					var n any
+					if o[at] != nil {
+						var v int64
+						fmt.Sscan(o[at].(string), &v)
+						n = v
+					}
+					if i == 0 {
+						row[3] = n
+						continue
+					}
+					row = append(row, n)
+				}
+				rows = append(rows, row)
 			}
 		default:
 			return fmt.Errorf("unexpected query: %s", kind)

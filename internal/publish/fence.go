@@ -127,7 +127,9 @@ func (p *publisher) ledgerRow(c *change, key, sum string) LedgerRow {
 	row := p.t.planRow(KindLoad, p.l.Head, p.l.PlanKey, p.digest, p.l.Actor)
 	row.SliceIndex, row.Window, row.DayFrom, row.DayTo = c.index, c.slice.Window, c.slice.DayFrom, c.slice.DayTo
 	row.RowsStage, row.RowsSuperseded, row.RowsVanished = c.staged, c.superseded(), c.vanished
+	row.RowsOutdated, row.RowsAlready, row.RowsKept = sumRows(c.outdated), sumRows(c.already)+sumRows(c.differing)+c.repeated, c.kept()
 	row.RowsDeleted, row.RowsInserted = c.deletedRows, c.insertedRows
+	row.RowsTaken, row.Taken = sumRows(c.taken), c.takenSpan
 	row.TotalsDeleted, row.TotalsInserted = p.t.totalsJSON(c.deleted), p.t.totalsJSON(c.inserted)
 	row.TotalsVanished = p.t.totalsJSON(c.gone)
 	if c.aside != nil {

@@ -16,8 +16,9 @@ import (
 
 // Words of the ledger's flags.
 const (
-	FlagKeep   = "keep_replaced" // the load put the replaced rows aside
-	FlagAtomic = "atomic"        // all slices are one transaction
+	FlagKeep        = "keep_replaced" // the load put the replaced rows aside
+	FlagAtomic      = "atomic"        // all slices are one transaction
+	FlagPreliminary = "preliminary"   // it came before the window was settled
 )
 
 // keeper puts rows aside in a table of the plan's own beside the target, with
@@ -177,13 +178,17 @@ func (p *publisher) keepReplaced(ctx context.Context, c *change, from string) (e
 
 // keepWritten remembers which rows the slice wrote and what they are: the
 // whole window where the mode replaces it, else the rows that identity tells.
-func (p *publisher) keepWritten(ctx context.Context, c *change) (err error) {
+// source is what was inserted, as insertSQL takes it.
+func (p *publisher) keepWritten(ctx context.Context, c *change, source string) (err error) {
 	if p.keeper == nil {
 		return nil
 	}
+	if c.aside == nil {
+		c.aside = &runplan.PutAside{Table: p.t.Schema + "." + p.keeper.name, Replaced: account.Cells{}}
+	}
 	from := p.t.table + p.t.ownedSQL(c.slice.Window)
 	if p.t.Mode != ReplaceWindow {
-		rows, err := p.s.Exec(ctx, p.keeper.copySQL(c.index, sideWritten, p.keeper.insertedSQL(stageName(p.l.Head.Seq), c.slice.Window, p.l.Head.Run)))
+		rows, err := p.s.Exec(ctx, p.keeper.copySQL(c.index, sideWritten, p.keeper.insertedSQL(source, p.l.Head.Run)))
 		if err != nil {
 			return fmt.Errorf("remembering the written rows: %w", err)
 		}

@@ -27,7 +27,7 @@ func TestKeepSQL(t *testing.T) {
 	golden(t, "keep_restore", k.restoreSQL(2))
 	golden(t, "keep_written", "DELETE FROM "+k.writtenSQL(2))
 	appended := keeperOf(t, adjustments())
-	golden(t, "keep_appended", appended.copySQL(0, sideWritten, appended.insertedSQL(stageName(7), runplan.Slice{}.Window, "run1")))
+	golden(t, "keep_appended", appended.copySQL(0, sideWritten, appended.insertedSQL(quoteOwn(stageName(7)), "run1")))
 }
 
 // Columns that are not loaded are proven, too, where a type has an exact text.

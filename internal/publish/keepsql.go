@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"backfill/internal/kafka"
 	"backfill/internal/runplan"
 	"backfill/internal/schema"
 )
@@ -71,13 +70,9 @@ func (k *keeper) matchSQL(from string) string {
 	return "EXISTS (\nSELECT 1 FROM (SELECT " + strings.Join(names, ", ") + "\nFROM " + from + "\n) AS _ids WHERE " + strings.Join(same, " AND ") + ")"
 }
 
-// insertedSQL is the table's rows that came from the stage, for behind FROM.
-func (k *keeper) insertedSQL(stage string, w kafka.Window, run runplan.RunID) string {
-	from := quoteOwn(stage)
-	if where := k.t.windowSQL(w); where != "" {
-		from += "\nWHERE " + where
-	}
-	parts := []string{k.matchSQL(from)}
+// insertedSQL is the table's rows that came from the source, for behind FROM.
+func (k *keeper) insertedSQL(source string, run runplan.RunID) string {
+	parts := []string{k.matchSQL(source)}
 	if k.t.Mode == Append {
 		parts = append(parts, quoteOwn(schema.RunColumn)+" = '"+string(run)+"'") // a run's id is hexadecimal
 	}

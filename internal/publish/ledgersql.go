@@ -51,17 +51,25 @@ func (t *target) addColumnSQL(c ledgerColumn) string {
 	return "ALTER TABLE " + t.ledger + " ADD COLUMN " + c.name + " " + c.definition
 }
 
-// createObjectsSQL makes the table of appended objects, which the lock of the
-// ledger guards, too.
+// objectColumns is the table of appended objects, which the lock of the ledger
+// guards, too. A row is an object, or one range of its offsets.
+func objectColumns() []ownColumn {
+	return []ownColumn{
+		{"uri", "VARCHAR(4096) NOT NULL", "archived object"},
+		{"etag", "VARCHAR(256) NOT NULL", "its ETag as it was loaded"},
+		{"scope", "VARCHAR(16384) NOT NULL", "rows that the dataset owns: all, or a predicate"},
+		{"seq", "BIGINT NOT NULL", "plan that loaded it"},
+		{"run_id", "VARCHAR(64) NOT NULL", "run of the plan"},
+		{"loaded_at", "TIMESTAMP NOT NULL DEFAULT GETDATE()", "when, UTC"},
+		{"topic", "VARCHAR(249) DEFAULT NULL", "of its records; NULL: their offsets are not proven, and the object alone is known"},
+		{"kafka_partition", "INTEGER DEFAULT NULL", "of its records"},
+		{"first_offset", "BIGINT DEFAULT NULL", "first offset of a range of which the object held every one, or another object of the same load"},
+		{"last_offset", "BIGINT DEFAULT NULL", "last offset of the range, inclusive"},
+	}
+}
+
 func (t *target) createObjectsSQL() string {
-	return "CREATE TABLE IF NOT EXISTS " + t.objects + ` (
-  uri VARCHAR(4096) NOT NULL,
-  etag VARCHAR(256) NOT NULL,
-  scope VARCHAR(16384) NOT NULL,
-  seq BIGINT NOT NULL,
-  run_id VARCHAR(64) NOT NULL,
-  loaded_at TIMESTAMP NOT NULL DEFAULT GETDATE()
-)`
+	return documented(t.objects, "archived objects, and ranges of offsets, that appends have loaded", objectColumns())
 }
 
 // lockSQL is the first statement of every change: a snapshot taken before it
@@ -149,16 +157,19 @@ func (t *target) forgetObjectsSQL(seq int64) string {
 }
 
 func (t *target) selectObjectsSQL() string {
-	return "SELECT uri, etag, scope, seq\nFROM " + t.objects
+	return "SELECT uri, etag, scope, seq, topic, kafka_partition::BIGINT, first_offset, last_offset\nFROM " + t.objects
 }
 
-// insertObjectsSQL takes uri and etag of n objects, then scope, seq and run as
-// parameters, as text.
+// insertObjectsSQL takes uri, etag, topic, partition, first and last offset of
+// n rows, then scope, seq and run as parameters, as text.
 func (t *target) insertObjectsSQL(n int) string {
 	rows := make([]string, n)
-	last := 2 * n
+	last := 6 * n
 	for i := range rows {
-		rows[i] = fmt.Sprintf("($%d, $%d, $%d, $%d::BIGINT, $%d)", 2*i+1, 2*i+2, last+1, last+2, last+3)
+		at := 6 * i
+		rows[i] = fmt.Sprintf("($%d, $%d, $%d, $%d::INTEGER, $%d::BIGINT, $%d::BIGINT, $%d, $%d::BIGINT, $%d)",
+			at+1, at+2, at+3, at+4, at+5, at+6, last+1, last+2, last+3)
 	}
-	return "INSERT INTO " + t.objects + " (uri, etag, scope, seq, run_id)\nVALUES\n  " + strings.Join(rows, ",\n  ")
+	return "INSERT INTO " + t.objects + " (uri, etag, topic, kafka_partition, first_offset, last_offset, scope, seq, run_id)\nVALUES\n  " +
+		strings.Join(rows, ",\n  ")
 }

@@ -28,6 +28,8 @@ import (
 // The modes of a target.
 const (
 	ReplaceWindow = "replace_window" // delete window ∧ scope, insert the newest version of every key
+	InsertMissing = "insert_missing" // insert the keys that the table does not hold, on whatever day
+	Upsert        = "upsert"         // insert these, and replace rows by newer versions
 	Append        = "append"         // insert all rows of objects that were not loaded yet; for datasets without event time
 )
 
@@ -57,7 +59,7 @@ type Target struct {
 	Provenance    bool            // the table has the _kafka_ and _backfill_ columns
 	Totals, By    []int           // money, and what it is totalled by
 	Buckets       int             // of the key; 0, 1 and without a key: one
-	Mode          string          // ReplaceWindow or Append
+	Mode          string          // ReplaceWindow, InsertMissing, Upsert or Append
 }
 
 // Load is one plan to publish.
@@ -70,6 +72,7 @@ type Load struct {
 	Expected    account.Cells // leg 1, from the receipts
 	Rows        int64         // Parquet rows, from the receipts
 	AllowVanish int64         // most rows that may vanish, over all slices of the plan
+	Atomic      bool          // all slices in one transaction
 	Objects     []LoadedObject
 
 	Keep    bool // put the replaced rows aside, for Undo
@@ -84,8 +87,10 @@ type Load struct {
 
 // LoadedObject is an archived object that an append loads.
 type LoadedObject struct {
-	URI  string
-	ETag string
+	URI       string
+	ETag      string
+	Partition kafka.TopicPartition
+	Ranges    []account.Range // offsets of its records, all of them and no others; none where they are not proven
 }
 
 // Evidence keeps the receipts of slices. PutSlice returns only when the
@@ -117,7 +122,8 @@ type Event struct {
 	Name     string
 	Rows     int64
 	Replaced int64
-	Attempt  int // of the slice, from 1
+	Result   SliceResult // of StepSlice
+	Attempt  int         // of the slice, from 1
 	Took     time.Duration
 }
 
@@ -130,9 +136,15 @@ type Result struct {
 // SliceResult is one slice's outcome.
 type SliceResult struct {
 	Slice      runplan.Slice `json:"slice"`
-	Already    bool          `json:"already,omitempty"` // the ledger had it; figures are the ledger's
+	Committed  bool          `json:"already,omitempty"` // by an earlier try; figures are the ledger's
 	Stage      int64         `json:"rows_stage"`
-	Superseded int64         `json:"rows_superseded"`
+	Superseded int64         `json:"rows_superseded"`                    // older versions in the stage
+	Outdated   int64         `json:"rows_superseded_by_table,omitempty"` // older than the version in the table
+	Already    int64         `json:"rows_already,omitempty"`             // in the table as they are
+	Repeated   int64         `json:"rows_repeated,omitempty"`            // an earlier append accounted for their offsets
+	Differing  int64         `json:"rows_differing,omitempty"`           // in the table with other content, which was kept
+	Doubled    int64         `json:"keys_doubled,omitempty"`             // keys of an append that stand more than once now
+	Kept       int64         `json:"rows_kept,omitempty"`                // rows of the table that none of the staged ones is
 	Vanished   int64         `json:"rows_vanished"`
 	Deleted    int64         `json:"rows_deleted"`
 	Inserted   int64         `json:"rows_inserted"`
@@ -142,7 +154,7 @@ type SliceResult struct {
 // Done reports whether all slices were committed by an earlier try.
 func (r *Result) Done() bool {
 	for _, s := range r.Slices {
-		if !s.Already {
+		if !s.Committed {
 			return false
 		}
 	}
@@ -152,6 +164,7 @@ func (r *Result) Done() bool {
 // Limits of a publish.
 const (
 	maxDays       = 400
+	maxPortions   = 1000
 	maxCells      = 4_000_000
 	maxTries      = 5
 	firstBackoff  = 500 * time.Millisecond
@@ -178,18 +191,19 @@ func Publish(ctx context.Context, s Session, t Target, l Load) (*Result, error) 
 
 // publisher is one Publish under way.
 type publisher struct {
-	s      Session
-	t      *target
-	l      Load
-	days   []kafka.Day
-	done   map[int]LedgerRow // slices of this plan in the ledger
-	stage  account.Cells     // leg 2, stage form
-	rows   account.Cells     // what is inserted, as the table will hold it
-	keeper *keeper           // nil: replaced rows are not kept
-	temp   []string          // quoted temp tables to drop
-	gone   int64             // rows that vanished in committed slices
-	texts  texts
-	digest string
+	s       Session
+	t       *target
+	l       Load
+	days    []kafka.Day
+	done    map[int]LedgerRow // slices of this plan in the ledger
+	stage   account.Cells     // leg 2, stage form
+	rows    account.Cells     // what is inserted, as the table will hold it
+	keeper  *keeper           // nil: replaced rows are not kept
+	temp    []string          // quoted temp tables to drop
+	gone    int64             // rows that vanished in committed slices
+	pending int64             // and in the transaction
+	texts   texts
+	digest  string
 
 	sleep   func(ctx context.Context, d time.Duration) error
 	attempt func() string
@@ -245,12 +259,12 @@ func (p *publisher) publish(ctx context.Context) (*Result, error) {
 	if err := p.guardAll(ctx); err != nil {
 		return nil, err
 	}
-	for i := range p.l.Head.Slices {
-		r, err := p.publishSlice(ctx, i)
+	for _, group := range p.groups() {
+		results, err := p.publishGroup(ctx, group)
 		if err != nil {
 			return result, err
 		}
-		result.Slices = append(result.Slices, r)
+		result.Slices = append(result.Slices, results...)
 	}
 	return result, nil
 }
@@ -260,7 +274,8 @@ func (p *publisher) already(i int) SliceResult {
 	row := p.done[i]
 	p.observe(Event{Step: StepSkipped, Slice: i + 1, Name: p.l.Head.Slices[i].String(), Rows: row.RowsInserted})
 	return SliceResult{
-		Slice: p.l.Head.Slices[i], Already: true, Stage: row.RowsStage, Superseded: row.RowsSuperseded,
+		Slice: p.l.Head.Slices[i], Committed: true, Stage: row.RowsStage, Superseded: row.RowsSuperseded,
+		Outdated: row.RowsOutdated, Already: row.RowsAlready, Kept: row.RowsKept,
 		Vanished: row.RowsVanished, Deleted: row.RowsDeleted, Inserted: row.RowsInserted, ReceiptKey: row.ReceiptKey,
 	}
 }

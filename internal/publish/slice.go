@@ -5,66 +5,62 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"backfill/internal/account"
 	"backfill/internal/fail"
-	"backfill/internal/kafka"
-	"backfill/internal/runplan"
 )
 
-// change is one slice's transaction: what it saw and did.
-type change struct {
-	index    int
-	slice    runplan.Slice
-	staged   int64
-	source   account.Cells // rows to insert, as the table will hold them
-	deleted  account.Cells
-	inserted account.Cells // the slice of the table after the change; append: the source
-	gone     account.Cells // rows that vanished
-	aside    *runplan.PutAside
-
-	vanished, deletedRows, insertedRows int64
-	queries                             []string
+// groups are the slices of each transaction: one, or all of the plan.
+func (p *publisher) groups() [][]int {
+	var groups [][]int
+	for i := range p.l.Head.Slices {
+		if p.l.Atomic && i > 0 {
+			groups[0] = append(groups[0], i)
+			continue
+		}
+		groups = append(groups, []int{i})
+	}
+	return groups
 }
 
-// superseded is how many staged rows are older versions of a key.
-func (c *change) superseded() int64 { return c.staged - sumRows(c.source) }
-
-func (c *change) result(key string) SliceResult {
-	return SliceResult{
-		Slice: c.slice, Stage: c.staged, Superseded: c.superseded(), Vanished: c.vanished,
-		Deleted: c.deletedRows, Inserted: c.insertedRows, ReceiptKey: key,
-	}
-}
-
-// publishSlice commits one slice, or finds it done. A conflict with another
-// session undoes the transaction and leaves the stage, so that it is tried
-// again, at most five times.
-func (p *publisher) publishSlice(ctx context.Context, i int) (SliceResult, error) {
-	if _, done := p.done[i]; done {
-		return p.already(i), nil
-	}
-	slice := p.l.Head.Slices[i]
+// publishGroup commits the slices of one transaction, or finds them done. A
+// conflict with another session undoes the transaction and leaves the stage, so
+// that it is tried again, at most five times.
+func (p *publisher) publishGroup(ctx context.Context, group []int) ([]SliceResult, error) {
+	name := p.groupName(group)
 	for try := 1; ; try++ {
 		begin := time.Now()
-		r, err := p.transact(ctx, i)
+		results, err := p.transact(ctx, group)
 		switch {
-		case err == nil && r.Already:
-			return p.already(i), nil
 		case err == nil:
-			p.gone += r.Vanished
-			p.observe(Event{Step: StepSlice, Slice: i + 1, Name: slice.String(), Rows: r.Inserted, Replaced: r.Deleted,
-				Attempt: try, Took: time.Since(begin)})
-			return r, nil
+			p.gone += p.pending
+			for n, i := range group {
+				if results[n].Committed {
+					results[n] = p.already(i)
+					continue
+				}
+				p.observe(Event{Step: StepSlice, Slice: i + 1, Name: results[n].Slice.String(), Rows: results[n].Inserted, Replaced: results[n].Deleted,
+					Result: results[n], Attempt: try, Took: time.Since(begin)})
+			}
+			return results, nil
 		case !fail.Is(err, fail.Conflict) || try == maxTries:
-			return r, fmt.Errorf("changing slice %d of %d (%s): %w", i+1, len(p.l.Head.Slices), slice, err)
+			return nil, fmt.Errorf("changing %s: %w", name, err)
 		}
-		p.observe(Event{Step: StepConflict, Slice: i + 1, Name: slice.String(), Attempt: try, Took: time.Since(begin)})
+		p.observe(Event{Step: StepConflict, Slice: group[0] + 1, Name: name, Attempt: try, Took: time.Since(begin)})
 		if err := p.sleep(ctx, backoff(try)); err != nil {
-			return r, fmt.Errorf("waiting after a conflict: %w", err)
+			return nil, fmt.Errorf("waiting after a conflict: %w", err)
 		}
 	}
+}
+
+func (p *publisher) groupName(group []int) string {
+	slices := p.l.Head.Slices
+	if len(group) == 1 {
+		return fmt.Sprintf("slice %d of %d (%s)", group[0]+1, len(slices), slices[group[0]])
+	}
+	return fmt.Sprintf("all %d slices at once", len(slices))
 }
 
 // backoff doubles from half a second; half of it is chance, so that two
@@ -74,29 +70,55 @@ func backoff(try int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// transact is one try of one slice.
-func (p *publisher) transact(ctx context.Context, i int) (r SliceResult, err error) {
+// transact is one try of one transaction. Its guards come before its first
+// change.
+func (p *publisher) transact(ctx context.Context, group []int) (results []SliceResult, err error) {
+	p.pending = 0
+	undone := func(i int) bool { _, done := p.done[i]; return !done }
+	if !slices.ContainsFunc(group, undone) {
+		return slices.Repeat([]SliceResult{{Committed: true}}, len(group)), nil
+	}
 	err = p.t.transaction(ctx, p.s, func() error {
-		r, err = p.change(ctx, i)
-		if err == nil && r.Already {
+		if len(group) > 1 {
+			if _, err := p.guard(ctx); err != nil {
+				return err
+			}
+		}
+		changed := false
+		for _, i := range group {
+			r, err := p.change(ctx, i)
+			if err != nil {
+				if len(group) > 1 {
+					err = fmt.Errorf("slice %d (%s): %w", i+1, p.l.Head.Slices[i], err)
+				}
+				return err
+			}
+			p.pending += r.Vanished
+			changed = changed || !r.Committed
+			results = append(results, r)
+		}
+		if !changed {
 			return errAlready
 		}
-		return err
+		return nil
 	})
 	if err == errAlready {
 		err = nil
 	}
-	return r, err
+	return results, err
 }
 
 // errAlready ends a transaction that has nothing to do.
-var errAlready = errors.New("the ledger has the slice")
+var errAlready = errors.New("the ledger has the slices")
 
 // change does the slice's work under the lock of the ledger.
 func (p *publisher) change(ctx context.Context, i int) (r SliceResult, err error) {
+	if _, done := p.done[i]; done {
+		return SliceResult{Committed: true}, nil
+	}
 	c := &change{index: i, slice: p.l.Head.Slices[i], queries: []string{p.texts.stage, p.texts.rows}}
 	if already, err := p.fence(ctx, c); err != nil || already {
-		return SliceResult{Already: already}, err
+		return SliceResult{Committed: already}, err
 	}
 	if p.l.Stopped != nil {
 		if err := p.l.Stopped(ctx); err != nil {
@@ -105,11 +127,7 @@ func (p *publisher) change(ctx context.Context, i int) (r SliceResult, err error
 	}
 	c.staged = sumRows(inDays(p.stage, c.slice.DayFrom, c.slice.DayTo))
 	c.source = inDays(p.rows, c.slice.DayFrom, c.slice.DayTo)
-	apply := p.replace
-	if p.t.Mode == Append {
-		apply = p.append
-	}
-	if err := apply(ctx, c); err != nil {
+	if err := p.apply(ctx, c); err != nil {
 		return r, err
 	}
 	key, err := p.record(ctx, c)
@@ -142,28 +160,31 @@ func (p *publisher) replace(ctx context.Context, c *change) error {
 		return fail.New(fail.Break, "%d rows were deleted, %d were counted before; nothing was changed", c.deletedRows, counted).
 			At("%s", p.t.name())
 	}
-	if err := p.insert(ctx, c, c.slice.Window); err != nil {
+	c.inserted = c.source
+	source := quoteOwn(stageName(p.l.Head.Seq)) + where(p.t.windowSQL(c.slice.Window))
+	if err := p.insert(ctx, c, source); err != nil {
 		return err
 	}
-	if c.inserted, _, err = p.t.readTable(ctx, p.s, c.slice.Window, p.l.Calendar); err != nil {
+	if c.after, _, err = p.t.readTable(ctx, p.s, c.slice.Window, p.l.Calendar); err != nil {
 		return err
 	}
-	if err := p.prove(c, c.source, c.inserted); err != nil {
+	if err := p.prove(c, c.source, c.after); err != nil {
 		return err
 	}
-	return p.keepWritten(ctx, c)
+	return p.keepWritten(ctx, c, source)
 }
 
-// insert moves the rows and compares the server's count with the cells.
-func (p *publisher) insert(ctx context.Context, c *change, w kafka.Window) error {
-	sql, err := p.t.insertSQL(stageName(p.l.Head.Seq), w, p.l.Head.Run)
+// insert moves the rows of a source and compares the server's count with the
+// cells.
+func (p *publisher) insert(ctx context.Context, c *change, source string) error {
+	sql, err := p.t.insertSQL(source, p.l.Head.Run)
 	if err != nil {
 		return err
 	}
 	if c.insertedRows, err = p.s.Exec(ctx, sql); err != nil {
 		return fmt.Errorf("inserting the new rows: %w", err)
 	}
-	if want := sumRows(c.source); c.insertedRows != want {
+	if want := sumRows(c.inserted); c.insertedRows != want {
 		return fail.New(fail.Break, "%d rows were inserted, %d were to be; nothing was changed", c.insertedRows, want).
 			At("%s", p.t.name())
 	}
@@ -185,12 +206,7 @@ func (p *publisher) prove(c *change, want, got account.Cells) error {
 
 // record writes the receipt and then the ledger row that names it.
 func (p *publisher) record(ctx context.Context, c *change) (key string, err error) {
-	h := p.l.Head
-	receipt := &runplan.SliceReceipt{
-		Format: runplan.Format, Run: h.Run, Seq: h.Seq, Attempt: p.attempt(), Target: h.Target, Slice: c.slice,
-		Stage: inDays(p.stage, c.slice.DayFrom, c.slice.DayTo), Inserted: c.inserted, Deleted: c.deleted,
-		Superseded: c.superseded(), Vanished: c.vanished, Queries: c.queries, Aside: c.aside,
-	}
+	receipt := p.receipt(c)
 	key, sum, err := p.l.Evidence.PutSlice(ctx, receipt)
 	if err != nil {
 		return "", fmt.Errorf("writing the slice's receipt: %w", err)

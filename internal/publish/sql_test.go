@@ -53,7 +53,7 @@ func TestSQL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	insert, err := c.insertSQL(stageName(7), w, `run'\1`)
+	insert, err := c.insertSQL(quoteOwn(stageName(7))+where(c.windowSQL(w)), `run'\1`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,9 +90,33 @@ func TestSQL(t *testing.T) {
 	}
 }
 
+func TestSQLOfTheTablesKeys(t *testing.T) {
+	target := small()
+	target.Mode = Upsert
+	c := mustCompile(t, target)
+	w, met := window(t, "2024-01-30", "2024-02-01"), metName(7, 0)
+	insert, err := c.insertSQL(c.newSource(stageName(7), met, w), "run1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, sql := range map[string]string{
+		"upsert_met":     c.metSQL(stageName(7), met, w),
+		"upsert_insert":  insert,
+		"upsert_outcome": "SELECT COUNT(*)\nFROM " + c.metSource(stageName(7), met, w, metDiffers),
+		"upsert_old":     "SELECT COUNT(*)\nFROM " + c.oldSource(met, c.ownedSQL(w)),
+		"upsert_span":    c.spanSQL(c.oldSource(met, c.outsideSQL(w))),
+		"upsert_delete":  c.replaceOldSQL(met),
+	} {
+		golden(t, name, sql)
+	}
+	target.Mode, target.Provenance, target.Scope = InsertMissing, false, ""
+	c = mustCompile(t, target)
+	golden(t, "insert_missing_met", c.metSQL(stageName(7), met, w))
+}
+
 func TestSQLWithoutEventTime(t *testing.T) {
 	c := mustCompile(t, adjustments())
-	insert, err := c.insertSQL(stageName(7), kafka.Window{}, "run1")
+	insert, err := c.insertSQL(quoteOwn(stageName(7)), "run1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,8 +78,9 @@ func (t *target) deleteSQL(w kafka.Window) string {
 	return "DELETE FROM " + t.table + t.ownedSQL(w)
 }
 
-// insertSQL moves the slice's rows from the stage to the table and parses SUPER.
-func (t *target) insertSQL(stage string, w kafka.Window, run runplan.RunID) (string, error) {
+// insertSQL moves rows of the stage to the table and parses SUPER. source is
+// what stands behind FROM, its WHERE included.
+func (t *target) insertSQL(source string, run runplan.RunID) (string, error) {
 	names := slices.Clone(t.columns)
 	values := slices.Clone(t.columns)
 	for i, c := range t.Columns {
@@ -97,11 +98,7 @@ func (t *target) insertSQL(stage string, w kafka.Window, run runplan.RunID) (str
 		}
 		names, values = append(names, quoteOwn(schema.RunColumn)), append(values, id)
 	}
-	sql := "INSERT INTO " + t.table + " (" + strings.Join(names, ", ") + ")\n" +
+	return "INSERT INTO " + t.table + " (" + strings.Join(names, ", ") + ")\n" +
 		"SELECT " + strings.Join(values, ", ") + "\n" +
-		"FROM " + quoteOwn(stage)
-	if where := t.windowSQL(w); where != "" {
-		sql += "\nWHERE " + where
-	}
-	return sql, nil
+		"FROM " + source, nil
 }

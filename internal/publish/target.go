@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -81,14 +82,18 @@ func (t *target) check() error {
 	switch {
 	case len(t.Columns) == 0:
 		return refuse("the dataset has no columns")
-	case t.Mode != ReplaceWindow && t.Mode != Append:
+	case !slices.Contains([]string{ReplaceWindow, InsertMissing, Upsert, Append}, t.Mode):
 		return refuse("mode %q is not known", t.Mode)
 	case t.WindowColumn != "" && t.windowColumn == "":
 		return refuse("the window column %s is none of the dataset's columns", t.WindowColumn)
-	case t.Mode == ReplaceWindow && t.WindowColumn == "":
-		return refuse("mode %s needs a window column", ReplaceWindow)
+	case t.Mode != Append && t.WindowColumn == "":
+		return refuse("mode %s needs a window column", t.Mode)
 	case t.Mode == Append && t.WindowColumn != "":
 		return refuse("mode %s is for datasets without event time", Append)
+	case (t.Mode == InsertMissing || t.Mode == Upsert) && len(t.Key) == 0:
+		return refuse("mode %s needs a key", t.Mode)
+	case t.Mode == Upsert && (len(t.LatestBy) == 0 || !t.Provenance):
+		return refuse("mode %s needs latest_by and provenance: they are a row's version", Upsert)
 	}
 	for _, i := range t.Key {
 		if !t.Columns[i].Required && t.Columns[i].Const == nil {

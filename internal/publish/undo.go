@@ -220,7 +220,7 @@ func (u *undoing) group(ctx context.Context, rows []LedgerRow) ([]SliceResult, e
 		if err == nil {
 			for _, r := range done {
 				step := StepUndone
-				if r.Already {
+				if r.Committed {
 					step = StepSkipped
 				}
 				u.observe(Event{Step: step, Slice: r.Slice.Index + 1, Name: r.Slice.String(), Rows: r.Inserted, Replaced: r.Deleted, Attempt: try, Took: time.Since(begin)})
@@ -277,5 +277,5 @@ func (u *undoing) transact(ctx context.Context, rows []LedgerRow) (done []SliceR
 
 func (u *undoing) already(row LedgerRow) SliceResult {
 	was := u.undone[row.SliceIndex]
-	return SliceResult{Slice: u.o.Head.Slices[row.SliceIndex], Already: true, Deleted: was.RowsDeleted, Inserted: was.RowsInserted, ReceiptKey: was.ReceiptKey}
+	return SliceResult{Slice: u.o.Head.Slices[row.SliceIndex], Committed: true, Deleted: was.RowsDeleted, Inserted: was.RowsInserted, ReceiptKey: was.ReceiptKey}
 }

@@ -14,7 +14,7 @@ import (
 func (u *undoing) slice(ctx context.Context, row LedgerRow) (r SliceResult, err error) {
 	k, aside := u.keeper, u.basis[row.SliceIndex]
 	written, touched := u.t.table+u.t.ownedSQL(row.Window), u.t.table+u.t.ownedSQL(row.Window)
-	if u.t.Mode != ReplaceWindow {
+	if row.Mode != ReplaceWindow {
 		written, touched = k.writtenSQL(row.SliceIndex), k.touchedSQL(row.SliceIndex)
 	}
 	now, err := k.cells(ctx, u.s, written)

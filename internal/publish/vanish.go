@@ -19,33 +19,39 @@ const maxListed = 10
 // guardAll refuses before anything is changed when, over all slices that are
 // left, more rows would be gone than allowed.
 func (p *publisher) guardAll(ctx context.Context) error {
-	if p.t.Mode != ReplaceWindow {
-		return nil
-	}
 	begin := time.Now()
+	gone, err := p.guard(ctx)
+	if err == nil && p.t.Mode == ReplaceWindow {
+		p.observe(Event{Step: StepGuard, Rows: gone, Took: time.Since(begin)})
+	}
+	return err
+}
+
+// guard counts the rows that would be gone over all slices that are left.
+func (p *publisher) guard(ctx context.Context) (rows int64, err error) {
+	if p.t.Mode != ReplaceWindow {
+		return 0, nil
+	}
 	gone, err := p.vanishing(ctx, p.l.Head.Window, p.windowsLeft()...)
 	if err != nil {
-		return fmt.Errorf("looking for rows that would vanish: %w", err)
+		return 0, fmt.Errorf("looking for rows that would vanish: %w", err)
 	}
-	if err := p.allow(gone); err != nil {
-		return err
-	}
-	p.observe(Event{Step: StepGuard, Rows: sumRows(gone), Took: time.Since(begin)})
-	return nil
+	return sumRows(gone), p.allow(gone)
 }
 
 // allow compares with the allowance, which is one for the whole plan.
 func (p *publisher) allow(gone account.Cells) error {
 	n := sumRows(gone)
-	if p.gone+n <= p.l.AllowVanish {
+	before := p.gone + p.pending
+	if before+n <= p.l.AllowVanish {
 		return nil
 	}
 	text := fmt.Sprintf("%d rows would vanish, %d are allowed", n, p.l.AllowVanish)
-	if p.gone > 0 {
-		text += fmt.Sprintf(" and %d have vanished with earlier slices", p.gone)
+	if before > 0 {
+		text += fmt.Sprintf(" and %d have vanished with earlier slices", before)
 	}
 	return fail.New(fail.Vanish, "%s: %s; nothing was changed", text, p.t.goneText(gone)).At("%s", p.t.name()).
-		Try("find out why the archive does not explain them; if they must go, allow it with --allow-vanish %d", p.gone+n)
+		Try("find out why the archive does not explain them; if they must go, allow it with --allow-vanish %d", before+n)
 }
 
 // vanishing returns the rows of the table, by day and group, that are in

@@ -27,7 +27,7 @@ func (b *builder) lines() (err error) {
 // fold folds all legs alike and returns the places that any leg has.
 func (b *builder) fold(fold func(account.Place) account.Place) (legs [4]account.Cells, places []account.Place, err error) {
 	all := account.Cells{}
-	for i, cells := range []account.Cells{b.r.Cells.Archive, b.r.Cells.Stage, b.r.Cells.Inserted, b.r.Cells.Table} {
+	for i, cells := range []account.Cells{b.r.Cells.Archive, b.r.Cells.Stage, b.r.Cells.Expected, b.r.Cells.Table} {
 		if legs[i], err = cells.Fold(fold); err != nil {
 			return legs, nil, err
 		}

@@ -72,7 +72,7 @@ type Column struct {
 // Step is one line of the ladder from records to rows.
 type Step struct {
 	Name string `json:"name"`
-	Sign string `json:"sign"` // "", "-", "=", or "≠" where the steps above give another number
+	Sign string `json:"sign"` // "", "-", "+", "=", or "≠" where the steps above give another number
 	Rows int64  `json:"rows"`
 }
 
@@ -89,7 +89,7 @@ type Line struct {
 	Group    []*string `json:"group,omitempty"`
 	Archive  Figures   `json:"archive"`
 	Stage    Figures   `json:"stage"`
-	Expected Figures   `json:"expected"` // stage without superseded versions
+	Expected Figures   `json:"expected"` // what the loads left in the table: the newest rows of the stage, and in other modes than replace_window those that were kept
 	Table    Figures   `json:"table"`
 	Match    bool      `json:"match"`
 }
@@ -135,7 +135,7 @@ type Head struct {
 // New builds the document. It fails when the cells have other totals than the
 // head, or a sum leaves 128 bits.
 func New(h Head, r *tieout.Result) (*Report, error) {
-	for _, leg := range []account.Cells{r.Cells.Archive, r.Cells.Stage, r.Cells.Inserted, r.Cells.Table} {
+	for _, leg := range []account.Cells{r.Cells.Archive, r.Cells.Stage, r.Cells.Expected, r.Cells.Table} {
 		for _, c := range leg {
 			if len(c.Sums) != len(h.Totals) {
 				return nil, fmt.Errorf("the legs have %d money totals, the report %d", len(c.Sums), len(h.Totals))
@@ -214,6 +214,8 @@ func (b *builder) ladder() {
 		switch {
 		case sign == "-":
 			sum -= rows
+		case sign == "+":
+			sum += rows
 		case rows != sum:
 			sign, sum = "≠", rows
 		}
@@ -243,7 +245,14 @@ func (b *builder) ladder() {
 func (b *builder) rows(step func(sign, name string, rows int64)) {
 	step("=", "stage rows", sumRows(b.r.Cells.Stage))
 	step("-", "superseded by a newer version", b.r.Superseded)
-	step("=", "rows inserted", sumRows(b.r.Cells.Inserted))
+	step("-", "superseded by a newer version in the table", b.r.Outdated)
+	step("-", "there with other content, which was kept", b.r.Differing)
+	step("-", "of offsets that were loaded before", b.r.Repeated)
+	step("-", "already there", b.r.Already)
+	step("=", "rows inserted", b.r.Inserted)
+	step("+", "already there", b.r.Already)
+	step("+", "kept: newer, or no archived record explains them", b.r.Kept)
+	step("-", "replaced by versions on other days since", b.r.Taken)
 	step("=", "rows in the table now", sumRows(b.r.Cells.Table))
 }
 

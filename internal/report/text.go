@@ -42,7 +42,7 @@ func (r *Report) Text(w io.Writer, uri string) error {
 func (r *Report) textLadder(b *strings.Builder) {
 	var rows [][]string
 	for _, s := range r.Ladder {
-		if s.Sign != "-" || s.Rows != 0 {
+		if s.Rows != 0 || s.Sign != "-" && s.Sign != "+" {
 			rows = append(rows, []string{s.Sign, fmt.Sprint(s.Rows), s.Name})
 		}
 	}

@@ -35,6 +35,15 @@ type Basis struct {
 // chunkBytes and at most maxObjects objects (an object is never split). Objects appended to a partition
 // leave the chunks before the last ones as they were.
 func Cut(inputs []Input, chunkBytes int64, basis Basis) []Chunk {
+	return CutWithout(inputs, nil, chunkBytes, basis)
+}
+
+// CutWithout is Cut for archives of which some objects were loaded before: they
+// are in no chunk, but a chunk sees them among the objects that follow it.
+func CutWithout(inputs []Input, loaded func(Input) bool, chunkBytes int64, basis Basis) []Chunk {
+	if loaded == nil {
+		loaded = func(Input) bool { return false }
+	}
 	inputs = slices.Clone(inputs)
 	slices.SortFunc(inputs, func(a, b Input) int {
 		switch {
@@ -49,7 +58,12 @@ func Cut(inputs []Input, chunkBytes int64, basis Basis) []Chunk {
 	for start := 0; start < len(inputs); {
 		end, bytes := start, int64(0)
 		tp := inputs[start].Partition
-		for end < min(len(inputs), start+maxObjects) && inputs[end].Partition == tp && (end == start || bytes+inputs[end].Size <= chunkBytes) {
+		if loaded(inputs[start]) {
+			start++
+			continue
+		}
+		for end < min(len(inputs), start+maxObjects) && inputs[end].Partition == tp && !loaded(inputs[end]) &&
+			(end == start || bytes+inputs[end].Size <= chunkBytes) {
 			bytes += inputs[end].Size
 			end++
 		}

@@ -361,3 +361,30 @@ func TestRunID(t *testing.T) {
 		}
 	}
 }
+
+// Loaded objects are in no chunk, and stand between those that are not.
+func TestCutWithout(t *testing.T) {
+	var inputs []runplan.Input
+	for _, first := range []kafka.Offset{0, 4, 5, 9, 12} {
+		inputs = append(inputs, runplan.Input{Partition: kafka.TopicPartition{Topic: "t"},
+			ObjectRef: runplan.ObjectRef{Key: fmt.Sprint(first), Size: 1, First: first, Ordered: true}})
+	}
+	loaded := func(in runplan.Input) bool { return in.First == 4 || in.First == 12 }
+	var got []string
+	for _, c := range runplan.CutWithout(inputs, loaded, 100, runplan.Basis{}) {
+		text := ""
+		for _, o := range c.Objects {
+			text += o.Key + " "
+		}
+		for _, o := range c.Following {
+			text += "→" + o.Key + " "
+		}
+		got = append(got, text)
+	}
+	if want := []string{"0 →4 →5 →9 →12 ", "5 9 →12 "}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if chunks := runplan.CutWithout(inputs, func(runplan.Input) bool { return true }, 100, runplan.Basis{}); len(chunks) != 0 {
+		t.Errorf("%v", chunks)
+	}
+}

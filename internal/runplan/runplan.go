@@ -177,15 +177,40 @@ type SliceReceipt struct {
 	Target  string `json:"target"`
 	Slice   Slice  `json:"slice"`
 
+	Mode string `json:"mode,omitempty"` // "": as the dataset says
+
 	Stage      account.Cells `json:"stage"`    // leg 2: all staged rows of the slice, lanes over the stage's values
-	Inserted   account.Cells `json:"inserted"` // leg 3 at commit: rows as the table holds them
-	Deleted    account.Cells `json:"deleted"`  // rows replaced, as the table held them
+	Inserted   account.Cells `json:"inserted"` // rows that the change inserted, as the table holds them
+	Deleted    account.Cells `json:"deleted"`  // rows of the slice that it deleted, as the table held them
 	Superseded int64         `json:"superseded"`
 	Vanished   int64         `json:"vanished"`
 	Queries    []string      `json:"queries"` // texts that gave the figures
 
 	Kind  string    `json:"kind,omitempty"`  // "undo", or nothing: a load
 	Aside *PutAside `json:"aside,omitempty"` // with --keep-replaced
+
+	// After is leg 3 at the commit: all rows of the slice, also those that the
+	// change left as they were. It is absent where they are Inserted.
+	After account.Cells `json:"after,omitempty"`
+	// Taken is rows of other days that the change deleted, because their newer
+	// version is in the slice. What a day must hold is After of the newest change
+	// of the day, less Taken on it of all later changes.
+	Taken account.Cells `json:"taken,omitempty"`
+	// Staged rows that were not inserted, rows and money by day and group: the
+	// table has a newer version, the same row, another row of the key.
+	Outdated  account.Cells `json:"superseded_by_table,omitempty"`
+	Already   account.Cells `json:"already,omitempty"`
+	Differing account.Cells `json:"differing,omitempty"`
+	Repeated  int64         `json:"repeated,omitempty"`     // of an append: an earlier one accounted for their offsets
+	Doubled   int64         `json:"doubled_keys,omitempty"` // keys of an append that the table holds more than once now
+}
+
+// Held returns what the slice of the table held at the commit.
+func (r *SliceReceipt) Held() account.Cells {
+	if r.After != nil {
+		return r.After
+	}
+	return r.Inserted
 }
 
 // Abort says that a person stopped a plan: no pod goes on with it.

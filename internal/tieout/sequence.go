@@ -113,33 +113,3 @@ func splitGap(tp kafka.TopicPartition, g account.Range, declared []Gap) []Gap {
 	}
 	return out
 }
-
-// exceptions lists what a person should know although nothing differs.
-func (r *Result) exceptions() {
-	add := func(class string, n int64, text string) {
-		if n > 0 {
-			if r.Records > 0 {
-				text += "; of the plans, whatever the day"
-			}
-			r.Exceptions = append(r.Exceptions, Exception{Class: class, Count: n, Text: text})
-		}
-	}
-	add("unreadable", r.Tally[account.Unreadable], "records without a readable value, in quarantine")
-	add("rejected", r.Tally[account.Rejected], "records with a value that does not fit its column, in quarantine")
-	add("undatable", r.Tally[account.Undatable], "records without any time, in no window")
-	var explained, unproven, conflicts int64
-	for _, s := range r.Sequences {
-		for _, g := range s.Gaps {
-			if g.Reason != "" {
-				explained += int64(g.To - g.From)
-			}
-		}
-		conflicts += s.conflicts
-		unproven += int64(s.Proofs[kafka.ProofUnproven])
-	}
-	add("explained_gap", explained, "offsets missing for a declared reason")
-	add("unproven_offsets", unproven, "objects whose offsets nothing proves; the identity of their records is object and row")
-	if conflicts > 0 {
-		r.Unknown = append(r.Unknown, fmt.Sprintf("offsets that hold two different records: %d; which record is true is not known", conflicts))
-	}
-}

@@ -164,7 +164,7 @@ func TestAgainstNaive(t *testing.T) {
 			chunks = append(chunks, counted(list))
 		}
 		r, err := tieout.Compare(tieout.Input{
-			Totals: 1, Chunks: chunks, Archive: cellsOf(legs[0]), Stage: cellsOf(legs[1]), Inserted: cellsOf(legs[2]), Table: cellsOf(legs[3]),
+			Totals: 1, Chunks: chunks, Archive: cellsOf(legs[0]), Stage: cellsOf(legs[1]), Expected: cellsOf(legs[2]), Inserted: rowsOf(cellsOf(legs[2])), Table: cellsOf(legs[3]),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -12,6 +12,7 @@ package tieout
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"backfill/internal/account"
@@ -44,7 +45,7 @@ type Input struct {
 	Chunks   []Chunk       // leg 1, one per converted chunk
 	Archive  account.Cells // leg 1: Parquet rows by the receipts
 	Stage    account.Cells // leg 2: all rows as the warehouse read them
-	Inserted account.Cells // rows that the load put into the table, lanes as the table gives them
+	Expected account.Cells // rows that the table must hold, lanes as it gives them
 	Table    account.Cells // leg 3: rows as the table holds them now
 
 	// Records is the records of all distinct objects, where several plans or
@@ -52,9 +53,20 @@ type Input struct {
 	// window, can't be added. 0: one plan, and all of it.
 	Records int64
 
-	Superseded int64 // stage rows that are older versions of a key
-	Declared   []Gap // gaps with a reason
-	Unknown    []string
+	// What became of the staged rows.
+	Superseded int64         // older versions of a key in the stage
+	Outdated   int64         // older than the version that the table has
+	Already    int64         // in the table as they are
+	Differing  account.Cells // their key is in the table with other content, which was kept
+	Repeated   int64         // of an append: an earlier one accounted for their offsets
+	Inserted   int64
+
+	Doubled     int64       // keys of appends that stood more than once after them, summed
+	Taken       int64       // rows of the window that later loads took out: their newer version is on another day
+	Upsert      bool        // rows are replaced by newer versions only, and of Differing none is known to be newer
+	Preliminary []kafka.Day // days that were loaded before the window was settled
+	Declared    []Gap       // gaps with a reason
+	Unknown     []string
 }
 
 // Chunk is one chunk's counts with its partition.
@@ -69,7 +81,7 @@ type Leg string
 // The comparisons.
 const (
 	ArchiveStage Leg = "archive→stage" // Parquet rows of the receipts against the rows that COPY loaded
-	StageTable   Leg = "stage→table"   // rows that the load inserted against the table now
+	StageTable   Leg = "stage→table"   // rows that the table must hold after the load against the table now
 )
 
 // Kind says how two cells differ.
@@ -122,6 +134,13 @@ type Result struct {
 	Records    int64         `json:"records,omitempty"` // see Input
 	OtherDays  int64         `json:"other_days"`        // Parquet rows of days that are not compared here: another plan holds them
 	Superseded int64         `json:"superseded"`
+	Outdated   int64         `json:"superseded_by_table,omitempty"`
+	Already    int64         `json:"already,omitempty"`
+	Differing  int64         `json:"differing,omitempty"`
+	Repeated   int64         `json:"repeated,omitempty"`
+	Inserted   int64         `json:"inserted"`
+	Kept       int64         `json:"kept,omitempty"` // rows of the table that none of the staged ones is
+	Taken      int64         `json:"taken,omitempty"`
 	Breaks     []Break       `json:"breaks"`
 	Sequences  []Sequence    `json:"sequences"`
 	Exceptions []Exception   `json:"exceptions"`
@@ -129,12 +148,12 @@ type Result struct {
 	Cells      Legs          `json:"legs"`
 }
 
-// Legs are the cells of all legs, at the places that were compared: Inserted
+// Legs are the cells of all legs, at the places that were compared: Expected
 // forgets what the table does not know.
 type Legs struct {
 	Archive  account.Cells `json:"archive"`
 	Stage    account.Cells `json:"stage"`
-	Inserted account.Cells `json:"inserted"`
+	Expected account.Cells `json:"expected"`
 	Table    account.Cells `json:"table"`
 }
 
@@ -145,35 +164,37 @@ func Compare(in Input) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{
-		Superseded: in.Superseded, Records: in.Records, Unknown: append([]string{}, in.Unknown...),
+		Superseded: in.Superseded, Outdated: in.Outdated, Already: in.Already, Differing: sumRows(in.Differing), Repeated: in.Repeated, Inserted: in.Inserted,
+		Taken: in.Taken, Records: in.Records, Unknown: append([]string{}, in.Unknown...),
 		Exceptions: []Exception{}, Breaks: []Break{}, Sequences: []Sequence{},
 	}
 	for _, c := range in.Chunks {
 		r.Tally.Add(c.Counts.Tally)
 	}
 	r.sequences(in)
-	inserted, err := AsKnown(in.Inserted, in.Table)
+	expected, err := AsKnown(in.Expected, in.Table)
 	if err != nil {
 		return nil, err
 	}
-	r.Cells = Legs{Archive: in.Archive, Stage: in.Stage, Inserted: inserted, Table: in.Table}
+	r.Cells = Legs{Archive: in.Archive, Stage: in.Stage, Expected: expected, Table: in.Table}
 	r.Breaks = append(r.Breaks, Differences(ArchiveStage, in.Archive, in.Stage, in.Totals)...)
-	r.Breaks = append(r.Breaks, Differences(StageTable, inserted, in.Table, in.Totals)...)
+	r.Breaks = append(r.Breaks, Differences(StageTable, expected, in.Table, in.Totals)...)
+	r.preliminary(in.Preliminary)
 	if err := r.ladder(in); err != nil {
 		return nil, err
 	}
-	r.exceptions()
+	r.exceptions(in)
 	r.verdict()
 	return r, nil
 }
 
 // check refuses what can't be compared.
 func (in *Input) check() error {
-	for i, leg := range []account.Cells{in.Archive, in.Stage, in.Inserted, in.Table} {
+	for i, leg := range []account.Cells{in.Archive, in.Stage, in.Expected, in.Table} {
 		for p, c := range leg {
 			if len(c.Sums) != in.Totals || len(c.Counts) != in.Totals {
 				return fmt.Errorf("leg %s at %s/%d %s has %d money totals, not %d: it was counted for another form of the dataset",
-					[]string{"archive", "stage", "inserted", "table"}[i], p.Topic, p.Partition, p.Day, len(c.Sums), in.Totals)
+					[]string{"archive", "stage", "expected", "table"}[i], p.Topic, p.Partition, p.Day, len(c.Sums), in.Totals)
 			}
 		}
 	}
@@ -247,16 +268,44 @@ func Differences(leg Leg, left, right account.Cells, totals int) []Break {
 
 // ladder checks that the steps between the legs add up.
 func (r *Result) ladder(in Input) error {
-	archive, stage, inserted := sumRows(in.Archive), sumRows(in.Stage), sumRows(in.Inserted)
+	archive, stage, expected := sumRows(in.Archive), sumRows(in.Stage), sumRows(in.Expected)
 	r.OtherDays = r.Tally[account.Row] - archive
 	if r.OtherDays < 0 {
 		return fmt.Errorf("the archive's cells hold %d rows, the receipts' tallies only %d", archive, r.Tally[account.Row])
 	}
-	if lost := stage - inserted - in.Superseded; lost != 0 {
-		r.Unknown = append(r.Unknown, fmt.Sprintf("of %d staged rows %d were inserted and %d superseded: what became of the other %d is not known",
-			stage, inserted, in.Superseded, lost))
+	known := r.Superseded + r.Outdated + r.Already + r.Differing + r.Repeated + r.Inserted
+	if lost := stage - known; lost != 0 {
+		r.Unknown = append(r.Unknown, fmt.Sprintf("of %d staged rows %d were inserted, %d superseded and %d there already: what became of the other %d is not known",
+			stage, r.Inserted, r.Superseded+r.Outdated, r.Already+r.Differing+r.Repeated, lost))
+	}
+	if r.Kept = expected + r.Taken - r.Inserted - r.Already; r.Kept < 0 {
+		return fmt.Errorf("the loads inserted %d rows and found %d, the table is to hold only %d", r.Inserted, r.Already, expected+r.Taken)
 	}
 	return nil
+}
+
+// preliminary says what is not known of days that were loaded before they were
+// settled. More rows than the load left there are no break: others may still
+// bring them.
+func (r *Result) preliminary(days []kafka.Day) {
+	if len(days) == 0 {
+		return
+	}
+	days = slices.Clone(days)
+	slices.Sort(days)
+	r.Unknown = append(r.Unknown, fmt.Sprintf("%d days, %s to %s, were loaded as preliminary: their window was not settled; run again without --preliminary once it is",
+		len(days), days[0], days[len(days)-1]))
+	var more int64
+	r.Breaks = slices.DeleteFunc(r.Breaks, func(b Break) bool {
+		extra := b.Leg == StageTable && b.Kind == Extra && slices.Contains(days, b.Place.Day)
+		if extra {
+			more += b.Rows
+		}
+		return extra
+	})
+	if more > 0 {
+		r.Unknown = append(r.Unknown, fmt.Sprintf("%d rows came to the table's preliminary days after the load", more))
+	}
 }
 
 func (r *Result) verdict() {

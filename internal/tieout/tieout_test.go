@@ -63,12 +63,15 @@ func counted(list []row) tieout.Chunk {
 func input(list []row) tieout.Input {
 	return tieout.Input{
 		Totals: 1, Chunks: []tieout.Chunk{counted(list)},
-		Archive: cellsOf(list), Stage: cellsOf(list), Inserted: cellsOf(list), Table: cellsOf(list),
+		Archive: cellsOf(list), Stage: cellsOf(list), Expected: cellsOf(list), Table: cellsOf(list),
 	}
 }
 
 func compare(t testing.TB, in tieout.Input) *tieout.Result {
 	t.Helper()
+	if in.Inserted == 0 {
+		in.Inserted = rowsOf(in.Expected)
+	}
 	r, err := tieout.Compare(in)
 	if err != nil {
 		t.Fatal(err)
@@ -103,10 +106,10 @@ func TestVerdicts(t *testing.T) {
 			in.Chunks[0].Counts.Ranges = []account.Range{{From: 0, To: 2}, {From: 3, To: 9}}
 		}, tieout.Incomplete},
 		{"staged rows that went nowhere", func(in *tieout.Input) {
-			in.Inserted, in.Table = cellsOf(rows(11)), cellsOf(rows(11))
+			in.Expected, in.Table = cellsOf(rows(11)), cellsOf(rows(11))
 		}, tieout.Incomplete},
 		{"staged rows that were superseded", func(in *tieout.Input) {
-			in.Inserted, in.Table, in.Superseded = cellsOf(rows(11)), cellsOf(rows(11)), 1
+			in.Expected, in.Table, in.Superseded = cellsOf(rows(11)), cellsOf(rows(11)), 1
 		}, tieout.Reconciled},
 		{"more superseded than staged", func(in *tieout.Input) { in.Superseded = 1 }, tieout.Incomplete},
 		{"a row is missing in the stage", func(in *tieout.Input) { in.Stage = cellsOf(rows(11)) }, tieout.NotReconciled},
@@ -162,7 +165,7 @@ func TestBreaks(t *testing.T) {
 		{"a row moved to the next day", func(in *tieout.Input, l []row) { l[0].place.Day++; in.Table = cellsOf(l) },
 			[]found{{tieout.StageTable, tieout.Missing, 1, "t/0 2024-03-01 0 EUR"}, {tieout.StageTable, tieout.Extra, 1, "t/0 2024-03-02 0 EUR"}}},
 		{"lost between archive and stage", func(in *tieout.Input, l []row) {
-			in.Stage, in.Inserted, in.Table = cellsOf(l[1:]), cellsOf(l[1:]), cellsOf(l[1:])
+			in.Stage, in.Expected, in.Table = cellsOf(l[1:]), cellsOf(l[1:]), cellsOf(l[1:])
 		}, []found{{tieout.ArchiveStage, tieout.Missing, 1, "t/0 2024-03-01 0 EUR"}}},
 		{"a stage read something else", func(in *tieout.Input, l []row) { l[0].hash++; in.Stage = cellsOf(l) },
 			[]found{{tieout.ArchiveStage, tieout.Changed, 0, "t/0 2024-03-01 0 EUR"}}},
@@ -207,12 +210,12 @@ func TestTableWithoutPartitions(t *testing.T) {
 	if r.Verdict != tieout.Reconciled {
 		t.Errorf("%s: %+v", r.Verdict, r.Breaks)
 	}
-	for p := range r.Cells.Inserted {
+	for p := range r.Cells.Expected {
 		if p.Topic != "" || p.Partition != -1 {
 			t.Errorf("the result shows the inserted rows at %+v, where they were not compared", p)
 		}
 	}
-	if p := list[0].place; in.Inserted[p] == nil || in.Inserted[p].Offsets == 0 {
+	if p := list[0].place; in.Expected[p] == nil || in.Expected[p].Offsets == 0 {
 		t.Error("the input was changed")
 	}
 	in.Table = cellsOf(fold(list[1:]))
@@ -236,7 +239,7 @@ func TestDaysOfAnotherPlan(t *testing.T) {
 			kept = append(kept, r)
 		}
 	}
-	in.Archive, in.Stage, in.Inserted, in.Table = cellsOf(kept), cellsOf(kept), cellsOf(kept), cellsOf(kept)
+	in.Archive, in.Stage, in.Expected, in.Table = cellsOf(kept), cellsOf(kept), cellsOf(kept), cellsOf(kept)
 	if r := compare(t, in); r.Verdict != tieout.Reconciled || r.OtherDays != 4 || r.Tally[account.Row] != 12 {
 		t.Errorf("%s with %d rows of other days: %q", r.Verdict, r.OtherDays, r.Unknown)
 	}
@@ -259,13 +262,13 @@ func TestWhatCannotBeCompared(t *testing.T) {
 			if err != nil {
 				panic(err)
 			}
-			for p := range in.Inserted {
-				in.Inserted[p].Sums[0] = n
+			for p := range in.Expected {
+				in.Expected[p].Sums[0] = n
 				p.Topic, p.Partition = "", -1
 				in.Table = account.Cells{p: {Rows: 1, Sums: make([]account.Int128, 1), Counts: make([]int64, 1)}}
 			}
 			q := place(5, 19783, 0, "EUR")
-			in.Inserted[q] = in.Inserted[place(0, 19783, 0, "EUR")].Clone()
+			in.Expected[q] = in.Expected[place(0, 19783, 0, "EUR")].Clone()
 		}, "does not fit in 128 bits"},
 	}
 	for _, c := range cases {
@@ -287,5 +290,62 @@ func TestResultText(t *testing.T) {
 	}
 	if strings.Contains(string(text), "null") {
 		t.Errorf("%s", text)
+	}
+}
+
+func rowsOf(cells account.Cells) (n int64) {
+	for _, c := range cells {
+		n += c.Rows
+	}
+	return n
+}
+
+// What the modes that keep rows of the table leave: it is in the ladder, and a
+// person is told.
+func TestKeptRows(t *testing.T) {
+	some := input(rows(12))
+	some.Inserted, some.Already = 7, 3
+	r := compare(t, some)
+	if r.Verdict != tieout.Incomplete || r.Unknown[0] != "of 12 staged rows 7 were inserted, 0 superseded and 3 there already: what became of the other 2 is not known" || r.Kept != 2 {
+		t.Errorf("%s %q, %d kept", r.Verdict, r.Unknown, r.Kept)
+	}
+	some.Differing = cellsOf(rows(2))
+	r = compare(t, some)
+	days := "2024-03-01"
+	if r.Verdict != tieout.WithExceptions || len(r.Exceptions) != 2 || r.Exceptions[0].Class != "kept" || r.Exceptions[0].Count != 2 ||
+		r.Exceptions[1].Class != "differing" || r.Exceptions[1].Count != 2 || !strings.Contains(r.Exceptions[1].Text, "other content than the archive, on "+days) {
+		t.Errorf("%s %+v", r.Verdict, r.Exceptions)
+	}
+	some.Upsert = true
+	some.Chunks[0].Counts.Tally[account.Tombstone] = 4
+	r = compare(t, some)
+	if r.Verdict != tieout.Incomplete || !strings.Contains(r.Unknown[0], "2 staged rows and the table's rows of their keys have equal versions") ||
+		!strings.Contains(r.Exceptions[1].Text, "were not applied") {
+		t.Errorf("%s %q %+v", r.Verdict, r.Unknown, r.Exceptions)
+	}
+	some.Inserted = 12
+	if _, err := tieout.Compare(some); err == nil || err.Error() != "the loads inserted 12 rows and found 3, the table is to hold only 12" {
+		t.Error(err)
+	}
+}
+
+// Rows that come to a preliminary day after the load are no break.
+func TestPreliminaryDays(t *testing.T) {
+	for _, c := range []struct {
+		preliminary bool
+		table       int
+		want        tieout.Verdict
+		unknown     int
+	}{{false, 13, tieout.NotReconciled, 0}, {true, 12, tieout.Incomplete, 1}, {true, 13, tieout.Incomplete, 2}, {true, 11, tieout.NotReconciled, 1}} {
+		in := input(rows(12))
+		in.Table = cellsOf(rows(c.table))
+		if c.preliminary {
+			for p := range in.Expected {
+				in.Preliminary = append(in.Preliminary, p.Day)
+			}
+		}
+		if r := compare(t, in); r.Verdict != c.want || len(r.Unknown) != c.unknown {
+			t.Errorf("%+v: %s, %q, %v", c, r.Verdict, r.Unknown, r.Breaks)
+		}
 	}
 }

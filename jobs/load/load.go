@@ -17,11 +17,9 @@ import (
 
 	"backfill/internal/account"
 	"backfill/internal/fail"
-	"backfill/internal/kafka"
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
-	"backfill/jobs/plan"
 	"backfill/jobs/workspace"
 )
 
@@ -30,6 +28,8 @@ type Options struct {
 	AllowVanish int64 // rows of the table that may go although no archived record has their key
 	AllowEmpty  bool  // a window without rows is no error
 	Keep        bool  // put the replaced rows aside, for undo
+	Preliminary bool  // a window that is not settled may be loaded, without deleting a row
+	Atomic      bool  // all slices in one transaction
 	Reason      string
 }
 
@@ -38,8 +38,15 @@ type Result struct {
 	Rows     int64 // Parquet rows of the plan
 	Deleted  int64 // rows of the table that the plan replaced
 	Inserted int64
-	Slices   []publish.SliceResult
-	Took     time.Duration
+
+	// Staged rows that were not inserted, see publish.SliceResult.
+	Superseded, Outdated, Already, Differing, Repeated int64
+	Doubled                                            int64 // keys of an append that stand more than once now
+	Kept                                               int64 // rows of the table that none of the staged ones is
+	Preliminary                                        bool  // loaded before the window was settled
+
+	Slices []publish.SliceResult
+	Took   time.Duration
 }
 
 const readers = 8 // receipts read at a time
@@ -90,7 +97,8 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 	if err := withinRejects(w, tally, receipts); err != nil {
 		return nil, err
 	}
-	if err := settled(w, head.Window, receipts); err != nil {
+	target, flags, err := modeOf(w, head.Window, receipts, head.Asked, o)
+	if err != nil {
 		return nil, err
 	}
 	if tally[account.Row] == 0 {
@@ -104,19 +112,26 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 			return nil, err
 		}
 	}
-	done, err := publish.Publish(ctx, s, w.Target(), publish.Load{
+	done, err := publish.Publish(ctx, s, target, publish.Load{
 		Head: head, Calendar: w.Calendar(), PlanKey: runstore.KeyOf(head), ManifestURI: uri, IAMRole: w.Dataset.Warehouse.IAMRole,
-		Expected: expected, Rows: rows, AllowVanish: o.AllowVanish, Keep: o.Keep, Actor: w.Actor(cmp.Or(o.Reason, head.Reason)), Flags: head.Asked,
+		Expected: expected, Rows: rows, AllowVanish: o.AllowVanish, Atomic: o.Atomic, Keep: o.Keep, Actor: w.Actor(cmp.Or(o.Reason, head.Reason)), Flags: flags,
 		Stopped: func(ctx context.Context) error { return w.Stopped(ctx, head) },
-		Objects: objects(head, chunks), Evidence: w.Runs, Observe: func(e publish.Event) { w.Log.Info(describe(e)) },
+		Objects: objects(head, chunks, receipts), Evidence: w.Runs, Observe: func(e publish.Event) { w.Log.Info(describe(e)) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Rows: rows, Slices: done.Slices, Took: w.Now().Sub(started)}
+	r := &Result{Rows: rows, Slices: done.Slices, Took: w.Now().Sub(started), Preliminary: slices.Contains(flags, publish.FlagPreliminary)}
 	for _, slice := range done.Slices {
 		r.Deleted += slice.Deleted
 		r.Inserted += slice.Inserted
+		r.Superseded += slice.Superseded
+		r.Outdated += slice.Outdated
+		r.Already += slice.Already
+		r.Differing += slice.Differing
+		r.Repeated += slice.Repeated
+		r.Doubled += slice.Doubled
+		r.Kept += slice.Kept
 	}
 	return r, nil
 }
@@ -178,30 +193,6 @@ func quarantined(w *workspace.Workspace, receipts []*runplan.ChunkReceipt) (reas
 	return strings.Join(parts, ", "), file
 }
 
-// settled refuses a window in which records may still arrive.
-func settled(w *workspace.Workspace, window kafka.Window, receipts []*runplan.ChunkReceipt) error {
-	if window.IsAll() {
-		return nil
-	}
-	archive := w.Dataset.Archive
-	end := window.To.Time()
-	if due := end.Add(archive.Lateness); w.Now().Before(due) {
-		return fail.New(fail.Unsettled, "records of %s may still be archived until %s", window, due.Format(time.RFC3339)).
-			Try("run again after that; archive.lateness says how late records may come")
-	}
-	last := map[kafka.TopicPartition]kafka.Instant{}
-	for _, r := range receipts {
-		last[r.Partition] = max(last[r.Partition], r.Counts.LastRecord)
-	}
-	for tp, at := range last {
-		if at < kafka.InstantOf(end.Add(-archive.Idle)) {
-			return fail.New(fail.Unsettled, "%s has archived nothing after the window's end: its last record is of %s", tp, at).
-				Try("wait for the archiver to write the tail, or declare in archive.idle how long a partition may be silent")
-		}
-	}
-	return nil
-}
-
 // empty decides what a window without a single row means.
 func empty(ctx context.Context, w *workspace.Workspace, s publish.Session, head *runplan.Head, t account.Tally, o Options) error {
 	if !o.AllowEmpty {
@@ -216,43 +207,4 @@ func empty(ctx context.Context, w *workspace.Workspace, s publish.Session, head 
 		return fail.New(fail.Nothing, "archive and warehouse hold nothing for %s", head.Window)
 	}
 	return nil
-}
-
-// objects lists what append remembers; other modes need none.
-func objects(head *runplan.Head, chunks []runplan.Chunk) []publish.LoadedObject {
-	if !head.Window.IsAll() {
-		return nil
-	}
-	var out []publish.LoadedObject
-	for _, c := range chunks {
-		for _, o := range c.Objects {
-			out = append(out, publish.LoadedObject{URI: plan.ObjectURI(head.Archive, o.Key), ETag: o.ETag})
-		}
-	}
-	return out
-}
-
-// describe gives a step of publish as a log line.
-func describe(e publish.Event) string {
-	took := e.Took.Round(time.Millisecond)
-	switch e.Step {
-	case publish.StepCopy:
-		return fmt.Sprintf("copied %d rows to the stage in %s", e.Rows, took)
-	case publish.StepStage:
-		return fmt.Sprintf("the stage equals the receipts, record by record and cent by cent, checked in %s", took)
-	case publish.StepWinners:
-		return fmt.Sprintf("%d rows are the newest versions of their keys, found in %s", e.Rows, took)
-	case publish.StepGuard:
-		if e.Rows == 0 {
-			return "no row of the table would vanish"
-		}
-		return fmt.Sprintf("%d rows of the table will vanish, as allowed", e.Rows)
-	case publish.StepConflict:
-		return fmt.Sprintf("another session was in the way of slice %d (%s), try %d", e.Slice, e.Name, e.Attempt)
-	case publish.StepSlice:
-		return fmt.Sprintf("slice %d of %d committed: %s, %d rows replaced by %d, in %s", e.Slice, e.Slices, e.Name, e.Replaced, e.Rows, took)
-	case publish.StepSkipped:
-		return fmt.Sprintf("slice %d of %d was committed before: %s", e.Slice, e.Slices, e.Name)
-	}
-	return fmt.Sprintf("%s %s", e.Step, e.Name)
 }

@@ -5,11 +5,14 @@ import (
 	"fmt"
 
 	"backfill/internal/archive"
+	"backfill/internal/dataset"
 	"backfill/internal/fail"
+	"backfill/internal/kafka"
 	"backfill/internal/objstore"
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/tieout"
+	"backfill/jobs/reconcile"
 )
 
 // standing is how a sealed plan stands against the world now.
@@ -18,6 +21,8 @@ type standing struct {
 	loaded       int // slices that the ledger names for this plan
 	slices       int
 	stopped      error  // who aborted or undid the plan; nil: nobody
+	preliminary  bool   // it was loaded before its window was settled
+	merging      bool   // the mode keeps what newer plans left, so that they don't undo this one
 	overtaken    string // a newer plan's slice in the same rows; "": none
 	converter    bool   // another converter version made the plan
 	listing      archive.Diff
@@ -35,7 +40,8 @@ type decision struct {
 
 // decide is the one place that says whether a plan is kept, replaced or
 // refused.
-func decide(st standing, replan bool) (decision, error) {
+func decide(st standing, o Options) (decision, error) {
+	replan := o.Replan
 	finished := st.loaded == st.slices
 	moved := len(st.listing.Changed) > 0 || len(st.listing.Vanished) > 0
 	var reasons []string
@@ -45,10 +51,13 @@ func decide(st standing, replan bool) (decision, error) {
 	if st.stopped != nil {
 		reasons = append(reasons, st.stopped.Error())
 	}
+	if st.preliminary && finished && !o.Preliminary {
+		reasons = append(reasons, "it was loaded as preliminary")
+	}
 	if st.converter {
 		reasons = append(reasons, "a new converter version")
 	}
-	if st.overtaken != "" {
+	if st.overtaken != "" && (!finished || !st.merging) {
 		reasons = append(reasons, st.overtaken)
 	}
 	switch {
@@ -85,7 +94,8 @@ func decide(st standing, replan bool) (decision, error) {
 // standing asks the listing, the ledger and the table.
 func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, error) {
 	st := standing{seq: head.Seq, slices: len(head.Slices), converter: head.Converter != runplan.Converter,
-		appendOnly: p.w.Dataset.Records.EventTime == nil}
+		appendOnly: p.w.Dataset.Records.EventTime == nil,
+		merging:    p.w.Dataset.Table.Mode == dataset.Upsert || p.w.Dataset.Table.Mode == dataset.InsertMissing}
 	chunks, err := p.w.Runs.Chunks(ctx, head)
 	if err != nil {
 		return st, err
@@ -113,6 +123,7 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, e
 		switch {
 		case row.Seq == head.Seq:
 			ours[row.SliceIndex] = row
+			st.preliminary = st.preliminary || row.Has(publish.FlagPreliminary)
 		case row.Seq > head.Seq && !st.appendOnly && row.Window.Overlaps(head.Window):
 			st.overtaken = fmt.Sprintf("plan %d changed the same rows later", row.Seq)
 		}
@@ -121,12 +132,8 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, e
 	if st.loaded != st.slices || st.appendOnly {
 		return st, nil
 	}
-	for _, slice := range head.Slices {
-		if st.tableChanged, err = p.tableChanged(ctx, slice, ours[slice.Index]); err != nil || st.tableChanged != "" {
-			return st, err
-		}
-	}
-	return st, nil
+	st.tableChanged, err = p.tableChanged(ctx, head.Window, rows)
+	return st, err
 }
 
 // diff compares the plan's objects with the listing.
@@ -182,22 +189,21 @@ func diffObject(in runplan.Input) archive.Object {
 	}
 }
 
-// tableChanged compares a slice of the table with what its receipt says was
-// inserted.
-func (p *planner) tableChanged(ctx context.Context, slice runplan.Slice, row publish.LedgerRow) (string, error) {
-	receipt, err := p.w.Runs.Slice(ctx, row.ReceiptKey, row.ReceiptSHA256)
+// tableChanged compares the window of the table with what the loads' receipts
+// say that it holds.
+func (p *planner) tableChanged(ctx context.Context, window kafka.Window, rows []publish.LedgerRow) (string, error) {
+	expected, err := reconcile.Expected(ctx, p.w, rows, window)
 	if err != nil {
 		return "", err
 	}
-	table, err := publish.TableCells(ctx, p.s, p.w.Target(), slice.Window, p.w.Calendar())
+	table, err := publish.TableCells(ctx, p.s, p.w.Target(), window, p.w.Calendar())
 	if err != nil {
 		return "", err
 	}
-	inserted, err := tieout.AsKnown(receipt.Inserted, table)
-	if err != nil {
-		return "", fail.Wrap(err, fail.Internal, "comparing slice %s with the table", slice)
+	if expected, err = tieout.AsKnown(expected, table); err != nil {
+		return "", fail.Wrap(err, fail.Internal, "comparing the receipts with the table")
 	}
-	diffs := tieout.Differences(tieout.StageTable, inserted, table, len(p.w.Dataset.Reconcile.Totals))
+	diffs := tieout.Differences(tieout.StageTable, expected, table, len(p.w.Dataset.Reconcile.Totals))
 	if len(diffs) == 0 {
 		return "", nil
 	}
@@ -209,5 +215,5 @@ func (p *planner) tableChanged(ctx context.Context, slice runplan.Slice, row pub
 	if d.Kind == tieout.Changed {
 		return fmt.Sprintf("%s has other content", where), nil
 	}
-	return fmt.Sprintf("%s has %d rows, %d were loaded", where, d.Right.Rows, d.Left.Rows), nil
+	return fmt.Sprintf("%s has %d rows, %d were there after the load", where, d.Right.Rows, d.Left.Rows), nil
 }

@@ -17,13 +17,14 @@ import (
 
 // Options say what to plan.
 type Options struct {
-	Window     kafka.Window
-	ChunkBytes int64    // compressed archive bytes of a chunk
-	SliceDays  int      // load days of a slice
-	Replan     bool     // seal a new plan although the last one is unfinished or agrees
-	AllowEmpty bool     // an archive without objects is no error
-	Asked      []string // what goes round a rule, one word each, for plan and ledger
-	Reason     string   // why, likewise
+	Window      kafka.Window
+	ChunkBytes  int64    // compressed archive bytes of a chunk
+	SliceDays   int      // load days of a slice
+	Replan      bool     // seal a new plan although the last one is unfinished or agrees
+	AllowEmpty  bool     // an archive without objects is no error
+	Preliminary bool     // a plan that was loaded as preliminary may stand
+	Asked       []string // what goes round a rule, one word each, for plan and ledger
+	Reason      string   // why, likewise
 }
 
 // Result is the plan that holds now.
@@ -59,7 +60,7 @@ func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Opti
 		if err != nil {
 			return nil, err
 		}
-		d, err := decide(st, o.Replan)
+		d, err := decide(st, o)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +135,11 @@ func (p *planner) seal(ctx context.Context, supersedes *runplan.Supersedes) (*Re
 	for _, o := range objects {
 		head.Bytes += o.Size
 	}
-	chunks := runplan.Cut(objects, p.o.ChunkBytes, runplan.Basis{
+	fresh := make(map[string]bool, len(objects))
+	for _, o := range objects {
+		fresh[o.Key] = true
+	}
+	chunks := runplan.CutWithout(p.now.Objects, func(in runplan.Input) bool { return !fresh[in.Key] }, p.o.ChunkBytes, runplan.Basis{
 		ConvertDigest: ds.ConvertDigest, Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter,
 	})
 	if _, err := p.w.Runs.Seal(ctx, head, chunks); err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"backfill/internal/account"
+	"backfill/internal/dataset"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/publish"
@@ -58,18 +59,22 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o
 	if err != nil {
 		return nil, err
 	}
-	parts, uncovered, err := cover(ours(w, rows), o.Window, w.Calendar())
+	held := ours(w, rows)
+	parts, uncovered, err := cover(held, o.Window, w.Calendar())
 	if err != nil {
 		return nil, err
 	}
 	g := &gathering{w: w, o: o, in: tieout.Input{
-		Totals: len(w.Dataset.Reconcile.Totals), Archive: account.Cells{}, Stage: account.Cells{}, Inserted: account.Cells{},
-		Unknown: uncovered,
+		Totals: len(w.Dataset.Reconcile.Totals), Archive: account.Cells{}, Stage: account.Cells{}, Expected: account.Cells{}, Differing: account.Cells{},
+		Unknown: uncovered, Upsert: w.Dataset.Table.Mode == dataset.Upsert,
 	}}
 	for _, p := range parts {
 		if err := g.add(ctx, p); err != nil {
 			return nil, err
 		}
+	}
+	if err := g.expect(ctx, held, parts); err != nil {
+		return nil, err
 	}
 	for _, gap := range w.Dataset.Archive.Gaps {
 		g.in.Declared = append(g.in.Declared, tieout.Gap{
@@ -159,37 +164,52 @@ func (g *gathering) add(ctx context.Context, p part) error {
 		if err != nil {
 			return err
 		}
-		if err := addDays(g.in.Stage, receipt.Stage, p.days); err != nil {
+		if err := g.slice(receipt, row, p.days); err != nil {
 			return err
 		}
-		if err := addDays(g.in.Inserted, receipt.Inserted, p.days); err != nil {
-			return err
-		}
-		g.in.Superseded += superseded(receipt, p.days)
 	}
 	g.heads = append(g.heads, head)
 	g.plans = append(g.plans, report.Plan{Seq: int64(head.Seq), URI: g.w.Runs.URI(p.planKey), Days: p.text(), Slices: len(p.rows)})
 	return nil
 }
 
-// superseded is how many staged rows of the days are older versions of a key:
-// the transaction's own figure, or for part of a slice the difference.
-func superseded(r *runplan.SliceReceipt, days map[kafka.Day]bool) int64 {
-	rows, whole := int64(0), true
-	for _, leg := range []struct {
-		cells account.Cells
-		sign  int64
-	}{{r.Stage, 1}, {r.Inserted, -1}} {
-		for p, c := range leg.cells {
-			if days != nil && !days[p.Day] {
-				whole = false
-				continue
+// slice brings what a slice's change did with the staged rows of the days that
+// count.
+func (g *gathering) slice(r *runplan.SliceReceipt, row publish.LedgerRow, days map[kafka.Day]bool) error {
+	if err := addDays(g.in.Stage, r.Stage, days); err != nil {
+		return err
+	}
+	if err := addDays(g.in.Differing, r.Differing, days); err != nil {
+		return err
+	}
+	outdated, already, inserted := rowsOn(r.Outdated, days), rowsOn(r.Already, days), rowsOn(r.Inserted, days)
+	g.in.Outdated += outdated
+	g.in.Already += already
+	g.in.Inserted += inserted
+	g.in.Repeated += r.Repeated
+	g.in.Doubled += r.Doubled
+	// Of a part of the slice's days, the receipt does not count older versions.
+	if superseded := rowsOn(r.Stage, days) - outdated - already - rowsOn(r.Differing, days) - r.Repeated - inserted; rowsOn(r.Stage, days) == rowsOn(r.Stage, nil) {
+		g.in.Superseded += r.Superseded
+	} else {
+		g.in.Superseded += superseded
+	}
+	if row.Has(publish.FlagPreliminary) {
+		for day := row.DayFrom; day < row.DayTo; day++ {
+			if days == nil || days[day] {
+				g.in.Preliminary = append(g.in.Preliminary, day)
 			}
-			rows += leg.sign * c.Rows
 		}
 	}
-	if whole {
-		return r.Superseded
+	return nil
+}
+
+// rowsOn counts the rows on the days that count; nil days count all.
+func rowsOn(cells account.Cells, days map[kafka.Day]bool) (rows int64) {
+	for p, c := range cells {
+		if days == nil || days[p.Day] {
+			rows += c.Rows
+		}
 	}
 	return rows
 }

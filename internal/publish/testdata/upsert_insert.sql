@@ -1,0 +1,5 @@
+INSERT INTO "payroll"."events" ("event_id", "gross_amount", "currency", "occurred_at", "details", "_kafka_topic", "_kafka_partition", "_kafka_offset", "_backfill_run")
+SELECT "event_id", "gross_amount", "currency", "occurred_at", JSON_PARSE("details"), "_kafka_topic", "_kafka_partition", "_kafka_offset", 'run1'
+FROM "_backfill_stage_7" AS _new
+WHERE "occurred_at" >= TIMESTAMP '2024-01-30 00:00:00.000000' AND "occurred_at" < TIMESTAMP '2024-02-01 00:00:00.000000'
+  AND NOT EXISTS (SELECT 1 FROM "_backfill_met_7_0" AS _seen WHERE _seen._key1 = _new."event_id" AND _seen._met IN (0, 1, 2))

@@ -1,0 +1,8 @@
+SELECT COUNT(*)
+FROM (
+SELECT "event_id", "gross_amount", "currency", "occurred_at", "details", "_kafka_topic", "_kafka_partition", "_kafka_offset"
+FROM "payroll"."events"
+WHERE "occurred_at" >= TIMESTAMP '2024-01-30 00:00:00.000000' AND "occurred_at" < TIMESTAMP '2024-02-01 00:00:00.000000'
+  AND (source = 'payroll')
+) AS _old
+WHERE EXISTS (SELECT 1 FROM "_backfill_met_7_0" AS _seen WHERE _seen._key1 = _old."event_id" AND _seen._met IN (3))

@@ -1,0 +1,84 @@
+package tieout
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"backfill/internal/account"
+	"backfill/internal/kafka"
+)
+
+// exceptions lists what a person should know although nothing differs.
+func (r *Result) exceptions(in Input) {
+	add := func(class string, n int64, text string) {
+		if n > 0 {
+			if r.Records > 0 {
+				text += "; of the plans, whatever the day"
+			}
+			r.Exceptions = append(r.Exceptions, Exception{Class: class, Count: n, Text: text})
+		}
+	}
+	add("unreadable", r.Tally[account.Unreadable], "records without a readable value, in quarantine")
+	add("rejected", r.Tally[account.Rejected], "records with a value that does not fit its column, in quarantine")
+	add("undatable", r.Tally[account.Undatable], "records without any time, in no window")
+	var explained, unproven, conflicts int64
+	for _, s := range r.Sequences {
+		for _, g := range s.Gaps {
+			if g.Reason != "" {
+				explained += int64(g.To - g.From)
+			}
+		}
+		conflicts += s.conflicts
+		unproven += int64(s.Proofs[kafka.ProofUnproven])
+	}
+	add("explained_gap", explained, "offsets missing for a declared reason")
+	add("unproven_offsets", unproven, "objects whose offsets nothing proves; the identity of their records is object and row")
+	add("kept", r.Kept, "rows of the table that none of the staged ones is: no archived record explains them, or they are newer")
+	if in.Upsert {
+		add("tombstone", r.Tally[account.Tombstone], "records with a null value, which may delete a key: without a value the key can't be read, so they were not applied")
+	}
+	add("doubled_keys", in.Doubled, "keys of the appended rows that stood more than once after their load; all rows were kept")
+	r.differing(in, add)
+	if conflicts > 0 {
+		r.Unknown = append(r.Unknown, fmt.Sprintf("offsets that hold two different records: %d; which record is true is not known", conflicts))
+	}
+}
+
+// maxNamedDays bounds the days that a sentence names.
+const maxNamedDays = 10
+
+// differing tells of keys that the table holds with other content. To add what
+// is missing keeps the table's rows, as was asked for. To bring newer versions
+// must know which is newer.
+func (r *Result) differing(in Input, add func(class string, n int64, text string)) {
+	if r.Differing == 0 {
+		return
+	}
+	days := dayText(in.Differing)
+	if in.Upsert {
+		r.Unknown = append(r.Unknown, fmt.Sprintf("%d staged rows and the table's rows of their keys have equal versions and other content, or come from different partitions, on %s: which is true is not known, the table's were kept",
+			r.Differing, days))
+		return
+	}
+	add("differing", r.Differing, "keys that the table holds with other content than the archive, on "+days+": the table's rows were kept")
+}
+
+// dayText names the first days of cells.
+func dayText(cells account.Cells) string {
+	var days []kafka.Day
+	for p := range cells {
+		days = append(days, p.Day)
+	}
+	slices.Sort(days)
+	days = slices.Compact(days)
+	names := make([]string, 0, maxNamedDays)
+	for _, d := range days[:min(len(days), maxNamedDays)] {
+		names = append(names, d.String())
+	}
+	text := strings.Join(names, ", ")
+	if more := len(days) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more days", more)
+	}
+	return text
+}
