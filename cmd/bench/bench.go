@@ -64,7 +64,7 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 		}
 	}
 	for _, name := range o.peers {
-		if name != all && !slices.ContainsFunc(b.peers, func(c *contender.Contender) bool { return c.Name == name }) {
+		if name != all && name != none && !slices.ContainsFunc(b.peers, func(c *contender.Contender) bool { return c.Name == name }) {
 			return nil, fmt.Errorf("there is no peer %q", name)
 		}
 	}
@@ -72,6 +72,10 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 }
 
 func (b *bench) close() error {
+	if b.o.keep {
+		say("plans and outputs are in %s", b.folders.Work)
+		return b.stopSandbox()
+	}
 	return errors.Join(b.stopSandbox(), os.RemoveAll(b.folders.Work))
 }
 
@@ -175,10 +179,13 @@ func (b *bench) workload(ctx context.Context, w data.Workload, s *data.Spec) (wo
 				outputs[p.Title], err = contender.Check(ctx, b.folders, s, filepath.Join(b.out(p, s), p.Files))
 			}
 		}
-		if err := errors.Join(err, os.RemoveAll(b.out(p, s))); err != nil {
+		if err := errors.Join(err, b.drop(p, s)); err != nil {
 			return r, err
 		}
 		r.rows = append(r.rows, line)
+	}
+	if err := b.alone(ctx, s); err != nil {
+		return r, err
 	}
 	if r.ours, err = b.size(&b.product.Contender, s); err != nil {
 		return r, err
@@ -187,7 +194,7 @@ func (b *bench) workload(ctx context.Context, w data.Workload, s *data.Spec) (wo
 	if err != nil {
 		return r, err
 	}
-	if err := os.RemoveAll(b.out(&b.product.Contender, s)); err != nil {
+	if err := b.drop(&b.product.Contender, s); err != nil {
 		return r, err
 	}
 	return r, agree(s, ours, outputs)
@@ -218,7 +225,7 @@ func (b *bench) against(ctx context.Context, p *contender.Contender, s *data.Spe
 		r.word = p.Skip(s)
 	}
 	if r.word != "" {
-		return r, b.alone(ctx, s)
+		return r, nil
 	}
 	for i := range b.o.pairs {
 		say("%s against %s, pair %d of %d", s.Name, p.Title, i+1, b.o.pairs)
@@ -238,6 +245,14 @@ func (b *bench) against(ctx context.Context, p *contender.Contender, s *data.Spe
 		r.pairs = append(r.pairs, measure.Pair{Ours: ours, Peer: peer})
 	}
 	return r, nil
+}
+
+// drop removes an output that is not needed any more.
+func (b *bench) drop(c *contender.Contender, s *data.Spec) error {
+	if b.o.keep {
+		return nil
+	}
+	return os.RemoveAll(b.out(c, s))
 }
 
 // alone makes sure that there is an output of ours to compare.

@@ -45,12 +45,16 @@ type options struct {
 	rows                                    int64
 	jobRows                                 int64
 	pairs                                   int
-	full                                    bool
+	full, keep                              bool
 	seed                                    uint64
 	make                                    string
 }
 
-const all = "all"
+// What lists may say instead of names.
+const (
+	all  = "all"
+	none = "none"
+)
 
 func parse(args []string) (options, error) {
 	var o options
@@ -62,12 +66,13 @@ func parse(args []string) (options, error) {
 	s.StringVar(&o.sandbox, "sandbox", "bin/sandbox", "the sandbox")
 	s.StringVar(&o.results, "results", "cmd/bench/RESULTS.md", "Markdown file to write")
 	s.StringSliceVar(&o.workloads, "workloads", []string{all}, "of "+strings.Join(names(data.Workloads(data.Size{Rows: 1})), ", "))
-	s.StringSliceVar(&o.peers, "peers", nil, "all, or names of peers (default: all on gzip, DuckDB's best and plain Go on the others)")
+	s.StringSliceVar(&o.peers, "peers", nil, "all, none, or names of peers (default: all on gzip, DuckDB's best and plain Go on the others)")
 	s.StringSliceVar(&o.targets, "targets", []string{all}, "of "+strings.Join(targetNames(), ", ")+", or none")
 	s.Int64Var(&o.rows, "rows", 500_000, "rows of the month; the other workloads scale with it")
 	s.Int64Var(&o.jobRows, "job-rows", 0, "rows of the whole job (default: --rows)")
 	s.IntVar(&o.pairs, "pairs", 3, "pairs of runs for each peer")
 	s.BoolVar(&o.full, "full", false, "100,000 small objects, one object of 4 GiB, memory at 50 million rows, the job on 20 million")
+	s.BoolVar(&o.keep, "keep", false, "keep plans and last outputs, to look at them or to profile: backfill convert --plan FILE")
 	s.Uint64Var(&o.seed, "seed", 1, "of the archives")
 	s.StringVar(&o.make, "make", "", "make this one archive and end; the benchmark calls itself so, to stay small")
 	if err := s.Parse(args); err != nil {
@@ -144,7 +149,7 @@ func (o options) chosen() ([]data.Workload, error) {
 	}
 	var list []data.Workload
 	for _, name := range o.workloads {
-		if name == "none" {
+		if name == none {
 			continue
 		}
 		w, err := o.workload(name)

@@ -53,6 +53,9 @@ func (c *Contender) RunWith(ctx context.Context, s *data.Spec, out string, chang
 	command := c.Command(s, out)
 	change(&command)
 	usage, _, err := measure.Run(ctx, command)
+	if err == nil {
+		err = usage.CheckPeak()
+	}
 	return usage, err
 }
 
