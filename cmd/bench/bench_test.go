@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,21 @@ func TestAgree(t *testing.T) {
 	}
 	if err := agree(&data.Spec{Rows: 3}, ours, nil); err == nil || !strings.Contains(err.Error(), "backfill wrote 2 rows, 3 were generated") {
 		t.Errorf("all lost the same row: %v", err)
+	}
+}
+
+func TestGoals(t *testing.T) {
+	u := func(cpu int, peak int64) measure.Usage {
+		return measure.Usage{CPU: time.Duration(cpu) * time.Second, Wall: time.Second, Peak: peak}
+	}
+	list := []workloadResult{{workload: data.Workload{Name: "gzip", Title: "the month"}, rows: []peerResult{
+		{peer: &contender.Contender{Name: "duckdb", Title: "DuckDB"}, pairs: measure.Pairs{{Ours: u(80, 21), Peer: u(100, 100)}}},
+		{peer: &contender.Contender{Name: "plain", Title: "plain Go"}, word: "failed"},
+	}}}
+	got := reached(list)
+	want := []targetResult{{"the month: CPU ≤ 0.80 × that of DuckDB", "0.80", "yes"}, {"the month: memory ≤ 0.20 × that of DuckDB", "0.21", "no"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v", got)
 	}
 }
 

@@ -30,9 +30,9 @@ offsets, duplicates, fingerprints, totals, quarantine and receipts. So there is 
 `)
 	out.WriteString(workloadTable(b.workloads))
 	out.WriteString(oursTable(b.workloads))
-	if len(b.targets) > 0 {
+	if list := append(reached(b.workloads), b.targets...); len(list) > 0 {
 		out.WriteString("\n## What it promises\n\n| asked | found | held |\n|---|---|---|\n")
-		for _, t := range b.targets {
+		for _, t := range list {
 			fmt.Fprintf(&out, "| %s | %s | %s |\n", cell(t.asks), cell(t.found), t.held)
 		}
 	}

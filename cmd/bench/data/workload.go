@@ -57,10 +57,10 @@ type Size struct {
 const (
 	perObject   = 125_000
 	smallRows   = 193     // a compressed object of about 20 KiB
-	bigRows     = 125_000 // a segment of the one large object, about 13 MB
+	bigRows     = 125_000 // a segment of the one large object
 	bigSegments = 3
 	fullBytes   = int64(4) << 30
-	segment     = int64(13_300_000) // compressed bytes of bigRows, about
+	segment     = int64(14_600_000) // compressed bytes of bigRows, about
 )
 
 // Workloads returns what the benchmark knows, in the order of its table.
