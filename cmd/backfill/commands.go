@@ -33,16 +33,16 @@ func both(fs ...func(*flags, *pflag.FlagSet)) func(*flags, *pflag.FlagSet) {
 
 func commands() []command {
 	return []command{
-		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: both(planFlags, reasonFlag), run: runPlan,
+		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: both(planFlags, reasonFlag, createTableFlag), run: runPlan,
 			examples: []string{"backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01"}},
 		{name: "convert", does: "turn a plan's chunks into Parquet and receipts; resumes by itself", flags: both(planURIFlag, shardFlag, convertFlags), run: runConvert,
 			examples: []string{"backfill convert --plan s3://…/plans/000000000001.json --shard 3/16"}},
-		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, datasetFlags, undoFlags, func(f *flags, s *pflag.FlagSet) {
+		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, createTableFlag, datasetFlags, undoFlags, func(f *flags, s *pflag.FlagSet) {
 			s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without rows is no error")
 		}), run: runLoad, examples: []string{"backfill load --plan s3://…/plans/000000000001.json", "backfill load --undo 1 --dataset payroll.yaml --reason 'wrong file'"}},
 		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: windowFlags, run: runReconcile,
 			examples: []string{"backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01"}},
-		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags), run: runAll,
+		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags, createTableFlag), run: runAll,
 			examples: []string{"backfill run --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --memory 512MiB"}},
 		{name: "status", does: "what stands where, and the command that goes on", flags: statusFlags, run: runStatus, arg: "RUN",
 			examples: []string{"backfill status --dataset payroll.yaml", "backfill status --dataset payroll.yaml --ledger --output json"}},
@@ -182,6 +182,7 @@ func runPlan(ctx context.Context, p *program) error {
 	}
 	defer done()
 	r, err := plan.Plan(ctx, w, s, o)
+	p.result.Created = w.Created
 	if err != nil {
 		return err
 	}
@@ -192,7 +193,7 @@ func runPlan(ctx context.Context, p *program) error {
 // planned opens the dataset and reads the flags of a plan.
 func (p *program) planned(ctx context.Context) (*workspace.Workspace, plan.Options, error) {
 	o := plan.Options{ChunkBytes: int64(p.flags.chunkBytes), SliceDays: p.flags.sliceDays, Replan: p.flags.replan, AllowEmpty: p.flags.allowEmpty,
-		Preliminary: p.flags.preliminary, Asked: p.flags.hatches(), Reason: p.flags.reason}
+		Preliminary: p.flags.preliminary, Asked: p.flags.hatches(), Reason: p.flags.reason, CreateTable: p.flags.createTable}
 	if o.SliceDays < 1 {
 		return nil, o, fail.New(fail.Usage, "--slice-days must be at least 1")
 	}
@@ -210,7 +211,7 @@ func (p *program) convertOptions() convert.Options {
 
 func (p *program) loadOptions() load.Options {
 	return load.Options{AllowVanish: p.flags.allowVanish, AllowEmpty: p.flags.allowEmpty, Keep: p.flags.keep, Preliminary: p.flags.preliminary,
-		Atomic: p.flags.atomic, Reason: p.flags.reason}
+		Atomic: p.flags.atomic, Reason: p.flags.reason, CreateTable: p.flags.createTable}
 }
 
 func runConvert(ctx context.Context, p *program) error {
@@ -250,6 +251,7 @@ func runLoad(ctx context.Context, p *program) error {
 	}
 	defer done()
 	r, err := load.Load(ctx, w, s, head, chunks, p.loadOptions())
+	p.result.Created = w.Created
 	if err != nil {
 		return err
 	}
@@ -287,6 +289,7 @@ func runAll(ctx context.Context, p *program) error {
 	}
 	p.flags.shard = shard{1, 1}
 	r, err := run.Run(ctx, w, connector(w), run.Options{Plan: o, Convert: p.convertOptions(), Load: p.loadOptions()})
+	p.result.Created = w.Created
 	if r.Plan != nil {
 		p.result.planned(r.Plan)
 	}

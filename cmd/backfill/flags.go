@@ -30,6 +30,7 @@ type flags struct {
 	preliminary bool
 	atomic      bool
 	reason      string
+	createTable bool
 	ledger      bool
 	keep        bool
 	undo        string
@@ -60,6 +61,10 @@ func planFlags(f *flags, s *pflag.FlagSet) {
 	s.IntVar(&f.sliceDays, "slice-days", 7, "load days that one transaction replaces")
 	s.BoolVar(&f.replan, "replan", false, "seal a new plan from what the archive holds now")
 	s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without records is no error (exit 99 when the table has none either)")
+}
+
+func createTableFlag(f *flags, s *pflag.FlagSet) {
+	s.BoolVar(&f.createTable, "create-table", false, "create the table if it is missing, and print the statement; a table that is there is never changed")
 }
 
 func planURIFlag(f *flags, s *pflag.FlagSet) {

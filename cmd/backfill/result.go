@@ -46,6 +46,7 @@ type result struct {
 	Sealed   bool     `json:"sealed,omitempty"`
 	Done     bool     `json:"already_done,omitempty"`
 	Notes    []string `json:"notes,omitempty"`
+	Created  string   `json:"created_table,omitempty"` // the statement that made it
 
 	Records   int64          `json:"records_read,omitempty"`
 	Tally     *account.Tally `json:"dispositions,omitempty"`

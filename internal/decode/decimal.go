@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"math/bits"
 )
 
@@ -72,6 +73,8 @@ func appendWide(dst, text []byte, precision, scale int) ([]byte, Reason) {
 		return dst, r
 	case !d.exact:
 		return dst, Inexact
+	case precision == narrowStored && (d.hi != 0 || d.lo > math.MaxInt64):
+		return dst, OutOfRange
 	}
 	hi, lo := d.hi, d.lo
 	if d.negative {
@@ -82,6 +85,10 @@ func appendWide(dst, text []byte, precision, scale int) ([]byte, Reason) {
 	dst = binary.BigEndian.AppendUint64(dst, hi)
 	return binary.BigEndian.AppendUint64(dst, lo), fits
 }
+
+// narrowStored is the precision whose largest digits the warehouse can't hold:
+// it stores decimals of up to 19 digits in 64 bits.
+const narrowStored = 19
 
 // scaleShort reads plain numbers (sign, digits, point, digits) that fit 18
 // digits at the scale: nearly all there are. ok is false for the others, right

@@ -128,6 +128,8 @@ func TestLiveColumns(t *testing.T) {
 		{"bigint", nil, n(64), n(0), "NO", text(`"identity"(105, 0, '1,1'::text)`),
 			LiveColumn{Spelled: "bigint", Type: schema.Type{Kind: schema.Bigint}, NotNull: true, HasDefault: true, Identity: true}},
 		{"integer", nil, n(32), n(0), "YES", text(`default_identity(1, 2, '1,1')`),
+			LiveColumn{Spelled: "integer", Type: schema.Type{Kind: schema.Integer}, HasDefault: true, Generated: true}},
+		{"integer", nil, n(32), n(0), "YES", text(`identity`),
 			LiveColumn{Spelled: "integer", Type: schema.Type{Kind: schema.Integer}, HasDefault: true, Identity: true}},
 		{"smallint", nil, nil, nil, "YES", text(" "), LiveColumn{Spelled: "smallint", Type: schema.Type{Kind: schema.Smallint}}},
 		{"boolean", nil, nil, nil, "YES", nil, LiveColumn{Spelled: "boolean", Type: schema.Type{Kind: schema.Boolean}}},

@@ -64,6 +64,25 @@ func (t Type) String() string {
 	return "unknown"
 }
 
+// Holds reports whether a column of type t holds every value of type v
+// unchanged, so that v's values may be moved into it.
+func (t Type) Holds(v Type) bool {
+	whole := map[Kind]int{Smallint: 5, Integer: 10, Bigint: 19} // digits
+	switch {
+	case t == v:
+		return true
+	case t.Kind == v.Kind && (t.Kind == Varchar || t.Kind == Char):
+		return t.Length >= v.Length
+	case t.Kind == Decimal && v.Kind == Decimal:
+		return t.Scale >= v.Scale && t.Precision-t.Scale >= v.Precision-v.Scale
+	case t.Kind == Decimal && whole[v.Kind] > 0:
+		return t.Precision-t.Scale >= whole[v.Kind]
+	case whole[t.Kind] > 0 && whole[v.Kind] > 0:
+		return whole[t.Kind] >= whole[v.Kind]
+	}
+	return false
+}
+
 // Shape says how a vector holds values of a type.
 type Shape uint8
 

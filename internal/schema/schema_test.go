@@ -33,6 +33,26 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+func TestHolds(t *testing.T) {
+	whole := func(k schema.Kind) schema.Type { return schema.Type{Kind: k} }
+	decimal := func(p, s int) schema.Type { return schema.Type{Kind: schema.Decimal, Precision: p, Scale: s} }
+	text := func(n int) schema.Type { return schema.Type{Kind: schema.Varchar, Length: n} }
+	for _, c := range []struct {
+		column, value schema.Type
+		want          bool
+	}{
+		{whole(schema.Bigint), whole(schema.Smallint), true}, {whole(schema.Integer), whole(schema.Bigint), false},
+		{decimal(18, 2), decimal(17, 1), true}, {decimal(18, 2), decimal(18, 1), false}, {decimal(18, 2), decimal(18, 4), false}, {decimal(20, 4), decimal(18, 2), true},
+		{decimal(19, 0), whole(schema.Bigint), true}, {decimal(18, 0), whole(schema.Bigint), false}, {decimal(12, 2), whole(schema.Integer), true},
+		{text(10), text(9), true}, {text(9), text(10), false}, {text(9), schema.Type{Kind: schema.Char, Length: 3}, false},
+		{whole(schema.Timestamp), whole(schema.Date), false}, {whole(schema.Super), whole(schema.Super), true}, {whole(schema.Bigint), decimal(5, 0), false},
+	} {
+		if got := c.column.Holds(c.value); got != c.want {
+			t.Errorf("%s holds %s: %t", c.column, c.value, got)
+		}
+	}
+}
+
 // TestTechnical pins the columns that every stage has; existing tables carry
 // their names. Only the offset may be unknown.
 func TestTechnical(t *testing.T) {

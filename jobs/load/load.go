@@ -30,6 +30,7 @@ type Options struct {
 	Keep        bool  // put the replaced rows aside, for undo
 	Preliminary bool  // a window that is not settled may be loaded, without deleting a row
 	Atomic      bool  // all slices in one transaction
+	CreateTable bool  // a missing table is created
 	Reason      string
 }
 
@@ -84,6 +85,10 @@ func Receipts(ctx context.Context, w *workspace.Workspace, head *runplan.Head, c
 func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *runplan.Head, chunks []runplan.Chunk, o Options) (*Result, error) {
 	started := w.Now()
 	if err := w.Stopped(ctx, head); err != nil {
+		return nil, err
+	}
+	// Converting may have taken hours, and the plan may be days old.
+	if err := w.CheckTable(ctx, s, o.CreateTable); err != nil {
 		return nil, err
 	}
 	receipts, err := Receipts(ctx, w, head, chunks)

@@ -25,6 +25,8 @@ type Options struct {
 	Preliminary bool     // a plan that was loaded as preliminary may stand
 	Asked       []string // what goes round a rule, one word each, for plan and ledger
 	Reason      string   // why, likewise
+
+	CreateTable bool // a missing table is created
 }
 
 // Result is the plan that holds now.
@@ -41,7 +43,7 @@ type Result struct {
 
 // Plan finds or seals the plan of the dataset and window.
 func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options) (*Result, error) {
-	if err := publish.CheckTable(ctx, s, w.Target()); err != nil {
+	if err := w.CheckTable(ctx, s, o.CreateTable); err != nil {
 		return nil, err
 	}
 	now, err := w.List(ctx)

@@ -40,6 +40,7 @@ type Workspace struct {
 	Dataset *dataset.Dataset
 	Archive *objstore.Store
 	Runs    *runstore.Store
+	Created string        // the statement that made the table; "" when it was there
 	Run     runplan.RunID // shown in the warehouse's session views; "" before it is known
 }
 

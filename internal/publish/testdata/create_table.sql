@@ -10,5 +10,6 @@ CREATE TABLE "payroll"."events" (
   "_kafka_offset" BIGINT,
   "_backfill_run" VARCHAR(64)
 )
+DISTKEY ("event_id")
 SORTKEY ("occurred_at");
 -- add the columns of not_loaded with their types and defaults: loaded_at
