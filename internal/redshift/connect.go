@@ -47,7 +47,7 @@ type Config struct {
 	ConnectTimeout   time.Duration       // of one attempt, from name resolution to login; 0: 30 s
 	KeepAlive        net.KeepAliveConfig // zero: 200 s, 200 s, 5 probes, so that firewalls keep the session during a long COPY
 	Connecting       Retry               // zero fields: 6 tries within 3 minutes, pauses of 1 to 30 s
-	Copying          Retry               // zero fields: 5 tries within 20 minutes, pauses of 5 to 120 s
+	Copying          Retry               // zero fields: 6 tries within 20 minutes, pauses of 2 to 120 s
 	OnNotice         func(string)        // gets the server's notices; may be nil
 	OnRetry          func(Repeat)        // called before each pause; may be nil
 }
@@ -63,7 +63,7 @@ type Repeat struct {
 
 var (
 	connecting = Retry{Tries: 6, Within: 3 * time.Minute, First: time.Second, Most: 30 * time.Second}
-	copying    = Retry{Tries: 5, Within: 20 * time.Minute, First: 5 * time.Second, Most: 2 * time.Minute}
+	copying    = Retry{Tries: 6, Within: 20 * time.Minute, First: 2 * time.Second, Most: 2 * time.Minute}
 )
 
 // Conn is one session. It is not safe for concurrent use.
