@@ -79,7 +79,7 @@ func wholeTarget(t Target, live []redshift.LiveColumn) Target {
 // that a table gives itself can't be put back, so that it is refused.
 func (k *keeper) create(ctx context.Context, s Session) error {
 	for _, c := range k.live {
-		if c.Identity {
+		if c.Identity || c.Generated {
 			return fail.New(fail.TableDiffers, "column %s numbers its rows itself: rows that are put back would get other numbers", c.Name).
 				At("%s", k.t.name()).Try("load without --keep-replaced; undo is not possible for such a table")
 		}
