@@ -22,18 +22,27 @@ type matrixMode struct {
 	name    string
 	mode    string   // table.mode
 	dataset []string // texts to replace in the dataset file
-	flags   []string
-	atomic  bool     // all slices change at once
+	command []string // after the program's name; the dataset is added
 	borders []string // of the slices, as the table prints instants in UTC
+	atomic  bool     // all slices change at once
+	ledger  bool     // an earlier load has made the ledger
+	undoes  bool     // the command takes back a load of March
 }
 
 var days = []string{"2026-03-07 08:00:00", "2026-03-08 08:00:00", "2026-03-09 07:00:00", "2026-03-10 07:00:00"}
 
+// march is the window of the fault matrix.
+func march(flags ...string) []string {
+	return append([]string{"run", "--from", "2026-03-07", "--to", "2026-03-10", "--slice-days", "1", "--chunk-bytes", "1", "--workers", "1"}, flags...)
+}
+
 func matrixModes() []matrixMode {
-	window := []string{"--from", "2026-03-07", "--to", "2026-03-10", "--slice-days", "1"}
+	undo := []string{"load", "--undo", "2", "--reason", "wrong file"}
 	return []matrixMode{
-		{name: "replace_window", mode: "replace_window", flags: window, borders: days},
-		{name: "append", mode: "append", dataset: timeless(), borders: []string{"0", "9"}},
+		{name: "replace_window", mode: "replace_window", command: march(), borders: days},
+		{name: "replace_window_keeping", mode: "replace_window", command: march("--keep-replaced"), borders: days, ledger: true},
+		{name: "append", mode: "append", dataset: timeless(), command: []string{"run", "--chunk-bytes", "1", "--workers", "1"}, borders: []string{"0", "9"}},
+		{name: "undo_replace_window", mode: "replace_window", command: undo, borders: days, ledger: true, undoes: true},
 	}
 }
 
@@ -42,6 +51,9 @@ func matrixModes() []matrixMode {
 func matrixWorld(t *testing.T, h *harness) *world {
 	t.Helper()
 	w := newWorld("matrix", 2)
+	for p := range 2 { // what an earlier load brings
+		w.add(p, event{id: fmt.Sprintf("february-%d", p), version: 1, at: time.Date(2026, 2, 1, 12, p, 0, 0, time.UTC), cents: 77, currency: "EUR", note: "earlier"})
+	}
 	base := time.Date(2026, 3, 6, 8, 0, 0, 0, time.UTC) // a day before the window
 	for i := range 240 {
 		e := event{id: fmt.Sprintf("k%03d", i), version: 2, at: base.Add(time.Duration(i)*29*time.Minute + 123456*time.Microsecond),
@@ -82,16 +94,25 @@ func matrixTable(t *testing.T, l *lane, w *world) {
 	l.sql(t, statements...)
 }
 
-func (m matrixMode) command(file string) []string {
-	return append([]string{"run", "--dataset", file, "--chunk-bytes", "1", "--workers", "1"}, m.flags...)
-}
-
 // prepare brings the lane from the planted table to where the command starts.
-func (m matrixMode) prepare(t *testing.T, l *lane, w *world) {
+// For an undo it returns the table that must come back.
+func (m matrixMode) prepare(t *testing.T, l *lane, file string) []string {
 	t.Helper()
 	if m.mode == "append" { // what it did not load would be rows too many
 		l.sql(t, "UPDATE payroll.events SET source = 'legacy' WHERE source = 'payroll'")
 	}
+	if m.ledger {
+		l.run(t, 0, "run", "--dataset", file, "--from", "2026-02-01", "--to", "2026-02-02")
+	}
+	if !m.undoes {
+		return nil
+	}
+	before, err := l.committed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.run(t, 0, append(march("--keep-replaced"), "--dataset", file)...)
+	return before
 }
 
 // matrix is one mode's faultless run and what the faults are measured against.
@@ -105,9 +126,9 @@ type matrix struct {
 }
 
 // faultless saves the mode's starting state in the lane and runs the command.
-func (m matrixMode) faultless(t *testing.T, l *lane, w *world) *matrix {
+func (m matrixMode) faultless(t *testing.T, l *lane, file string) *matrix {
 	t.Helper()
-	x := &matrix{matrixMode: m, args: m.command(w.datasetFile(t, m.mode, m.dataset...)), ops: map[string]int64{}}
+	x := &matrix{matrixMode: m, args: append(slices.Clone(m.command), "--dataset", file), ops: map[string]int64{}}
 	l.restore(t, m.name)
 	var err error
 	if x.before, err = l.committed(); err != nil {
@@ -118,7 +139,7 @@ func (m matrixMode) faultless(t *testing.T, l *lane, w *world) *matrix {
 	o := l.run(t, 0, x.args...)
 	l.unwatch()
 	x.ops["s3"], x.ops["sql"], x.verdict, x.after = tr.s3Seen.Load(), tr.sqlSeen.Load(), o.result.Verdict, l.state(t)
-	if o.result.Chunks != 8 || o.result.Slices != len(m.borders)-1 {
+	if !m.undoes && (o.result.Chunks != 8 || o.result.Slices != len(m.borders)-1) {
 		t.Fatalf("%d chunks and %d slices, want 8 and %d", o.result.Chunks, o.result.Slices, len(m.borders)-1)
 	}
 	return x

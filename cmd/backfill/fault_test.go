@@ -45,9 +45,13 @@ func TestFaultMatrix(t *testing.T) {
 	var cases []faultCase
 	for _, m := range wantedModes(t) {
 		lanes[0].restore(t, "table")
-		m.prepare(t, lanes[0], w)
+		file := w.datasetFile(t, m.mode, m.dataset...)
+		back := m.prepare(t, lanes[0], file)
 		lanes[0].save(t, m.name)
-		x := m.faultless(t, lanes[0], w)
+		x := m.faultless(t, lanes[0], file)
+		if m.undoes && !slices.Equal(x.after.table, back) {
+			t.Fatalf("%s does not bring the table back: %s", m.name, firstDifference(x.after.table, back))
+		}
 		for _, server := range slices.Sorted(maps.Keys(x.ops)) {
 			for n := int64(1); n <= x.ops[server]; n++ {
 				for _, k := range kinds() {
