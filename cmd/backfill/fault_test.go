@@ -103,7 +103,7 @@ func wantedModes(t *testing.T) []matrixMode {
 	return some
 }
 
-// sample takes the wanted number of cases, spread evenly, from where the seed says.
+// sample takes the wanted number of cases by chance, of every mode as many.
 func sample(t *testing.T, cases []faultCase) []faultCase {
 	t.Helper()
 	if os.Getenv(faultsEnv) == "all" {
@@ -112,11 +112,12 @@ func sample(t *testing.T, cases []faultCase) []faultCase {
 	}
 	n := min(int(number(t, faultsEnv, 32)), len(cases))
 	seed := number(t, seedEnv, int64(rand.Uint32()))
-	t.Logf("%d of %d cases, %s=%d", n, len(cases), seedEnv, seed)
-	start := int(uint64(seed) % uint64(len(cases)))
+	fmt.Printf("fault matrix: %d of %d cases, %s=%d\n", n, len(cases), seedEnv, seed)
+	r := rand.New(rand.NewPCG(uint64(seed), 1))
 	var some []faultCase
-	for i := range n {
-		some = append(some, cases[(start+i*len(cases)/n)%len(cases)])
+	for i := range n { // one of each n-th part
+		from, to := i*len(cases)/n, (i+1)*len(cases)/n
+		some = append(some, cases[from+r.IntN(to-from)])
 	}
 	return some
 }

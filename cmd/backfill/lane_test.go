@@ -91,6 +91,7 @@ func (l *lane) stopWarehouse(t *testing.T) {
 	if l.reader != nil {
 		_ = l.reader.Close(context.Background()) // the server ends next
 		l.reader = nil
+		l.readerPID.Store(0) // the next server counts from the start again
 	}
 	if err := l.warehouse.Close(); err != nil {
 		t.Fatal(err)
