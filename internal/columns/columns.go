@@ -35,6 +35,8 @@ type Batch struct {
 	EventTime []kafka.Instant // meaningless for datasets without event time
 	Offset    []kafka.Offset  // kafka.NoOffset where unknown
 	Row       []int64         // number of the record in its object, from 0
+
+	text []byte // what S points to in a copy
 }
 
 // NewBatch returns an empty batch for the columns.
@@ -55,6 +57,31 @@ func NewBatch(cols []schema.Column) *Batch {
 		b.Cols[i] = v
 	}
 	return b
+}
+
+// Copy makes b hold the same rows as another batch of the same columns. It
+// copies the bytes too, so that it stays valid when the other's reader goes on.
+func (b *Batch) Copy(from *Batch) {
+	b.N, b.text = from.N, b.text[:0]
+	copy(b.EventTime[:b.N], from.EventTime)
+	copy(b.Offset[:b.N], from.Offset)
+	copy(b.Row[:b.N], from.Row)
+	for i := range from.Cols {
+		v, w := &b.Cols[i], &from.Cols[i]
+		copy(v.Null[:b.N], w.Null)
+		if v.Shape == schema.Int {
+			copy(v.I[:b.N], w.I)
+			continue
+		}
+		for row, value := range w.S[:b.N] {
+			if w.Null[row] {
+				continue
+			}
+			at := len(b.text)
+			b.text = append(b.text, value...)
+			v.S[row] = b.text[at:len(b.text):len(b.text)]
+		}
+	}
 }
 
 // ScalarKind is the JSON kind of a Scalar.

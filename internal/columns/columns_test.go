@@ -37,3 +37,31 @@ func TestNewBatch(t *testing.T) {
 		t.Error("a batch without columns still counts rows")
 	}
 }
+
+// TestCopy: a copy shares nothing with its batch and can be made again and again.
+func TestCopy(t *testing.T) {
+	cols := []schema.Column{
+		{Name: "i", Type: schema.Type{Kind: schema.Bigint}},
+		{Name: "s", Type: schema.Type{Kind: schema.Varchar, Length: 10}},
+	}
+	from, to := columns.NewBatch(cols), columns.NewBatch(cols)
+	for round := range 3 {
+		text := []byte("abcdef")
+		from.N = 3
+		for i := range from.N {
+			from.Cols[0].I[i], from.Cols[0].Null[i] = int64(round+i), i == 1
+			from.Cols[1].S[i], from.Cols[1].Null[i] = text[2*i:2*i+2], i == 2
+			from.EventTime[i], from.Offset[i], from.Row[i] = 7, 8, int64(round)
+		}
+		to.Copy(from)
+		copy(text, "......")
+		from.Cols[0].I[0], from.Row[0] = -1, -1
+		i, s := to.Cols[0], to.Cols[1]
+		if to.N != 3 || i.I[0] != int64(round) || !i.Null[1] || i.Null[2] || string(s.S[0]) != "ab" || string(s.S[1]) != "cd" || !s.Null[2] {
+			t.Errorf("round %d: %d rows, %v %v, %q %v", round, to.N, i.I[:3], i.Null[:3], s.S[:3], s.Null[:3])
+		}
+		if to.EventTime[0] != 7 || to.Offset[0] != 8 || to.Row[0] != int64(round) {
+			t.Errorf("round %d: %d %d %d", round, to.EventTime[0], to.Offset[0], to.Row[0])
+		}
+	}
+}

@@ -37,7 +37,7 @@ type Options struct {
 	Region      string        // [the AWS environment] region of the bucket
 	MaxAttempts int           // [5] tries of one request, and resumptions of one body
 	MaxBackoff  time.Duration // [20 s] longest pause between two tries
-	PartBytes   int           // [8 MiB] part of a multipart upload, at least 5 MiB; an Upload holds at most two
+	PartBytes   int           // [5 MiB] part of a multipart upload, at least 5 MiB; an Upload holds at most two
 	Concurrency int           // [32] idle connections kept; callers bound what runs at once, since a limit here could deadlock a reader that waits for a writer
 	Connect     time.Duration // [10 s] limit for a TCP connection, and again for TLS
 	Silence     time.Duration // [2 min] limit without a single byte from the server, before a body and within it
@@ -55,7 +55,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.MaxAttempts = orDefault(o.MaxAttempts, 5)
 	o.MaxBackoff = orDefault(o.MaxBackoff, 20*time.Second)
-	o.PartBytes = orDefault(o.PartBytes, 8<<20)
+	o.PartBytes = orDefault(o.PartBytes, minPartBytes)
 	o.Concurrency = orDefault(o.Concurrency, 32)
 	o.Connect = orDefault(o.Connect, 10*time.Second)
 	o.Silence = orDefault(o.Silence, 2*time.Minute)

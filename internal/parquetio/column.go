@@ -19,11 +19,14 @@ const longText = 256
 const codeText = 4
 
 // A dictionary's size is looked at after so many rows, and when its values hold
-// more than so much, later pages of the row group are plain.
+// more than so much, or a quarter of a page, later pages of the row group are
+// plain.
 const (
 	dictionaryPageRows = 8 << 10
 	dictionaryBytes    = 64 << 10
 )
+
+func (o Options) dictionaryBytes() int { return min(dictionaryBytes, o.PageBytes/4) }
 
 // column is what writing one column needs to know.
 type column struct {

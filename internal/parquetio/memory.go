@@ -29,7 +29,7 @@ func MemoryBound(cols []schema.Column, o Options) int64 {
 	o = o.withDefaults()
 	const (
 		chunk   = 32 << 10 // of the memory for compressed pages
-		indexed = 2 << 20  // a dictionary with its index, at the size where it ends
+		indexed = 32       // a dictionary with its index, in times the size where it ends
 		history = 4 << 20
 	)
 	page := int64(o.PageBytes)
@@ -37,7 +37,7 @@ func MemoryBound(cols []schema.Column, o Options) int64 {
 	for _, c := range cols {
 		bound += 3*page + chunk
 		if hasFewValues(c) {
-			bound += indexed + 8*page
+			bound += indexed*int64(o.dictionaryBytes()) + 8*page
 		}
 	}
 	return bound

@@ -204,7 +204,7 @@ func (w *Writer) newFile() (*parquet.GenericWriter[any], error) {
 		parquet.DataPageVersion(1),
 		parquet.Compression(w.codec),
 		parquet.PageBufferSize(w.opts.PageBytes),
-		parquet.DictionaryMaxBytes(dictionaryBytes),
+		parquet.DictionaryMaxBytes(int64(w.opts.dictionaryBytes())),
 		parquet.ColumnPageBuffers(&w.pages),
 	}
 	for k, v := range w.opts.Meta {

@@ -126,7 +126,9 @@ func (p *pass) proveBody(ref runplan.ObjectRef) {
 // decodeObject runs all records of an object through admit and flushes the
 // rows that it keeps.
 func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit func(*decode.Record) bool) error {
-	body, err := p.o.Source.Open(ctx, ref)
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	body, err := p.o.Source.Open(reading, ref)
 	if err != nil {
 		return err
 	}
@@ -135,6 +137,14 @@ func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit fu
 		return p.broken(ctx, err, ref)
 	}
 	p.decoder.Reset(p.plain)
+	if p.readAhead {
+		p.ahead.start(p.plain)
+		defer func() {
+			cancel() // ends a Read that waits
+			p.ahead.stop()
+		}()
+		p.decoder.Reset(&p.ahead)
+	}
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -192,6 +192,7 @@ func scanTrial(t *rapid.T, s *Scanner, chunks []runplan.Chunk) (out *result, ref
 	out = &result{}
 	for _, c := range chunks {
 		sink := &recorder{}
+		s.ReadAhead(!s.readAhead)
 		counts, err := s.Chunk(context.Background(), c, sink)
 		if fail.Is(err, fail.Damaged) && strings.Contains(err.Error(), "another copy of it") && len(chunks) > 1 {
 			return nil, true

@@ -84,6 +84,9 @@ type Scanner struct {
 	batch    *columns.Batch
 	stage    []schema.Column
 
+	readAhead bool
+	ahead     ahead
+
 	text  []byte            // scratch
 	texts map[string]string // of filtered records
 }
@@ -187,6 +190,10 @@ func (s *Scanner) Chunk(ctx context.Context, c runplan.Chunk, sink Sink) (*accou
 	}
 	return nil, fail.New(fail.Internal, "reading did not settle after %d passes", maxPasses).At("chunk %s of %s", c.ID, c.Partition)
 }
+
+// ReadAhead says whether chunks from the next one on are decompressed on a
+// goroutine of its own, which pays where a processor is idle.
+func (s *Scanner) ReadAhead(on bool) { s.readAhead = on }
 
 // Close frees what the scanner holds.
 func (s *Scanner) Close() error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,9 +89,10 @@ func TestDamageInFollowingObject(t *testing.T) {
 }
 
 func TestSinkErrorsPassThrough(t *testing.T) {
-	for _, call := range []string{"rows", "reject", "restart"} {
+	for i, call := range []string{"rows", "reject", "restart", "rows", "reject", "restart"} {
 		a := newArchive().add("A", 0, lines(event("a"), "{", event("b"))).add("B", 9, lines(event("c")))
 		s := newScanner(t, compile(t, derivedOffsets, 1), a)
+		s.ReadAhead(i >= 3)
 		counts, err := s.Chunk(context.Background(), a.cut(0)[0], &recorder{fail: call})
 		if counts != nil || !errors.Is(err, errSink) {
 			t.Errorf("%s: %v", call, err)
@@ -102,7 +104,48 @@ func TestSinkErrorsPassThrough(t *testing.T) {
 	}
 }
 
+// TestReadAhead reads a long object both ways, whole and broken; only the time
+// may differ.
+func TestReadAhead(t *testing.T) {
+	a := newArchive().add("A", 0, joined(events(0, 20000)))
+	s := newScanner(t, compile(t, derivedOffsets, 1), a)
+	var sinks [2]recorder
+	var failures [2]string
+	for i := range sinks {
+		s.ReadAhead(i == 1)
+		if _, err := s.Chunk(context.Background(), a.cut(0)[0], &sinks[i]); err != nil {
+			t.Fatal(err)
+		}
+		left := 500_000
+		a.fault = func(_ string, r io.Reader) (io.Reader, error) {
+			return readerFunc(func(p []byte) (int, error) {
+				if left <= 0 {
+					return 0, fail.New(fail.Network, "the connection was reset")
+				}
+				n, err := r.Read(p[:min(len(p), left)])
+				left -= n
+				return n, err
+			}), nil
+		}
+		_, err := s.Chunk(context.Background(), a.cut(0)[0], &recorder{})
+		a.fault = nil
+		if !fail.Is(err, fail.Network) {
+			t.Fatal(err)
+		}
+		failures[i] = err.Error()
+	}
+	if len(sinks[0].rows) != 20000 || !slices.Equal(sinks[0].rows, sinks[1].rows) || failures[0] != failures[1] {
+		t.Errorf("%d and %d rows; %q and %q", len(sinks[0].rows), len(sinks[1].rows), failures[0], failures[1])
+	}
+}
+
 func TestCancelled(t *testing.T) {
+	for _, ahead := range []bool{false, true} {
+		testCancelled(t, ahead)
+	}
+}
+
+func testCancelled(t *testing.T, ahead bool) {
 	reason := errors.New("the pod is stopped")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	a := newArchive().add("A", 0, joined(events(0, 5000))).add("B", 5000, joined(events(5000, 1)))
@@ -116,7 +159,9 @@ func TestCancelled(t *testing.T) {
 			return io.LimitReader(r, 1<<10).Read(p)
 		}), nil
 	}
-	_, err := newScanner(t, compile(t, derivedOffsets, 1), a).Chunk(ctx, a.cut(0)[0], &recorder{})
+	s := newScanner(t, compile(t, derivedOffsets, 1), a)
+	s.ReadAhead(ahead)
+	_, err := s.Chunk(ctx, a.cut(0)[0], &recorder{})
 	if !errors.Is(err, reason) || fail.Is(err, fail.Damaged) {
 		t.Errorf("error %v", err)
 	}

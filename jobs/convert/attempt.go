@@ -8,6 +8,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"backfill/internal/account"
 	"backfill/internal/columns"
 	"backfill/internal/fail"
 	"backfill/internal/objstore"
@@ -28,7 +29,9 @@ type attempt struct {
 	w       *workspace.Workspace
 	head    *runplan.Head
 	columns []schema.Column
+	options parquetio.Options
 	writer  *parquetio.Writer
+	pipe    *pipe // nil before the first chunk that was converted alone
 
 	ctx     context.Context
 	chunk   runplan.ChunkID
@@ -52,11 +55,13 @@ func (p *part) Write(b []byte) (int, error) {
 }
 
 // convert reads the chunk and publishes its receipt last. On any error nothing
-// is published and uploads are given up.
-func (a *attempt) convert(ctx context.Context, s *scan.Scanner, c runplan.Chunk) (*runplan.ChunkReceipt, error) {
+// is published and uploads are given up. A chunk that is alone, with processors
+// left idle, is decompressed, decoded and encoded at once.
+func (a *attempt) convert(ctx context.Context, s *scan.Scanner, c runplan.Chunk, alone bool) (*runplan.ChunkReceipt, error) {
 	a.ctx, a.chunk = ctx, c.ID
 	a.begin()
-	counts, err := s.Chunk(ctx, c, a)
+	s.ReadAhead(alone)
+	counts, err := a.read(s, c, alone)
 	if err == nil {
 		err = a.closePart()
 	}
@@ -71,6 +76,22 @@ func (a *attempt) convert(ctx context.Context, s *scan.Scanner, c runplan.Chunk)
 		Format: runplan.Format, Chunk: c.ID, Attempt: a.id, Converter: runplan.Converter, Version: a.w.Version,
 		Partition: c.Partition, Window: a.head.Window, Parquet: a.parts, Quarantine: rejects, Counts: counts, Done: a.w.Now().UTC(),
 	})
+}
+
+// read reads the chunk's rows into the open Parquet file.
+func (a *attempt) read(s *scan.Scanner, c runplan.Chunk, alone bool) (*account.Chunk, error) {
+	if !alone {
+		return s.Chunk(a.ctx, c, a)
+	}
+	if a.pipe == nil {
+		a.pipe = newPipe(a, a.columns)
+	}
+	a.pipe.start()
+	counts, err := s.Chunk(a.ctx, c, a.pipe)
+	if drained := a.pipe.drain(); err == nil {
+		err = drained
+	}
+	return counts, err
 }
 
 func (a *attempt) begin() {
@@ -100,7 +121,7 @@ func (a *attempt) openPart() (err error) {
 	}
 	a.part = &part{up: up, key: key}
 	if a.writer == nil {
-		a.writer, err = parquetio.NewWriter(a.part, a.columns, parquetOptions())
+		a.writer, err = parquetio.NewWriter(a.part, a.columns, a.options)
 		return err
 	}
 	a.writer.Reset(a.part)

@@ -6,15 +6,12 @@ package convert
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"backfill/internal/account"
-	"backfill/internal/fail"
-	"backfill/internal/parquetio"
 	"backfill/internal/progress"
 	"backfill/internal/runplan"
 	"backfill/internal/scan"
@@ -38,30 +35,17 @@ type Result struct {
 	Took      time.Duration
 }
 
-// What a worker holds besides Parquet's buffers, in bytes: the decoder's
-// block and longest record, the decompressor, upload parts and vectors.
-const (
-	blockBytes     = 1 << 20
-	recordBytes    = 8 << 20
-	rowGroupBytes  = 24 << 20
-	pageBytes      = 512 << 10
-	uploadBytes    = 3 * 8 << 20
-	codecBytes     = 9 << 20
-	fixedBytes     = 96 << 20 // the program itself, listings, receipts
-	defaultWorkers = 64
-)
-
 // Convert converts the shard's chunks that have no receipt yet.
 func Convert(ctx context.Context, w *workspace.Workspace, head *runplan.Head, chunks []runplan.Chunk, o Options) (*Result, error) {
 	started := w.Now()
 	if o.Of > 1 {
 		chunks = runplan.Shard(chunks, o.Shard, o.Of)
 	}
-	workers, err := Workers(w, o)
+	workers, size, err := fit(w, head.Objects, o)
 	if err != nil {
 		return nil, err
 	}
-	c := &converter{w: w, head: head, result: &Result{Chunks: len(chunks)}}
+	c := &converter{w: w, head: head, size: size, alone: len(chunks) - (workers - 1), result: &Result{Chunks: len(chunks)}}
 	c.meter = progress.New("converting", planBytes(chunks), len(chunks), 20*time.Second, w.Now, func(line string) { w.Log.Info(line) })
 	err = c.all(ctx, chunks, workers)
 	c.result.Took = w.Now().Sub(started)
@@ -76,33 +60,11 @@ func planBytes(chunks []runplan.Chunk) int64 {
 	return n
 }
 
-// Workers returns how many chunks are converted at a time so that the memory
-// limit holds, and refuses a limit that can't hold one.
-func Workers(w *workspace.Workspace, o Options) (int, error) {
-	workers := o.Workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	workers = min(workers, defaultWorkers)
-	if o.Memory == 0 {
-		return workers, nil
-	}
-	each := int64(blockBytes+recordBytes+uploadBytes+codecBytes) + parquetio.MemoryBound(scan.StageColumns(w.Dataset), parquetOptions())
-	fit := int((o.Memory - fixedBytes) / each)
-	if fit < 1 {
-		return 0, fail.New(fail.Memory, "--memory %d MiB is too little for one worker", o.Memory>>20).
-			Try("give at least %d MiB", (fixedBytes+each)>>20+1)
-	}
-	return min(workers, fit), nil
-}
-
-func parquetOptions() parquetio.Options {
-	return parquetio.Options{PageBytes: pageBytes, RowGroupBytes: rowGroupBytes}
-}
-
 type converter struct {
 	w      *workspace.Workspace
 	head   *runplan.Head
+	size   sizes
+	alone  int // chunks from this number on leave other workers idle
 	meter  *progress.Meter
 	mu     sync.Mutex
 	result *Result
@@ -112,12 +74,12 @@ type converter struct {
 // flight are given up.
 func (c *converter) all(ctx context.Context, chunks []runplan.Chunk, workers int) error {
 	group, ctx := errgroup.WithContext(ctx)
-	next := make(chan runplan.Chunk)
+	next := make(chan job)
 	group.Go(func() error {
 		defer close(next)
-		for _, chunk := range chunks {
+		for i, chunk := range chunks {
 			select {
-			case next <- chunk:
+			case next <- job{chunk, i >= c.alone}:
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
@@ -130,8 +92,14 @@ func (c *converter) all(ctx context.Context, chunks []runplan.Chunk, workers int
 	return group.Wait()
 }
 
+// job is a chunk to convert, with a processor to itself or more than one.
+type job struct {
+	chunk runplan.Chunk
+	alone bool
+}
+
 // work is one worker: it owns a scanner and a Parquet writer.
-func (c *converter) work(ctx context.Context, next <-chan runplan.Chunk) (err error) {
+func (c *converter) work(ctx context.Context, next <-chan job) (err error) {
 	s, err := scan.New(scan.Options{
 		Dataset: c.w.Dataset, Window: c.head.Window, Source: c.w, BlockBytes: blockBytes, RecordBytes: recordBytes,
 	})
@@ -139,8 +107,9 @@ func (c *converter) work(ctx context.Context, next <-chan runplan.Chunk) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	a := &attempt{w: c.w, head: c.head, columns: scan.StageColumns(c.w.Dataset)}
-	for chunk := range next {
+	a := &attempt{w: c.w, head: c.head, columns: scan.StageColumns(c.w.Dataset), options: c.size.parquet()}
+	for j := range next {
+		chunk := j.chunk
 		if err := c.w.Stopped(ctx, c.head); err != nil {
 			return err
 		}
@@ -150,7 +119,7 @@ func (c *converter) work(ctx context.Context, next <-chan runplan.Chunk) (err er
 		}
 		reused := receipt != nil
 		if !reused {
-			if receipt, err = a.convert(ctx, s, chunk); err != nil {
+			if receipt, err = a.convert(ctx, s, chunk, j.alone); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,79 @@
+package convert
+
+import (
+	"runtime"
+
+	"backfill/internal/fail"
+	"backfill/internal/parquetio"
+	"backfill/internal/scan"
+	"backfill/internal/schema"
+	"backfill/jobs/workspace"
+)
+
+// What a worker holds whatever its sizes, in bytes: the decoder's block while
+// it grows to the longest record, the decompressor's window, two upload parts.
+const (
+	blockBytes  = 1 << 20
+	recordBytes = 8 << 20
+	growBytes   = recordBytes + recordBytes/2
+	codecBytes  = 9 << 20
+	uploadBytes = 2 * 5 << 20
+)
+
+// What the process holds besides its workers, in bytes.
+const (
+	programBytes = 20 << 20
+	objectBytes  = 300 // a planned object, with the chunk that lists it
+)
+
+// maxWorkers bounds the workers where no memory limit does.
+const maxWorkers = 64
+
+// sizes are the buffers of one worker that may be larger or smaller.
+type sizes struct {
+	pageBytes     int
+	rowGroupBytes int64
+}
+
+// ladder holds the sizes to choose from. Smaller ones cost little time: a few
+// per cent more Parquet.
+func ladder() []sizes {
+	return []sizes{{512 << 10, 24 << 20}, {256 << 10, 16 << 20}, {128 << 10, 8 << 20}, {64 << 10, 4 << 20}, {32 << 10, 4 << 20}}
+}
+
+func (s sizes) parquet() parquetio.Options {
+	return parquetio.Options{PageBytes: s.pageBytes, RowGroupBytes: s.rowGroupBytes}
+}
+
+// worker returns the most bytes that a worker of these sizes holds.
+func (s sizes) worker(stage []schema.Column) int64 {
+	return blockBytes + growBytes + codecBytes + uploadBytes + pipeBytes + parquetio.MemoryBound(stage, s.parquet())
+}
+
+// fit chooses how many chunks are converted at a time, and the sizes of their
+// workers: as many as asked for, else as fit, with the largest sizes that fit.
+// A limit that can't hold one is refused. A quarter of the limit is left to
+// memory that waits to be collected.
+func fit(w *workspace.Workspace, objects int, o Options) (int, sizes, error) {
+	workers := o.Workers
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	workers = min(workers, maxWorkers)
+	list := ladder()
+	if o.Memory == 0 {
+		return workers, list[0], nil
+	}
+	stage := scan.StageColumns(w.Dataset)
+	fixed := int64(programBytes + objects*objectBytes)
+	for n := workers; n > 0; n-- {
+		for _, s := range list {
+			if fixed+int64(n)*s.worker(stage) <= o.Memory/4*3 {
+				return n, s, nil
+			}
+		}
+	}
+	least := (fixed + list[len(list)-1].worker(stage)) / 3 * 4
+	return 0, sizes{}, fail.New(fail.Memory, "--memory %d MiB is too little for one worker", o.Memory>>20).
+		Try("give at least %d MiB", least>>20+1)
+}
