@@ -34,6 +34,7 @@ func failures() []failure {
 		{"shutdown", []string{"57P01"}, 0, redshiftd.Shutdown, "FATAL 57P01"},
 		{"canceled", []string{"57014"}, 0, redshiftd.Canceled, "57014"},
 		{"resize", nil, 0, redshiftd.Resize, "XX000 resize mode"},
+		{"bad-value", []string{"1207"}, 0, redshiftd.BadValue, "XX000 Invalid digit, which repeats the value"},
 	}
 }
 

@@ -60,7 +60,12 @@ const (
 	ExpiredToken
 	// LoadTwice makes a COPY load every file twice. It counts Before only.
 	LoadTwice
+	// BadValue is a refusal that repeats a value of the row, RefusedValue, as errors about data do.
+	BadValue
 )
+
+// RefusedValue is the value that BadValue's message repeats; no one may find it in a log.
+const RefusedValue = "078-05-1120"
 
 // lag is the first of the actions that LagViews makes.
 const lag Action = 1 << 32
@@ -98,6 +103,9 @@ func (s *session) injected(a Action) *pgError {
 		return scan("Spectrum Scan Error", "Access throttled by S3. Error: SlowDown: Please reduce your request rate.")
 	case DiskFull:
 		return errorf("XX000", "Disk Full")
+	case BadValue:
+		text := "Invalid digit, Value '" + RefusedValue + "', Pos 3, Type: Decimal"
+		return errEnvelope(text, 1207, text, "dory_util.cpp:1450", query)
 	case Shutdown:
 		s.ending = true
 		e := errorf("57P01", "terminating connection due to administrator command")
