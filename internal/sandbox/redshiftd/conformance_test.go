@@ -182,10 +182,11 @@ func (w *warehouse) check(t *testing.T, tt conform, open func(*testing.T, *Serve
 func (w *warehouse) lastWrite() int64 {
 	w.commits.mu.Lock()
 	defer w.commits.mu.Unlock()
-	if n := len(w.commits.recent); n > 0 {
-		return w.commits.recent[n-1].seq
+	last := int64(0)
+	for _, c := range w.commits.last {
+		last = max(last, c.seq)
 	}
-	return 0
+	return last
 }
 
 // quiet waits until only one session is left: what a lost connection began has come to its end.

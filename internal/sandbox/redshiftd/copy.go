@@ -120,7 +120,7 @@ func (s *session) runCopy(ctx context.Context, r *running, st *copyStmt) (*answe
 	if err := l.checkOptions(); err != nil {
 		return nil, err
 	}
-	keys, err := s.lockAll(ctx, []tableName{st.table}, lockWrite)
+	keys, err := s.lockAll(ctx, []tableName{st.table}, s.appendMode())
 	if err != nil {
 		return nil, err
 	}

@@ -42,11 +42,11 @@ var (
 
 func errRelation(name string) *pgError { return errorf("42P01", "relation %q does not exist", name) }
 
-// errConflict is a serialization failure on a table between two transactions.
-func errConflict(table, own, other int64, pid int) *pgError {
+// errConflict is a serialization failure on a table between transactions; pid is another one's.
+func errConflict(table int64, pid int, xids ...int64) *pgError {
+	ids := strings.ReplaceAll(strings.Trim(fmt.Sprint(xids), "[]"), " ", ", ")
 	return &pgError{code: "XX000", message: "1023",
-		detail: fmt.Sprintf("Serializable isolation violation on table - %d, transactions forming the cycle are: %d, %d (pid:%d)",
-			table, own, other, pid)}
+		detail: fmt.Sprintf("Serializable isolation violation on table - %d, transactions forming the cycle are: %s (pid:%d)", table, ids, pid)}
 }
 
 // errEnvelope is an error as the compute nodes report it: the useful text is in the detail.
@@ -100,7 +100,7 @@ func engineError(ctx context.Context, err error, query int64) *pgError {
 	case has("INTERRUPT"):
 		return errorf("57014", "Query (%d) canceled on user's request", query)
 	case has("TransactionContext Error") && (has("onflict") || has("Conflict")):
-		return errConflict(0, query, query, 0)
+		return errConflict(0, 0, query, query)
 	case has("Could not convert string"):
 		value := ""
 		if m := textToNumber.FindStringSubmatch(text); m != nil {

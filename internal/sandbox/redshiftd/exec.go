@@ -110,7 +110,7 @@ func (s *session) run(p *parsed, values []paramValue, via *portal) error {
 // conflictDetail names this transaction in a conflict that the engine found.
 func (s *session) conflictDetail(e *pgError) error {
 	if e.message == "1023" && strings.Contains(e.detail, "pid:0") {
-		return errConflict(s.lastQuery, s.tx.id, s.tx.id+1, s.pid)
+		return errConflict(s.lastQuery, s.pid, s.tx.id, s.tx.id+1)
 	}
 	return e
 }

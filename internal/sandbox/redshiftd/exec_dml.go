@@ -110,7 +110,11 @@ func (s *session) runDML(ctx context.Context, r *running) (*answer, error) {
 	case *updateStmt:
 		target = st.table
 	}
-	writes, err := s.lockAll(ctx, []tableName{target}, lockWrite)
+	mode := lockWrite
+	if !readsTarget {
+		mode = s.appendMode()
+	}
+	writes, err := s.lockAll(ctx, []tableName{target}, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +144,14 @@ func (s *session) runDML(ctx context.Context, r *running) (*answer, error) {
 		return &answer{tag: fmt.Sprintf("INSERT 0 %d", n)}, err
 	}
 	return &answer{tag: fmt.Sprintf("%s %d", r.p.tag, n)}, err
+}
+
+// appendMode is how INSERT and COPY lock their table: under SNAPSHOT they run beside each other.
+func (s *session) appendMode() lockMode {
+	if s.srv.config.Profile == Serverless {
+		return lockAppend
+	}
+	return lockWrite
 }
 
 // noteWrites checks that the snapshot may write the tables and remembers them for the commit.

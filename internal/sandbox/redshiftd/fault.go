@@ -94,7 +94,7 @@ func (s *session) injected(a Action) *pgError {
 	case Fail:
 		return errInjected
 	case Conflict:
-		return errConflict(100_000, s.tx.id, s.tx.id+1, s.pid)
+		return errConflict(100_000, s.pid, s.tx.id, s.tx.id+1)
 	case Deadlock:
 		return errDeadlock
 	case RetriesExceeded:

@@ -5,17 +5,18 @@ import (
 	"sync"
 )
 
-// lockMode orders the table locks: readers share, writers exclude writers, exclusive excludes all.
+// lockMode orders the table locks: readers share, those who append share, writers exclude both, exclusive excludes all.
 type lockMode uint8
 
 const (
-	lockRead lockMode = iota + 1
+	lockRead   lockMode = iota + 1
+	lockAppend          // INSERT and COPY under SNAPSHOT
 	lockWrite
 	lockExclusive
 )
 
 func conflicts(a, b lockMode) bool {
-	return a == lockExclusive || b == lockExclusive || a == lockWrite && b == lockWrite
+	return max(a, b) == lockExclusive || max(a, b) == lockWrite && min(a, b) > lockRead
 }
 
 // lockManager gives out table locks that are held to the end of a transaction. Waiters are served in order of arrival.

@@ -15,6 +15,7 @@ type transaction struct {
 	open     bool // the engine's transaction has begun
 	id       int64
 	snapshot int64 // the last commit that the snapshot sees
+	tracked  bool  // the commit log counts the snapshot as open
 	began    time.Time
 	reads    map[string]bool
 	writes   map[string]bool
@@ -36,7 +37,7 @@ func (s *session) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.tx.snapshot = snapshot
+	s.tx.snapshot, s.tx.tracked = snapshot, true
 	s.tx.id = s.srv.xids.Add(1) + 10_000
 	s.tx.reads, s.tx.writes = map[string]bool{}, map[string]bool{}
 	return nil
@@ -53,7 +54,7 @@ func (s *session) commit() error {
 	err := s.srv.commits.commit(func() error {
 		_, err := s.db.ExecContext(ctx, "COMMIT")
 		return err
-	}, commit{xid: s.tx.id, pid: s.pid, reads: s.tx.reads, writes: s.tx.writes}, s.tx.snapshot, s.srv.config.Profile == Provisioned)
+	}, &commit{snapshot: s.tx.snapshot, xid: s.tx.id, pid: s.pid, reads: s.tx.reads, writes: s.tx.writes}, s.srv.config.Profile == Provisioned)
 	var skew *skewError
 	if errors.As(err, &skew) {
 		schema, name, _ := strings.Cut(skew.table, ".")
@@ -61,7 +62,7 @@ func (s *session) commit() error {
 		if rel, ferr := findTable(ctx, s.db, false, schema, name); ferr == nil && rel != nil {
 			oid = rel.oid
 		}
-		err = errConflict(oid, s.tx.id, skew.other.xid, skew.other.pid)
+		err = errConflict(oid, skew.pid, skew.xids...)
 	}
 	if err != nil {
 		s.undo()
@@ -81,6 +82,15 @@ func (s *session) undo() {
 		_, _ = s.db.ExecContext(context.WithoutCancel(s.srv.ctx), "ROLLBACK") // fails only if the engine has done it already
 	}
 	s.tx.open = false
+	s.leaveLog()
+}
+
+// leaveLog tells the commit log that the snapshot is given up.
+func (s *session) leaveLog() {
+	if s.tx.tracked {
+		s.tx.tracked = false
+		s.srv.commits.end(s.tx.snapshot)
+	}
 }
 
 func (s *session) fail() {
@@ -91,6 +101,7 @@ func (s *session) fail() {
 
 func (s *session) endTransaction() {
 	implicit := s.tx.implicit
+	s.leaveLog()
 	s.tx = transaction{implicit: implicit}
 	s.srv.locks.release(&s.locks)
 }
@@ -110,7 +121,7 @@ func (s *session) lockTable(ctx context.Context, key string, mode lockMode) erro
 func (s *session) checkConflict(key string, oid int64, readsNow bool) error {
 	last := s.srv.commits.of(key)
 	if last.seq > s.tx.snapshot && (readsNow || s.tx.reads[key]) {
-		return errConflict(oid, s.tx.id, last.xid, last.pid)
+		return errConflict(oid, last.pid, s.tx.id, last.xid)
 	}
 	return nil
 }
