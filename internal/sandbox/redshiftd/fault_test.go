@@ -123,10 +123,10 @@ func TestHookGivesUp(t *testing.T) {
 		}
 	})
 	c := dial(t, s, "")
-	execAll(t, c, "SET statement_timeout TO 20")
+	execAll(t, c, "SET statement_timeout TO 500")
 	_, err := c.Exec(t.Context(), "SELECT 42")
 	wantError(t, err, "57014")
-	execAll(t, c, "SELECT 1", "SET statement_timeout TO 0")
+	execAll(t, c, "SET statement_timeout TO 0", "SELECT 1")
 	<-entered
 	done := async(c, "SELECT 42")
 	<-entered
