@@ -161,7 +161,7 @@ func connector(w *workspace.Workspace) run.Connect {
 		if err != nil {
 			return nil, nil, err
 		}
-		return conn, func() {
+		return w.Watch(conn), func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()
 			if err := conn.Close(ctx); err != nil {

@@ -223,6 +223,7 @@ func (s *session) lookup(ctx context.Context, n tableName) (*relation, error) {
 	if rel != nil {
 		rel.sql = strings.ReplaceAll(rel.sql, engineDatabaseMark, s.srv.config.Database)
 		rel.sql = strings.ReplaceAll(rel.sql, "\x01schema\x01", s.searchPath()[0])
+		rel.sql = strings.ReplaceAll(rel.sql, locksMark, s.srv.locks.rows())
 		rel.sql = strings.ReplaceAll(rel.sql, shownMark, timestampSQL(time.Now().Add(-s.srv.config.LoadLag)))
 		return rel, nil
 	}

@@ -248,6 +248,7 @@ func (s *session) authenticate(login string) error {
 		}
 		if subtle.ConstantTimeCompare([]byte(m.Password), []byte(want)) == 1 {
 			s.user = id.user
+			s.locks.user = id.user
 			return nil
 		}
 	}

@@ -55,7 +55,8 @@ func newSession(s *Server, conn net.Conn, pid int) *session {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return &session{srv: s, conn: conn, wire: pgproto3.NewBackend(conn, conn), pid: pid, secret: binary.BigEndian.Uint32(b[:]),
-		settings: map[string]string{}, prepared: map[string]*preparedStatement{}, portals: map[string]*portal{}, lastCopy: copyResult{id: -1}}
+		settings: map[string]string{}, prepared: map[string]*preparedStatement{}, portals: map[string]*portal{}, lastCopy: copyResult{id: -1},
+		locks: lockOwner{pid: pid}}
 }
 
 // serve runs the session to its end. A panic ends this session only.

@@ -71,6 +71,8 @@ const (
 	engineDatabaseMark = "\x01database\x01"
 	// shownMark stands for the time up to which loads show.
 	shownMark = "\x01shown\x01"
+	// locksMark stands for the locks that are held and waited for.
+	locksMark = "\x01locks\x01"
 )
 
 // systemViews are the catalog and load views: their columns with types, and what they read.
@@ -93,8 +95,10 @@ var systemViews = map[string]struct{ columns, sql string }{
 	"sys_load_error_detail": {`user_id int, query_id bigint, transaction_id bigint, session_id int, database_name char64, table_id bigint,
 		start_time timestamp, file_name char256, line_number bigint, column_name char127, column_type char10, column_length char10, position int,
 		error_code int, error_message char512`, "SELECT * FROM rs_internal.load_error WHERE start_time <= " + shownMark},
-	"svv_transactions": {"txn_owner text, txn_db text, xid bigint, pid int, lock_mode text",
-		"SELECT ''::VARCHAR AS txn_owner, ''::VARCHAR AS txn_db, 0::BIGINT AS xid, 0 AS pid, ''::VARCHAR AS lock_mode WHERE false"},
+	"svv_transactions": {`txn_owner text, txn_db text, xid bigint, pid int, txn_start timestamp, lock_mode text, lockable_object_type text, relation int,
+		granted bool`,
+		`SELECT l.owner AS txn_owner, '` + engineDatabaseMark + `' AS txn_db, NULL::BIGINT AS xid, l.pid, l.start AS txn_start, l.mode AS lock_mode,
+		'relation' AS lockable_object_type, CAST(t.oid AS INTEGER) AS relation, l.granted FROM ` + locksMark + ` l JOIN rs_internal.tables t ON t.sch || '.' || t.name = l.tab`},
 }
 
 // provisionedViews are the system tables that a serverless warehouse keeps from its users.
