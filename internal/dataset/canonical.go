@@ -65,6 +65,7 @@ type columnForm struct {
 	Required bool    `json:"required,omitempty"`
 	Fraction string  `json:"fraction,omitempty"`
 	Zone     string  `json:"zone,omitempty"`
+	Overflow string  `json:"overflow,omitempty"`
 }
 
 type tableForm struct {
@@ -155,7 +156,7 @@ func (d *Dataset) document() document {
 	for _, column := range d.Columns {
 		doc.Columns = append(doc.Columns, columnForm{
 			Name: column.Name, Type: column.Type.String(), From: pathForm(column.Path), Const: column.Const,
-			Required: column.Required, Fraction: fractionForm(column.Fraction), Zone: column.Zone,
+			Required: column.Required, Fraction: fractionForm(column.Fraction), Zone: column.Zone, Overflow: column.Overflow,
 		})
 	}
 	return doc

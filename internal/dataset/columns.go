@@ -15,7 +15,8 @@ const maxColumns = 1600 - 4
 // columnNodes keeps where the parts of a column stand, by its index, for
 // problems that other sections find.
 type columnNodes struct {
-	item, required, zone []*yaml.Node // required and zone: the item where the key is absent
+	item, required, zone, overflow []*yaml.Node // all but item: the item where the key is absent
+	bare                           []bool       // neither from nor const
 }
 
 // columns reads the list of columns. A column with problems is kept as far as
@@ -35,7 +36,10 @@ func (c *compiler) columns(root section) {
 		c.nodes.item = append(c.nodes.item, n)
 		c.nodes.required = append(c.nodes.required, s.or("required"))
 		c.nodes.zone = append(c.nodes.zone, s.or("zone"))
+		c.nodes.overflow = append(c.nodes.overflow, s.or("overflow"))
+		c.nodes.bare = append(c.nodes.bare, s.node.Kind == yaml.MappingNode && s.values["from"] == nil && s.values["const"] == nil)
 	}
+	c.overflows()
 	if n := root.values["columns"]; n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
 		c.at(n, "add a list of {name, type, from}", "columns is empty")
 	}
@@ -75,10 +79,53 @@ func (c *compiler) column(s section) schema.Column {
 		column.Path = c.path(s, "from")
 	case constant != nil:
 		column.Const = c.constant(s, column.Type)
-	case s.node.Kind == yaml.MappingNode:
-		c.at(s.node, "say where the value comes from: `from: value.…` or `const: …`", "%s has neither from nor const", s.name)
+	}
+	if s.values["overflow"] != nil {
+		column.Overflow, _ = c.text(s, "overflow")
 	}
 	return column
+}
+
+// overflows checks the columns that take a value's place where it is too long
+// for SUPER, and that every other column says where its values come from.
+func (c *compiler) overflows() {
+	used := map[string]string{}
+	for i, column := range c.out.Columns {
+		if column.Overflow == "" {
+			continue
+		}
+		n, to := c.nodes.overflow[i], columnIndex(c.out.Columns, column.Overflow)
+		switch {
+		case column.Type.Kind != schema.Super && column.Type.Kind != 0:
+			c.at(n, "take it away", "overflow is for super columns, and %s is %s", column.Name, column.Type)
+		case column.Required:
+			c.at(n, "take one of them away", "the column %s is required and would be NULL where it overflows", column.Name)
+		case to < 0:
+			c.at(n, fmt.Sprintf("add {name: %s, type: varchar(%d)} to columns", column.Overflow, schema.OverflowBytes),
+				"the overflow column %s is not a column of the dataset", shown(column.Overflow))
+			continue
+		}
+		if to < 0 {
+			continue
+		}
+		target := c.out.Columns[to]
+		switch {
+		case used[column.Overflow] != "":
+			c.at(n, "give each its own", "the columns %s and %s overflow into the same column", used[column.Overflow], column.Name)
+		case !c.nodes.bare[to]:
+			c.at(c.nodes.item[to], "take from and const away", "the overflow column %s gets its value by itself", target.Name)
+		case target.Required:
+			c.at(c.nodes.required[to], "take it away", "the overflow column %s is NULL for all values that fit", target.Name)
+		case target.Type.Kind != 0 && (target.Type.Kind != schema.Varchar || target.Type.Length < schema.OverflowBytes):
+			c.at(c.nodes.item[to], fmt.Sprintf("make it varchar(%d)", schema.OverflowBytes), "the overflow column %s is %s and may be too short", target.Name, target.Type)
+		}
+		used[column.Overflow] = column.Name
+	}
+	for i, column := range c.out.Columns {
+		if c.nodes.bare[i] && used[column.Name] == "" {
+			c.at(c.nodes.item[i], "say where the value comes from: `from: value.…` or `const: …`", "columns[%d] has neither from nor const", i)
+		}
+	}
 }
 
 // systemColumns are names that Redshift keeps for itself.

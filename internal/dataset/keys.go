@@ -10,7 +10,7 @@ var known = map[string][]string{
 	layoutPath:   {"key_pattern"},
 	gapPath:      {"topic", "partition", "from", "to", "reason"},
 	"records":    {"where", "event_time", "event_time_zone", "event_time_unit", "partition", "offset", "timestamp"},
-	columnPath:   {"name", "type", "from", "const", "required", "fraction", "zone"},
+	columnPath:   {"name", "type", "from", "const", "required", "fraction", "zone", "overflow"},
 	"table":      {"name", "mode", "scope", "window_column", "key", "latest_by", "not_loaded", "provenance", "deleted"},
 	"staging":    {"uri"},
 	"warehouse":  {"url", "iam_role", "sign_in", "password", "tls"},

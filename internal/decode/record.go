@@ -56,6 +56,15 @@ func (r *Reject) Detail() string {
 	return text + " for " + r.typ.String()
 }
 
+// Large is a JSON value too long for its super column, of a column with an
+// Overflow. A longer VARCHAR does not exist to stage it, text can't be put
+// together from parts beyond that length either, and a nested Parquet group
+// needs a schema that a free JSON value does not have.
+type Large struct {
+	Column int // in Spec.Columns
+	Raw    []byte
+}
+
 // Record is one record as it was read. It and all it points to are the
 // scanner's: they are valid until admit returns.
 type Record struct {
@@ -76,6 +85,7 @@ type Record struct {
 	Offset         kafka.Offset // kafka.NoOffset unless OK
 	OffsetState    State
 
+	Large  []Large          // values that their columns can't hold, which are NULL instead
 	Where  []columns.Scalar // in Spec.Where order
 	Reject *Reject          // the first column, in Spec.Columns order, that does not fit; nil if all do
 }

@@ -184,8 +184,7 @@ func (s *Scanner) restart() {
 		clear(s.bad)
 		s.misfits = false
 	}
-	where := s.rec.Where
-	s.rec = Record{Offset: kafka.NoOffset, Where: where}
+	s.rec = Record{Offset: kafka.NoOffset, Where: s.rec.Where, Large: s.rec.Large[:0]}
 }
 
 // finish completes the record of a whole value.

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 
 	"backfill/internal/columns"
@@ -38,6 +39,9 @@ func (s *Scanner) storeAbsent() {
 // storeColumn converts the value to its column's type, in the batch's row.
 func (s *Scanner) storeColumn(k *sink, t *token) {
 	v, row := &s.cols[k.index], s.row
+	if k.overflow {
+		s.dropLarge(k.index) // of an earlier value of the same key
+	}
 	if t.kind == columns.Null || t.kind == columns.Absent {
 		v.Null[row] = true
 		if k.required {
@@ -66,10 +70,18 @@ func (s *Scanner) storeColumn(k *sink, t *token) {
 		v.S[row], r = t.text, t.fitsText(k)
 	case toSuper:
 		v.S[row], r = t.raw, s.fitsSuper(t)
+		if r == TooLongValue && k.overflow {
+			v.Null[row], r = true, fits
+			s.rec.Large = append(s.rec.Large, Large{Column: k.index, Raw: t.raw})
+		}
 	}
 	if r != fits {
 		s.misfit(k, t, r)
 	}
+}
+
+func (s *Scanner) dropLarge(column int) {
+	s.rec.Large = slices.DeleteFunc(s.rec.Large, func(l Large) bool { return l.Column == column })
 }
 
 func (s *Scanner) misfit(k *sink, t *token, r Reason) {
@@ -199,7 +211,9 @@ func (t *token) fitsText(k *sink) Reason {
 	return fits
 }
 
-// fitsSuper checks the raw JSON of a super value. Characters that the
+// fitsSuper checks the raw JSON of a super value. It is staged as text of at most
+// 65,535 bytes, so that no string within can exceed the 65,535 bytes that SUPER
+// takes, and no value its 16 MB. Characters that the
 // warehouse can't hold are looked for where there are \u escapes at all.
 func (s *Scanner) fitsSuper(t *token) Reason {
 	if len(t.raw) > schema.MaxVarchar {

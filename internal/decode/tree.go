@@ -143,6 +143,7 @@ type sink struct {
 	index    int // of the column, or in Where
 	typ      schema.Type
 	required bool
+	overflow bool    // toSuper: what is too long is Large
 	min, max int64   // toInt
 	moment   *moment // times
 }
@@ -176,7 +177,7 @@ func columnOp(t schema.Type) (op, bool) {
 }
 
 func columnSink(index int, c schema.Column) sink {
-	k := sink{index: index, typ: c.Type, required: c.Required}
+	k := sink{index: index, typ: c.Type, required: c.Required, overflow: c.Overflow != ""}
 	k.op, _ = columnOp(c.Type)
 	switch c.Type.Kind {
 	case schema.Smallint:

@@ -47,6 +47,9 @@ func (p *pass) admit(r *decode.Record) bool {
 		if proven {
 			p.batch.Offset[n] = offset
 		}
+		if p.overflows != nil {
+			p.overflow(r, n)
+		}
 		return true
 	}
 	return false

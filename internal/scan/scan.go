@@ -87,6 +87,8 @@ type Scanner struct {
 	readAhead bool
 	ahead     ahead
 
+	overflows map[int]int // from a super column to its overflow column; nil: none
+
 	text  []byte            // scratch
 	texts map[string]string // of filtered records
 }
@@ -132,7 +134,7 @@ func New(o Options) (*Scanner, error) {
 		// Copies are compared by all their bytes, so raw bytes are never cut.
 		decoder:  program.NewScanner(decode.Limits{BlockBytes: o.BlockBytes, RecordBytes: o.RecordBytes, RawBytes: o.RecordBytes}),
 		calendar: kafka.NewCalendar(o.Dataset.Calendar),
-		batch:    columns.NewBatch(stage),
+		batch:    columns.NewBatch(stage), overflows: overflows(stage),
 	}
 	s.counter, err = newCounter(o.Dataset, s.calendar)
 	return s, err

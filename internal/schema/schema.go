@@ -124,7 +124,12 @@ type Column struct {
 	Required bool     // NULL is rejected
 	Fraction Fraction // Timestamp only
 	Zone     string   // Timestamp only: zone of text without one; "" refuses such text
+	Overflow string   // Super only: the column that names a value too long for this one, which is then NULL; "" rejects it
 }
+
+// OverflowBytes is the longest text in an overflow column: digest and length of
+// the value, topic (249 bytes), partition and offset.
+const OverflowBytes = 384
 
 // The technical columns that every stage has, in this order after the
 // dataset's columns; a table has them, and _backfill_run, with `provenance: true`.
