@@ -49,11 +49,13 @@ func targetWorkloads(o options) []data.Workload {
 	month := data.Workload{Shape: data.Events, Codec: data.Gzip, Partitions: 8, Days: 31, Copies: 1, Seed: o.seed}
 	small, large, job := month, month, month
 	small.Name, large.Name, job.Name = "peak_small", "peak_large", "job"
-	small.Rows, large.Rows, large.Copies = min(o.rows, 200_000), min(o.rows, 200_000), 10
+	// Two partitions, so that the small archive has whole chunks and row groups, too.
+	small.Partitions, small.Rows, small.Copies = 2, min(o.rows, 200_000), 5
+	small.PerObject = max(1, small.Rows/16)
+	large.Partitions, large.Rows, large.PerObject, large.Copies = 2, small.Rows, small.PerObject, 20
 	if o.full {
-		small.Rows, large.Rows, large.Copies = 1_000_000, 1_000_000, 50
+		large.Copies = 250
 	}
-	small.PerObject, large.PerObject = max(1, small.Rows/16), max(1, large.Rows/16)
 	job.Rows = o.jobRows
 	job.PerObject = min(125_000, max(1, job.Rows/16))
 	return []data.Workload{small, large, job}
