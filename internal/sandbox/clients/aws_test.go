@@ -26,7 +26,7 @@ func role(t *testing.T, name, statements string) awsd.Role {
 
 // boto3 mints every kind of credentials and uses them until their end; COPY does what its role's policy lets it.
 func TestCredentials(t *testing.T) {
-	interpreter := python(t, warehouseClients)
+	interpreter := interpreterOf(t, warehouseClients)
 	var ahead atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	const (

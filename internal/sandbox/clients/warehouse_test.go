@@ -34,7 +34,7 @@ func settled(text string) string {
 // Every client logs in over TLS that it verifies, loads a manifest, reads every type back, sends every type, and sees
 // transactions and errors as Redshift's.
 func TestSessions(t *testing.T) {
-	interpreter := python(t, warehouseClients)
+	interpreter := interpreterOf(t, warehouseClients)
 	for _, name := range programs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -47,7 +47,7 @@ func TestSessions(t *testing.T) {
 
 // Every client gets in by either kind of password question, and is kept out for the right reason.
 func TestLogins(t *testing.T) {
-	interpreter := python(t, warehouseClients)
+	interpreter := interpreterOf(t, warehouseClients)
 	md5 := start(t, nil)
 	cleartext := start(t, func(w *redshiftd.Config, _ *awsd.Config) { w.Authentication = redshiftd.Cleartext })
 	plain := start(t, func(w *redshiftd.Config, _ *awsd.Config) { w.RequireTLS = false })
@@ -91,7 +91,7 @@ func TestLogins(t *testing.T) {
 // Amazon's driver mints its login itself, in each of the three ways, and finds the warehouse by DescribeClusters and
 // GetWorkgroup.
 func TestLoginByIAM(t *testing.T) {
-	interpreter := python(t, warehouseClients)
+	interpreter := interpreterOf(t, warehouseClients)
 	s := start(t, nil)
 	for way, user := range map[string]string{"user": "backfill", "identity": "IAM:admin", "workgroup": "IAM:admin"} {
 		t.Run(way, func(t *testing.T) {

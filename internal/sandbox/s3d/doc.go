@@ -16,7 +16,7 @@
 //
 // Limits, all from the POSIX folder: a key can't be both an object and the parent of another ("a" and "a/b"), a key
 // segment is at most 255 bytes, and keys with empty, "." or ".." segments are refused. Buckets are not versioned.
-// Copying objects, tags, policies and the other sub-resources answer 501 NotImplemented.
+// A quiet DeleteObjects tells what it deleted all the same. Copying parts, tags, policies and the other sub-resources answer 501 NotImplemented.
 //
 // After Close two goroutines of fasthttp stay for a while, so tests that use goleak ignore them:
 // "github.com/valyala/fasthttp.updateServerDate.func1" and "github.com/valyala/fasthttp.(*workerPool).Start.func2".

@@ -197,7 +197,7 @@ func TestHookSeesOperations(t *testing.T) {
 	_, _ = c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: b, Key: key})
 	_, _ = c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("other")})
 	_, _ = c.ListBuckets(t.Context(), &s3.ListBucketsInput{})
-	_, _ = c.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: b, Key: key, CopySource: aws.String("archive/x")})
+	_, _ = c.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: b, Key: key, CopySource: aws.String("archive/gone")})
 
 	want := []struct {
 		kind, bucket, key string
@@ -215,7 +215,7 @@ func TestHookSeesOperations(t *testing.T) {
 		{"DeleteObject", bucket, *key, 204},
 		{"CreateBucket", "other", "", 200},
 		{"ListBuckets", "", "", 200},
-		{"CopyObject", bucket, *key, 501},
+		{"CopyObject", bucket, *key, 404},
 	}
 	if len(seen) != 2*len(want) || s.Operations() != int64(len(want)) {
 		t.Fatalf("%d hook calls, %d operations, want %d operations", len(seen), s.Operations(), len(want))
