@@ -63,6 +63,8 @@ type result struct {
 	Repeated    int64 `json:"rows_repeated,omitempty"`
 	Doubled     int64 `json:"keys_doubled,omitempty"`
 	Kept        int64 `json:"rows_kept,omitempty"`
+	Stale       int64 `json:"rows_stale,omitempty"`
+	Twins       int64 `json:"rows_twins,omitempty"`
 	Preliminary bool  `json:"preliminary,omitempty"`
 
 	Loaded    int            `json:"slices_loaded,omitempty"` // of an aborted plan
@@ -94,6 +96,7 @@ func (r *result) converted(c *convert.Result) {
 func (r *result) loaded(l *load.Result) {
 	r.Staged, r.Inserted, r.Deleted = l.Rows, l.Inserted, l.Deleted
 	r.Superseded, r.Outdated, r.Already, r.Differing = l.Superseded, l.Outdated, l.Already, l.Differing
+	r.Stale, r.Twins = l.Stale, l.Twins
 	r.Repeated, r.Doubled, r.Kept, r.Preliminary = l.Repeated, l.Doubled, l.Kept, l.Preliminary
 }
 

@@ -26,6 +26,8 @@ type change struct {
 	takenSpan                    kafka.Window  // around these
 	gone                         account.Cells // rows that vanished
 	after                        account.Cells // the slice of the table, all of it in an append
+	stale, twins                 account.Cells // rows outside of the window that stay: older versions of inserted keys, and such of unknown order
+	staleSpan                    kafka.Window  // around these
 	repeated                     int64         // rows of an append whose offsets were loaded before
 	doubled                      int64         // keys of an append that stand more than once now
 	aside                        *runplan.PutAside
@@ -54,7 +56,8 @@ func (c *change) kept() int64 { return sumRows(c.after) - sumRows(c.inserted) - 
 func (c *change) result(key string) SliceResult {
 	return SliceResult{
 		Slice: c.slice, Stage: c.staged, Superseded: c.superseded(), Outdated: sumRows(c.outdated), Already: sumRows(c.already),
-		Differing: sumRows(c.differing), Repeated: c.repeated, Doubled: c.doubled, Kept: c.kept(), Vanished: c.vanished, Deleted: c.deletedRows, Inserted: c.insertedRows, ReceiptKey: key,
+		Differing: sumRows(c.differing), Repeated: c.repeated, Doubled: c.doubled,
+		Stale: sumRows(c.stale), Twins: sumRows(c.twins), Kept: c.kept(), Vanished: c.vanished, Deleted: c.deletedRows, Inserted: c.insertedRows, ReceiptKey: key,
 	}
 }
 
@@ -66,6 +69,7 @@ func (p *publisher) receipt(c *change) *runplan.SliceReceipt {
 		Format: runplan.Format, Run: h.Run, Seq: h.Seq, Attempt: p.attempt(), Target: h.Target, Mode: p.t.Mode, Slice: c.slice,
 		Stage: inDays(p.stage, c.slice.DayFrom, c.slice.DayTo), Inserted: c.inserted, Deleted: c.deleted, Taken: c.taken,
 		Outdated: c.outdated, Already: c.already, Differing: c.differing, Repeated: c.repeated, Doubled: c.doubled,
+		Stale: c.stale, Twins: c.twins,
 		Superseded: c.superseded(), Vanished: c.vanished, Queries: c.queries, Aside: c.aside,
 	}
 	if p.t.Mode != ReplaceWindow {

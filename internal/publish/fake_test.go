@@ -163,6 +163,7 @@ func (w *warehouse) Columns(_ context.Context, _, table string) ([]redshift.Live
 func kindOf(sql string) string {
 	for _, k := range []struct{ prefix, kind string }{
 		{"CREATE TEMP TABLE \"_backfill_stage", "create stage"}, {"CREATE TEMP TABLE \"_backfill_twice", "find twice"},
+		{"CREATE TEMP TABLE \"_backfill_outside", "meet outside"},
 		{"CREATE TEMP TABLE \"_backfill_newest", "pick newest"}, {"DELETE FROM \"_backfill_stage", "drop twice"},
 		{"INSERT INTO \"_backfill_stage", "put newest"},
 		{"CREATE TABLE IF NOT EXISTS \"payroll\".\"events__backfill_ledger\"", "create ledger"},
@@ -186,7 +187,9 @@ func kindOf(sql string) string {
 		return "read ledger"
 	case strings.Contains(sql, "AS _doubled"):
 		return "count doubled"
-	case strings.Contains(sql, "NOT EXISTS"):
+	case strings.Contains(sql, "FROM \"_backfill_outside"):
+		return "count outside"
+	case strings.Contains(sql, "AS _gone"):
 		return "guard"
 	case strings.HasPrefix(sql, "SELECT COUNT(*)\nFROM \"payroll\".\"events\""):
 		return "count"
@@ -258,7 +261,7 @@ func (w *warehouse) Exec(_ context.Context, sql string, args ...any) (int64, err
 		switch kind {
 		case "create ledger", "create objects":
 			w.tables["events"+map[string]string{"create ledger": LedgerSuffix, "create objects": ObjectsSuffix}[kind]] = true
-		case "find twice", "pick newest":
+		case "find twice", "pick newest", "meet outside":
 		case "drop twice":
 			rows = 2 * w.twice()
 		case "put newest":
@@ -328,6 +331,8 @@ func (w *warehouse) Query(_ context.Context, sql string, scan func(redshift.Scan
 		switch kind {
 		case "read stage":
 			rows = w.cellRows(sql, w.stage)
+		case "count outside":
+			rows = [][]any{{int64(0)}}
 		case "count twice":
 			rows = [][]any{{w.twice()}}
 		case "read rows":
@@ -335,7 +340,7 @@ func (w *warehouse) Query(_ context.Context, sql string, scan func(redshift.Scan
 		case "read table":
 			rows = w.cellRows(sql, pick(w.table, in))
 		case "guard":
-			if strings.Contains(sql, "NOT EXISTS") {
+			if strings.Contains(sql, "AS _gone") {
 				rows = w.cellRows(sql, pick(w.vanish, in))
 			} else {
 				rows = w.cellRows(sql, pick(w.table, in))
@@ -464,6 +469,10 @@ func (w *warehouse) ledgerRows() [][]any {
 				value = fmt.Sprint(int64(r.Window.From))
 			case c.name == "slice_to":
 				value = fmt.Sprint(int64(r.Window.To))
+			case c.name == "stale_from":
+				value = fmt.Sprint(int64(r.Stale.From))
+			case c.name == "stale_to":
+				value = fmt.Sprint(int64(r.Stale.To))
 			case c.name == "taken_from":
 				value = fmt.Sprint(int64(r.Taken.From))
 			case c.name == "taken_to":
@@ -513,6 +522,10 @@ func ledgerRow(t *testing.T, args []any) LedgerRow {
 			r.Window.From = instant(text)
 		case "slice_to":
 			r.Window.To = instant(text)
+		case "stale_from":
+			r.Stale.From = instant(text)
+		case "stale_to":
+			r.Stale.To = instant(text)
 		case "taken_from":
 			r.Taken.From = instant(text)
 		case "taken_to":

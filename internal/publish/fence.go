@@ -130,6 +130,7 @@ func (p *publisher) ledgerRow(c *change, key, sum string) LedgerRow {
 	row.RowsOutdated, row.RowsAlready, row.RowsKept = sumRows(c.outdated), sumRows(c.already)+sumRows(c.differing)+c.repeated, c.kept()
 	row.RowsDeleted, row.RowsInserted = c.deletedRows, c.insertedRows
 	row.RowsTaken, row.Taken = sumRows(c.taken), c.takenSpan
+	row.RowsStale, row.Stale = sumRows(c.stale)+sumRows(c.twins), c.staleSpan
 	row.TotalsDeleted, row.TotalsInserted = p.t.totalsJSON(c.deleted), p.t.totalsJSON(c.inserted)
 	row.TotalsVanished = p.t.totalsJSON(c.gone)
 	if c.aside != nil {
@@ -168,6 +169,9 @@ func (t *target) writeLedger(ctx context.Context, s Session, row LedgerRow) erro
 		changed := []kafka.Window{row.Window}
 		if !row.Taken.IsAll() {
 			changed = append(changed, row.Taken)
+		}
+		if !row.Stale.IsAll() {
+			changed = append(changed, row.Stale)
 		}
 		if err := t.lowerMarks(ctx, s, fmt.Sprintf("%s of plan %d", row.Kind, row.Seq), changed...); err != nil {
 			return err

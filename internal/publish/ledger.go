@@ -84,6 +84,8 @@ type LedgerRow struct {
 	RowsInserted   int64         `json:"rows_inserted"`
 	RowsTaken      int64         `json:"rows_taken"`
 	Taken          kafka.Window  `json:"taken"` // around the event times of these; zero: none
+	RowsStale      int64         `json:"rows_stale"`
+	Stale          kafka.Window  `json:"stale"` // around the event times of these; zero: none
 	RowsPutAside   int64         `json:"rows_put_aside"`
 	TotalsDeleted  string        `json:"totals_deleted"` // JSON
 	TotalsInserted string        `json:"totals_inserted"`
@@ -109,15 +111,15 @@ func (r LedgerRow) Has(flag string) bool {
 }
 
 // Ledger returns the loads that hold: the committed slices that overlap the
-// window, or took rows out of it, and the target's scope, and were not undone, newest plan first, at
+// window, took rows out of it or left older versions in it, and the target's scope, and were not undone, newest plan first, at
 // most 200,000; none when nothing was ever published to the table.
 func Ledger(ctx context.Context, s Session, t Target, w kafka.Window) ([]LedgerRow, error) {
 	all, err := History(ctx, s, t, w)
 	return Holding(all), err
 }
 
-// History returns all rows of the ledger that overlap the window, or took rows
-// out of it, and the target's scope, those of every kind, newest plan first, at most 200,000.
+// History returns all rows of the ledger that overlap the window, took rows out
+// of it or left older versions in it, and the target's scope, those of every kind, newest plan first, at most 200,000.
 func History(ctx context.Context, s Session, t Target, w kafka.Window) ([]LedgerRow, error) {
 	c, err := compile(t)
 	if err != nil {

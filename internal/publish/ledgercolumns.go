@@ -55,6 +55,9 @@ func ledgerColumns() []ledgerColumn {
 		number("rows_taken", "BIGINT DEFAULT 0", "of the deleted rows, those outside of the slice: their newer version is in it", func(r *LedgerRow) *int64 { return &r.RowsTaken }),
 		taken("taken_from", "first event time of rows that the change deleted outside of the slice, UTC; NULL: none", func(r *LedgerRow) *kafka.Instant { return &r.Taken.From }),
 		taken("taken_to", "behind the last one", func(r *LedgerRow) *kafka.Instant { return &r.Taken.To }),
+		number("rows_stale", "BIGINT DEFAULT 0", "rows outside of the slice that stayed, of keys that the change inserted: older versions, or such of unknown order; a load of their days settles them", func(r *LedgerRow) *int64 { return &r.RowsStale }),
+		stale("stale_from", "first event time of these, UTC; NULL: none", func(r *LedgerRow) *kafka.Instant { return &r.Stale.From }),
+		stale("stale_to", "behind the last one", func(r *LedgerRow) *kafka.Instant { return &r.Stale.To }),
 		number("rows_put_aside", "BIGINT DEFAULT 0", "deleted rows that --keep-replaced put aside for undo", func(r *LedgerRow) *int64 { return &r.RowsPutAside }),
 		text("totals_deleted", "VARCHAR(65535) NOT NULL", "money deleted: JSON {groups:[{group:[],rows:n,sums:{column:decimal}}],cut:n}", func(r *LedgerRow) *string { return &r.TotalsDeleted }),
 		text("totals_inserted", "VARCHAR(65535) NOT NULL", "money inserted, likewise", func(r *LedgerRow) *string { return &r.TotalsInserted }),
@@ -113,6 +116,10 @@ func instant(name, about string, at func(*LedgerRow) *kafka.Instant) ledgerColum
 
 func taken(name, about string, at func(*LedgerRow) *kafka.Instant) ledgerColumn {
 	return moment(name, "TIMESTAMP DEFAULT NULL", about, at, func(r *LedgerRow) bool { return r.Taken.IsAll() })
+}
+
+func stale(name, about string, at func(*LedgerRow) *kafka.Instant) ledgerColumn {
+	return moment(name, "TIMESTAMP DEFAULT NULL", about, at, func(r *LedgerRow) bool { return r.Stale.IsAll() })
 }
 
 func moment(name, definition, about string, at func(*LedgerRow) *kafka.Instant, none func(*LedgerRow) bool) ledgerColumn {

@@ -123,13 +123,19 @@ func overlapSQL(w kafka.Window) string {
 	return "(slice_from IS NULL OR (slice_from < " + timestamp(w.To) + " AND slice_to > " + timestamp(w.From) + "))"
 }
 
-// concernsSQL chooses ledger rows that changed rows of the window: those of
-// their slice, or others that they took out.
+// concernsSQL chooses ledger rows that concern rows of the window: those of
+// their slice, others that they took out, or older versions that they left.
 func concernsSQL(w kafka.Window, missing []ledgerColumn) string {
-	if w.IsAll() || lacks(missing, "taken_from") {
-		return overlapSQL(w)
+	if w.IsAll() {
+		return ""
 	}
-	return "(" + overlapSQL(w) + " OR (taken_from < " + timestamp(w.To) + " AND taken_to > " + timestamp(w.From) + "))"
+	sql := overlapSQL(w)
+	for _, name := range []string{"taken", "stale"} {
+		if !lacks(missing, name+"_from") {
+			sql += " OR (" + name + "_from < " + timestamp(w.To) + " AND " + name + "_to > " + timestamp(w.From) + ")"
+		}
+	}
+	return "(" + sql + ")"
 }
 
 func lacks(missing []ledgerColumn, name string) bool {

@@ -27,7 +27,7 @@ func (p *publisher) merge(ctx context.Context, c *change) error {
 	if err := p.replaceOld(ctx, c); err != nil {
 		return err
 	}
-	from := p.t.newSource(stageName(p.l.Head.Seq), c.met, c.slice.Window)
+	from := p.t.newSource(stageName(p.l.Head.Seq), c.met, c.slice.Window, metNewer, metSame, metDiffers)
 	if err := p.insert(ctx, c, from); err != nil {
 		return err
 	}
@@ -50,20 +50,12 @@ func (p *publisher) merge(ctx context.Context, c *change) error {
 // meet classifies the slice's staged rows by what the table holds of their
 // keys, under the lock, and says which are to be inserted.
 func (p *publisher) meet(ctx context.Context, c *change) error {
-	stage := stageName(p.l.Head.Seq)
 	c.met = metName(p.l.Head.Seq, c.index)
-	if err := p.createTemp(ctx, c.met, p.t.metSQL(stage, c.met, c.slice.Window)); err != nil {
+	sql := p.t.metSQL(stageName(p.l.Head.Seq), c.met, c.slice.Window, p.t.ownedSQL(kafka.Window{}))
+	if err := p.createTemp(ctx, c.met, sql); err != nil {
 		return err
 	}
-	counts := map[int64]int64{}
-	err := p.s.Query(ctx, "SELECT _met::BIGINT, COUNT(*)\nFROM "+quoteOwn(c.met)+"\nGROUP BY 1", func(r redshift.Scanner) error {
-		var outcome, rows int64
-		if err := r.Scan(&outcome, &rows); err != nil {
-			return fail.Wrap(err, fail.Internal, "reading a row")
-		}
-		counts[outcome] = rows
-		return nil
-	})
+	counts, err := p.metCounts(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -71,11 +63,25 @@ func (p *publisher) meet(ctx context.Context, c *change) error {
 		outcome int
 		cells   *account.Cells
 	}{{metNewer, &c.outdated}, {metSame, &c.already}, {metDiffers, &c.differing}} {
-		if *class.cells, err = p.metCells(ctx, c, class.outcome, counts[int64(class.outcome)]); err != nil {
+		if *class.cells, err = p.metCells(ctx, c, class.outcome, counts[class.outcome]); err != nil {
 			return err
 		}
 	}
-	return p.newRows(ctx, c)
+	return p.newRows(ctx, c, metNewer, metSame, metDiffers)
+}
+
+// metCounts counts the slice's staged rows by outcome.
+func (p *publisher) metCounts(ctx context.Context, c *change) (map[int]int64, error) {
+	counts := map[int]int64{}
+	err := p.s.Query(ctx, p.t.metCountsSQL(c.met, c.slice.Window), func(r redshift.Scanner) error {
+		var outcome, rows int64
+		if err := r.Scan(&outcome, &rows); err != nil {
+			return fail.Wrap(err, fail.Internal, "reading a row")
+		}
+		counts[int(outcome)] = rows
+		return nil
+	})
+	return counts, err
 }
 
 // metCells gives rows and money of one outcome by day and group.
@@ -95,9 +101,9 @@ func (p *publisher) metCells(ctx context.Context, c *change, outcome int, rows i
 	return cells, err
 }
 
-// newRows reads what is to be inserted. Every staged row of the slice is in
-// one class, which the counts prove.
-func (p *publisher) newRows(ctx context.Context, c *change) error {
+// newRows reads what is to be inserted: all but the rows with these outcomes.
+// Every staged row of the slice is in one class, which the counts prove.
+func (p *publisher) newRows(ctx context.Context, c *change, outcomes ...int) error {
 	old := sumRows(c.outdated) + sumRows(c.already) + sumRows(c.differing)
 	if old == 0 {
 		c.inserted = c.source
@@ -107,7 +113,7 @@ func (p *publisher) newRows(ctx context.Context, c *change) error {
 	if err != nil {
 		return err
 	}
-	q := cellQuery{from: p.t.newSource(stageName(p.l.Head.Seq), c.met, c.slice.Window), form: canon.Inserted, day: day,
+	q := cellQuery{from: p.t.newSource(stageName(p.l.Head.Seq), c.met, c.slice.Window, outcomes...), form: canon.Inserted, day: day,
 		located: p.t.Provenance, content: true}
 	sql := p.t.cellsSQL(q)
 	c.queries = append(c.queries, sql)
@@ -128,14 +134,20 @@ func (p *publisher) replaceOld(ctx context.Context, c *change) error {
 	if p.t.Mode != Upsert {
 		return nil
 	}
-	var err error
-	if c.deleted, err = p.oldCells(ctx, c, c.slice.Window); err != nil {
+	day, err := p.t.daySQL(c.slice.Window, p.l.Calendar)
+	if err != nil {
 		return err
 	}
-	if err := p.takenCells(ctx, c); err != nil {
-		return err
+	q := cellQuery{from: p.t.oldSource(c.met, p.t.ownedSQL(c.slice.Window), kafka.Window{}, metOlder), form: canon.Table, day: day,
+		located: p.t.Provenance, content: true}
+	if c.deleted, err = p.t.readCells(ctx, p.s, q, p.t.cellsSQL(q)); err != nil {
+		return fmt.Errorf("reading the old versions: %w", err)
 	}
-	if err := p.keepReplaced(ctx, c, p.t.table+where(p.t.scopeSQL(), p.t.seenSQL(c.met, quoteOwn(p.t.Table), metOlder))); err != nil {
+	source := func(owned string) string { return p.t.oldSource(c.met, owned, kafka.Window{}, metOlder) }
+	if c.taken, c.takenSpan, err = p.scattered(ctx, c.slice.Window, source, true); err != nil {
+		return fmt.Errorf("reading old versions on other days: %w", err)
+	}
+	if err := p.keepReplaced(ctx, c, p.t.table+where(p.t.scopeSQL(), p.t.seenSQL(c.met, quoteOwn(p.t.Table), kafka.Window{}, metOlder))); err != nil {
 		return err
 	}
 	if c.deletedRows, err = p.s.Exec(ctx, p.t.replaceOldSQL(c.met)); err != nil {
@@ -146,82 +158,6 @@ func (p *publisher) replaceOld(ctx context.Context, c *change) error {
 			At("%s", p.t.name())
 	}
 	return nil
-}
-
-// oldCells reads the old versions in a window.
-func (p *publisher) oldCells(ctx context.Context, c *change, w kafka.Window) (account.Cells, error) {
-	day, err := p.t.daySQL(w, p.l.Calendar)
-	if err != nil {
-		return nil, err
-	}
-	q := cellQuery{from: p.t.oldSource(c.met, p.t.ownedSQL(w)), form: canon.Table, day: day, located: p.t.Provenance, content: true}
-	cells, err := p.t.readCells(ctx, p.s, q, p.t.cellsSQL(q))
-	if err != nil {
-		return nil, fmt.Errorf("reading the old versions: %w", err)
-	}
-	return cells, nil
-}
-
-// takenCells reads the old versions outside of the slice. They may be years
-// away, so that they are read in portions, whose days fit a statement.
-func (p *publisher) takenCells(ctx context.Context, c *change) error {
-	rows, span, err := p.oldSpan(ctx, c, p.t.outsideSQL(c.slice.Window))
-	if err != nil || rows == 0 {
-		return err
-	}
-	c.takenSpan = span
-	for _, side := range []kafka.Window{
-		{From: span.From, To: min(span.To, c.slice.Window.From)}, {From: max(span.From, c.slice.Window.To), To: span.To},
-	} {
-		if err := p.takenSide(ctx, c, side); err != nil {
-			return err
-		}
-	}
-	if sumRows(c.taken) != rows {
-		return fail.New(fail.Break, "%d old versions stand on other days, %d were read; nothing was changed", rows, sumRows(c.taken)).At("%s", p.t.name())
-	}
-	return nil
-}
-
-func (p *publisher) takenSide(ctx context.Context, c *change, side kafka.Window) error {
-	const most = (maxDays - 1) * 24 * 60 * 60 * 1_000_000
-	for range maxPortions {
-		if side.From >= side.To {
-			return nil
-		}
-		rows, span, err := p.oldSpan(ctx, c, p.t.ownedSQL(side))
-		if err != nil || rows == 0 {
-			return err
-		}
-		w := kafka.Window{From: span.From, To: min(span.To, span.From+most)}
-		cells, err := p.oldCells(ctx, c, w)
-		if err != nil {
-			return err
-		}
-		if err := c.taken.Merge(cells); err != nil {
-			return fail.Wrap(err, fail.Internal, "adding old versions")
-		}
-		side.From = w.To
-	}
-	return fail.New(fail.Memory, "the old versions of the slice's keys are scattered over more than %d years", maxPortions).At("%s", p.t.name()).
-		Try("load fewer days at a time with --slice-days")
-}
-
-// oldSpan counts the old versions in a part of the table, and gives a window
-// around them.
-func (p *publisher) oldSpan(ctx context.Context, c *change, owned string) (rows int64, span kafka.Window, err error) {
-	var first, last *int64
-	rows = -1
-	err = p.s.Query(ctx, p.t.spanSQL(p.t.oldSource(c.met, owned)), func(r redshift.Scanner) error { return r.Scan(&rows, &first, &last) })
-	switch {
-	case err != nil:
-		return 0, span, fmt.Errorf("looking for old versions on other days: %w", err)
-	case rows == 0:
-		return 0, span, nil
-	case first == nil || last == nil:
-		return 0, span, fail.New(fail.Internal, "%d rows have no event time", rows).At("%s", p.t.name())
-	}
-	return rows, kafka.Window{From: kafka.Instant(*first), To: kafka.Instant(*last) + 1}, nil
 }
 
 // sumCells adds two legs to a new one.

@@ -22,23 +22,29 @@ const (
 )
 
 // metName is the temp table of the slice's keys that the table holds: _key1 and
-// so on, and _met.
+// so on, the staged row's event time _at, and _met.
 func metName(seq runplan.Seq, slice int) string {
 	return fmt.Sprintf("_backfill_met_%d_%d", seq, slice)
 }
 
-// metSQL meets the staged rows of the slice with the rows of the whole scope: a
-// key may stand on another day.
-func (t *target) metSQL(stage, met string, w kafka.Window) string {
+// outsideName is the temp table of the staged keys that the table holds outside
+// of the plan's window, likewise. It is made anew when others changed the table.
+func outsideName(seq runplan.Seq, try int) string {
+	return fmt.Sprintf("_backfill_outside_%d_%d", seq, try)
+}
+
+// metSQL meets the staged rows of a window with rows of the table; owned is the
+// WHERE clause of these. A key may stand on another day.
+func (t *target) metSQL(stage, met string, w kafka.Window, owned string) string {
 	keys, numbers := make([]string, len(t.Key)), make([]string, len(t.Key))
 	for i, name := range t.keyNames() {
 		keys[i], numbers[i] = "_new."+name+" AS "+metKey(i), strconv.Itoa(i+1)
 	}
 	columns := strings.Join(t.heldNames(), ", ")
 	return "CREATE TEMP TABLE " + quoteOwn(met) + " AS\n" +
-		"SELECT " + strings.Join(keys, ", ") + ",\n  MIN(" + t.metCase() + ") AS _met\n" +
+		"SELECT " + strings.Join(keys, ", ") + ", MAX(_new." + t.windowColumn + ") AS _at,\n  MIN(" + t.metCase() + ") AS _met\n" +
 		"FROM (\nSELECT " + strings.Join(t.stageNames(), ", ") + "\nFROM " + quoteOwn(stage) + where(t.windowSQL(w)) + "\n) AS _new\n" +
-		"JOIN (\nSELECT " + columns + "\nFROM " + t.table + t.ownedSQL(kafka.Window{}) + "\n) AS _old\n" +
+		"JOIN (\nSELECT " + columns + "\nFROM " + t.table + owned + "\n) AS _old\n" +
 		"  ON " + t.sameKey("_new", "_old") + "\n" +
 		"GROUP BY " + strings.Join(numbers, ", ")
 }
@@ -57,7 +63,7 @@ func (t *target) heldNames() []string {
 func (t *target) metCase() string {
 	var b strings.Builder
 	b.WriteString("CASE")
-	if t.Mode == Upsert {
+	if t.Mode != InsertMissing {
 		for _, order := range t.versionOrder() {
 			fmt.Fprintf(&b, "\n    WHEN %s THEN %d\n    WHEN %s THEN %d", order.old, metNewer, order.new, metOlder)
 		}
@@ -94,10 +100,23 @@ func (t *target) versionOrder() []order {
 	})
 }
 
-// seenSQL is the predicate that a row of source has a key in met, with one of
-// the outcomes; no outcome: any.
-func (t *target) seenSQL(met, source string, outcomes ...int) string {
-	parts := make([]string, 0, len(t.Key)+1)
+// metCountsSQL counts the staged rows of a window by outcome.
+func (t *target) metCountsSQL(met string, w kafka.Window) string {
+	return "SELECT _met::BIGINT, COUNT(*)\nFROM " + quoteOwn(met) + where(atSQL("_at", w)) + "\nGROUP BY 1"
+}
+
+// atSQL is the predicate that a column is in the window; "" for all.
+func atSQL(column string, w kafka.Window) string {
+	if w.IsAll() {
+		return ""
+	}
+	return column + " >= " + timestamp(w.From) + " AND " + column + " < " + timestamp(w.To)
+}
+
+// seenSQL is the predicate that a row of source has a key in met whose staged
+// row is in the window, with one of the outcomes; no outcome: any.
+func (t *target) seenSQL(met, source string, w kafka.Window, outcomes ...int) string {
+	parts := make([]string, 0, len(t.Key)+2)
 	for i, name := range t.keyNames() {
 		parts = append(parts, "_seen."+metKey(i)+" = "+source+"."+name)
 	}
@@ -108,24 +127,27 @@ func (t *target) seenSQL(met, source string, outcomes ...int) string {
 	if len(list) > 0 {
 		parts = append(parts, "_seen._met IN ("+strings.Join(list, ", ")+")")
 	}
+	if at := atSQL("_seen._at", w); at != "" {
+		parts = append(parts, at)
+	}
 	return "EXISTS (SELECT 1 FROM " + quoteOwn(met) + " AS _seen WHERE " + strings.Join(parts, " AND ") + ")"
 }
 
-// newSource is the slice's staged rows whose key is not in the table, or is in
-// older versions only, for cellsSQL and insertSQL.
-func (t *target) newSource(stage, met string, w kafka.Window) string {
-	return quoteOwn(stage) + " AS _new" + where(t.windowSQL(w), "NOT "+t.seenSQL(met, "_new", metNewer, metSame, metDiffers))
+// newSource is the staged rows of a window but those whose key has one of the
+// outcomes, for cellsSQL and insertSQL.
+func (t *target) newSource(stage, met string, w kafka.Window, outcomes ...int) string {
+	return quoteOwn(stage) + " AS _new" + where(t.windowSQL(w), "NOT "+t.seenSQL(met, "_new", kafka.Window{}, outcomes...))
 }
 
-// metSource is the slice's staged rows with one outcome, for cellsSQL.
+// metSource is the staged rows of a window with one outcome, for cellsSQL.
 func (t *target) metSource(stage, met string, w kafka.Window, outcome int) string {
-	return quoteOwn(stage) + " AS _new" + where(t.windowSQL(w), t.seenSQL(met, "_new", outcome))
+	return quoteOwn(stage) + " AS _new" + where(t.windowSQL(w), t.seenSQL(met, "_new", kafka.Window{}, outcome))
 }
 
-// oldSource is the table's rows in windows ∧ scope, or outside of the one
-// window, that newer versions replace, for cellsSQL.
-func (t *target) oldSource(met string, owned string) string {
-	return "(\nSELECT " + strings.Join(t.heldNames(), ", ") + "\nFROM " + t.table + owned + "\n) AS _old\nWHERE " + t.seenSQL(met, "_old", metOlder)
+// oldSource is the rows of a part of the table whose key has the outcome, for
+// staged rows in the window, for cellsSQL.
+func (t *target) oldSource(met, owned string, w kafka.Window, outcome int) string {
+	return "(\nSELECT " + strings.Join(t.heldNames(), ", ") + "\nFROM " + t.table + owned + "\n) AS _old\nWHERE " + t.seenSQL(met, "_old", w, outcome)
 }
 
 // outsideSQL is ownedSQL for the rows of the scope that are not in the window.

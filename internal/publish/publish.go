@@ -144,6 +144,8 @@ type SliceResult struct {
 	Repeated   int64         `json:"rows_repeated,omitempty"`            // an earlier append accounted for their offsets
 	Differing  int64         `json:"rows_differing,omitempty"`           // in the table with other content, which was kept
 	Doubled    int64         `json:"keys_doubled,omitempty"`             // keys of an append that stand more than once now
+	Stale      int64         `json:"rows_stale,omitempty"`               // rows outside of the window that are older versions of inserted keys
+	Twins      int64         `json:"rows_twins,omitempty"`               // such of which nothing says whether they are older
 	Kept       int64         `json:"rows_kept,omitempty"`                // rows of the table that none of the staged ones is
 	Vanished   int64         `json:"rows_vanished"`
 	Deleted    int64         `json:"rows_deleted"`
@@ -201,7 +203,8 @@ type publisher struct {
 	keeper  *keeper           // nil: replaced rows are not kept
 	temp    []string          // quoted temp tables to drop
 	gone    int64             // rows that vanished in committed slices
-	pending int64             // and in the transaction
+	out     outside
+	pending int64 // and in the transaction
 	texts   texts
 	digest  string
 
@@ -256,6 +259,9 @@ func (p *publisher) publish(ctx context.Context) (*Result, error) {
 	if err := p.dedupe(ctx); err != nil {
 		return nil, err
 	}
+	if err := p.meetOutside(ctx); err != nil {
+		return nil, err
+	}
 	if err := p.guardAll(ctx); err != nil {
 		return nil, err
 	}
@@ -275,7 +281,7 @@ func (p *publisher) already(i int) SliceResult {
 	p.observe(Event{Step: StepSkipped, Slice: i + 1, Name: p.l.Head.Slices[i].String(), Rows: row.RowsInserted})
 	return SliceResult{
 		Slice: p.l.Head.Slices[i], Committed: true, Stage: row.RowsStage, Superseded: row.RowsSuperseded,
-		Outdated: row.RowsOutdated, Already: row.RowsAlready, Kept: row.RowsKept,
+		Outdated: row.RowsOutdated, Already: row.RowsAlready, Kept: row.RowsKept, Stale: row.RowsStale,
 		Vanished: row.RowsVanished, Deleted: row.RowsDeleted, Inserted: row.RowsInserted, ReceiptKey: row.ReceiptKey,
 	}
 }

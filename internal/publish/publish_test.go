@@ -68,12 +68,12 @@ func TestStatementsOfASlice(t *testing.T) {
 	}
 	begin := slices.Index(s.w.log, "begin")
 	end := slices.Index(s.w.log, "commit")
-	want := []string{"begin", "lock", "read ledger", "guard", "read table", "delete", "insert", "read table", "receipt", "columns", "last change", "insert ledger", "commit"}
+	want := []string{"begin", "lock", "read ledger", "last change", "guard", "read table", "delete", "insert", "read table", "receipt", "columns", "last change", "insert ledger", "commit"}
 	if got := s.w.log[begin : end+1]; !slices.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
 	}
 	before := []string{"columns", "create ledger", "read ledger", "create stage", "copy", "read stage", "find twice", "count twice", "pick newest", "drop twice", "put newest",
-		"read rows", "guard"}
+		"read rows", "last change", "meet outside", "count outside", "guard"}
 	if got := s.w.log[:begin]; !slices.Equal(got, before) {
 		t.Errorf("before the first slice: %v\nwant %v", got, before)
 	}

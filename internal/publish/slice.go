@@ -78,6 +78,7 @@ func (p *publisher) transact(ctx context.Context, group []int) (results []SliceR
 	if !slices.ContainsFunc(group, undone) {
 		return slices.Repeat([]SliceResult{{Committed: true}}, len(group)), nil
 	}
+	out := p.out // a temp table of the transaction goes with it
 	err = p.t.transaction(ctx, p.s, func() error {
 		if len(group) > 1 {
 			if _, err := p.guard(ctx); err != nil {
@@ -102,6 +103,10 @@ func (p *publisher) transact(ctx context.Context, group []int) (results []SliceR
 		}
 		return nil
 	})
+	if err != nil {
+		out.try = p.out.try
+		p.out = out
+	}
 	if err == errAlready {
 		err = nil
 	}
@@ -125,12 +130,16 @@ func (p *publisher) change(ctx context.Context, i int) (r SliceResult, err error
 			return r, err
 		}
 	}
+	if err := p.freshOutside(ctx); err != nil {
+		return r, err
+	}
 	c.staged = sumRows(inDays(p.stage, c.slice.DayFrom, c.slice.DayTo))
 	c.source = inDays(p.rows, c.slice.DayFrom, c.slice.DayTo)
 	if err := p.apply(ctx, c); err != nil {
 		return r, err
 	}
 	key, err := p.record(ctx, c)
+	p.out.change++ // the change of this slice, under the lock
 	return c.result(key), err
 }
 
@@ -160,15 +169,20 @@ func (p *publisher) replace(ctx context.Context, c *change) error {
 		return fail.New(fail.Break, "%d rows were deleted, %d were counted before; nothing was changed", c.deletedRows, counted).
 			At("%s", p.t.name())
 	}
-	c.inserted = c.source
+	if err := p.judgeOutside(ctx, c); err != nil {
+		return err
+	}
 	source := quoteOwn(stageName(p.l.Head.Seq)) + where(p.t.windowSQL(c.slice.Window))
+	if sumRows(c.outdated) > 0 {
+		source = p.t.newSource(stageName(p.l.Head.Seq), c.met, c.slice.Window, metNewer)
+	}
 	if err := p.insert(ctx, c, source); err != nil {
 		return err
 	}
 	if c.after, _, err = p.t.readTable(ctx, p.s, c.slice.Window, p.l.Calendar); err != nil {
 		return err
 	}
-	if err := p.prove(c, c.source, c.after); err != nil {
+	if err := p.prove(c, c.inserted, c.after); err != nil {
 		return err
 	}
 	return p.keepWritten(ctx, c, source)

@@ -95,23 +95,28 @@ func TestSQLOfTheTablesKeys(t *testing.T) {
 	target.Mode = Upsert
 	c := mustCompile(t, target)
 	w, met := window(t, "2024-01-30", "2024-02-01"), metName(7, 0)
-	insert, err := c.insertSQL(c.newSource(stageName(7), met, w), "run1")
+	insert, err := c.insertSQL(c.newSource(stageName(7), met, w, metNewer, metSame, metDiffers), "run1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, sql := range map[string]string{
-		"upsert_met":     c.metSQL(stageName(7), met, w),
+		"upsert_met":     c.metSQL(stageName(7), met, w, c.ownedSQL(kafka.Window{})),
 		"upsert_insert":  insert,
 		"upsert_outcome": "SELECT COUNT(*)\nFROM " + c.metSource(stageName(7), met, w, metDiffers),
-		"upsert_old":     "SELECT COUNT(*)\nFROM " + c.oldSource(met, c.ownedSQL(w)),
-		"upsert_span":    c.spanSQL(c.oldSource(met, c.outsideSQL(w))),
+		"upsert_old":     "SELECT COUNT(*)\nFROM " + c.oldSource(met, c.ownedSQL(w), kafka.Window{}, metOlder),
+		"upsert_span":    c.spanSQL(c.oldSource(met, c.outsideSQL(w), w, metOlder)),
+		"upsert_counts":  c.metCountsSQL(met, w),
 		"upsert_delete":  c.replaceOldSQL(met),
 	} {
 		golden(t, name, sql)
 	}
+	target.Mode = ReplaceWindow
+	c = mustCompile(t, target)
+	golden(t, "outside_met", c.metSQL(stageName(7), outsideName(7, 1), kafka.Window{}, c.outsideSQL(w)))
+	golden(t, "outside_new", "SELECT COUNT(*)\nFROM "+c.newSource(stageName(7), outsideName(7, 1), w, metNewer))
 	target.Mode, target.Provenance, target.Scope = InsertMissing, false, ""
 	c = mustCompile(t, target)
-	golden(t, "insert_missing_met", c.metSQL(stageName(7), met, w))
+	golden(t, "insert_missing_met", c.metSQL(stageName(7), met, w, c.ownedSQL(kafka.Window{})))
 }
 
 func TestSQLWithoutEventTime(t *testing.T) {

@@ -53,25 +53,47 @@ func (t *target) copyStatement(stage string, l Load) redshift.CopyStatement {
 }
 
 // vanishSource is the table's rows in windows ∧ scope whose key is not among
-// the stage's, for cellsSQL. The scope is asked of the table alone, so that its
-// names can't meet the stage's.
+// the stage's, or whose version is newer than the stage's, for cellsSQL. The
+// scope is asked of the table alone, so that its names can't meet the stage's.
 func (t *target) vanishSource(stage string, windows ...kafka.Window) string {
-	needed := slices.Concat(t.Key, t.Totals, t.By)
+	needed := slices.Concat(t.Key, t.LatestBy, t.Totals, t.By)
 	for i, c := range t.Columns {
 		if c.Name == t.WindowColumn {
 			needed = append(needed, i)
 		}
 	}
 	slices.Sort(needed)
-	var names, same []string
+	var names, own []string
 	for _, i := range slices.Compact(needed) {
 		names = append(names, t.columns[i])
 	}
-	for _, i := range t.Key {
-		same = append(same, "_new."+t.columns[i]+" = _old."+t.columns[i])
+	if t.Provenance {
+		for _, c := range schema.Technical() {
+			names = append(names, quoteOwn(c.Name))
+		}
 	}
-	return "(\nSELECT " + strings.Join(names, ", ") + "\nFROM " + t.table + t.ownedSQL(windows...) + "\n) AS _old\n" +
-		"WHERE NOT EXISTS (SELECT 1 FROM " + quoteOwn(stage) + " AS _new WHERE " + strings.Join(same, " AND ") + ")"
+	for _, name := range names {
+		own = append(own, "_old."+name+" AS "+name)
+	}
+	gone := "_new." + t.keyNames()[0] + " IS NULL"
+	if order := t.versionOrder(); len(order) > 0 {
+		gone += "\n  OR " + newerSQL(order)
+	}
+	return "(\nSELECT " + strings.Join(own, ", ") + "\n" +
+		"FROM (\nSELECT " + strings.Join(names, ", ") + "\nFROM " + t.table + t.ownedSQL(windows...) + "\n) AS _old\n" +
+		"LEFT JOIN " + quoteOwn(stage) + " AS _new\n  ON " + t.sameKey("_new", "_old") + "\n" +
+		"WHERE " + gone + "\n) AS _gone"
+}
+
+// newerSQL is the predicate that the table's row is newer than the staged one.
+func newerSQL(list []order) string {
+	var b strings.Builder
+	b.WriteString("CASE")
+	for _, o := range list {
+		b.WriteString("\n    WHEN " + o.old + " THEN 1\n    WHEN " + o.new + " THEN 0")
+	}
+	b.WriteString("\n    ELSE 0 END = 1")
+	return b.String()
 }
 
 func (t *target) deleteSQL(w kafka.Window) string {

@@ -51,7 +51,16 @@ func (p *publisher) allow(gone account.Cells) error {
 		text += fmt.Sprintf(" and %d have vanished with earlier slices", before)
 	}
 	return fail.New(fail.Vanish, "%s: %s; nothing was changed", text, p.t.goneText(gone)).At("%s", p.t.name()).
-		Try("find out why the archive does not explain them; if they must go, allow it with --allow-vanish %d", before+n)
+		Try("find out why the archive does not explain them%s; if they must go, allow it with --allow-vanish %d", p.t.versionHint(), before+n)
+}
+
+// versionHint says that rows count, too, whose key the archive has in an older
+// version.
+func (t *target) versionHint() string {
+	if len(t.Key) == 0 || len(t.LatestBy) == 0 {
+		return ""
+	}
+	return ", or has only an older version of them"
 }
 
 // vanishing returns the rows of the table, by day and group, that are in

@@ -3,12 +3,43 @@ package report
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"backfill/internal/account"
 	"backfill/internal/kafka"
 	"backfill/internal/tieout"
 )
+
+// maxAmounts bounds the groups whose money an exception names.
+const maxAmounts = 5
+
+// exceptions copies them, with the money of the rows that they are about.
+func (b *builder) exceptions() error {
+	b.rep.Exceptions = slices.Clone(b.r.Exceptions)
+	for i, e := range b.rep.Exceptions {
+		groups, err := e.Rows.Fold(func(p account.Place) account.Place { return account.Place{Group: p.Group} })
+		if err != nil {
+			return err
+		}
+		for n, p := range groups.Places() {
+			if n == maxAmounts {
+				b.rep.Exceptions[i].Text += fmt.Sprintf("; and %d more groups", len(groups)-n)
+				break
+			}
+			f := b.figures(groups[p])
+			text := count(f.Rows, "row")
+			if len(b.h.By) > 0 {
+				text = account.GroupText(p.Group.Values(len(b.h.By))) + " " + text
+			}
+			for at, col := range b.h.Totals {
+				text += ", " + col.Name + " " + f.Amounts[at]
+			}
+			b.rep.Exceptions[i].Text += "; " + text
+		}
+	}
+	return nil
+}
 
 // lines fills the tables per group, per day and per partition.
 func (b *builder) lines() (err error) {

@@ -155,12 +155,15 @@ func New(h Head, r *tieout.Result) (*Report, error) {
 		Dataset: h.Dataset, Digest: h.Digest, Run: h.Run, Target: h.Target, Scope: h.Scope, Window: h.Window,
 		Calendar: h.Calendar, Plans: h.Plans, Version: h.Version, Written: h.Written.UTC().Truncate(time.Second),
 		TotalColumns: h.Totals, GroupColumns: h.By, Breaks: []Break{},
-		Sequences: r.Sequences, Exceptions: r.Exceptions, Unknown: r.Unknown, Legs: r.Cells,
+		Sequences: r.Sequences, Unknown: r.Unknown, Legs: r.Cells,
 	}
 	if !h.Window.IsAll() {
 		rep.From, rep.To = inZone(h.Window.From, h.Zone), inZone(h.Window.To, h.Zone)
 	}
 	b := builder{h: h, r: r, rep: rep}
+	if err := b.exceptions(); err != nil {
+		return nil, err
+	}
 	b.ladder()
 	for _, b2 := range r.Breaks {
 		rep.Breaks = append(rep.Breaks, b.describe(b2))

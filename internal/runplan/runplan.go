@@ -201,8 +201,14 @@ type SliceReceipt struct {
 	Outdated  account.Cells `json:"superseded_by_table,omitempty"`
 	Already   account.Cells `json:"already,omitempty"`
 	Differing account.Cells `json:"differing,omitempty"`
-	Repeated  int64         `json:"repeated,omitempty"`     // of an append: an earlier one accounted for their offsets
-	Doubled   int64         `json:"doubled_keys,omitempty"` // keys of an append that the table holds more than once now
+	// Rows of the table outside of the plan's window whose key the slice inserted:
+	// older versions, and such of which nothing says whether they are older. They
+	// stay until their days are loaded again.
+	Stale account.Cells `json:"stale,omitempty"`
+	Twins account.Cells `json:"twins,omitempty"`
+
+	Repeated int64 `json:"repeated,omitempty"`     // of an append: an earlier one accounted for their offsets
+	Doubled  int64 `json:"doubled_keys,omitempty"` // keys of an append that the table holds more than once now
 }
 
 // Held returns what the slice of the table held at the commit.

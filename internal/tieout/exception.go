@@ -39,6 +39,13 @@ func (r *Result) exceptions(in Input) {
 		add("tombstone", r.Tally[account.Tombstone], "records with a null value, which may delete a key: without a value the key can't be read, so they were not applied")
 	}
 	add("doubled_keys", in.Doubled, "keys of the appended rows that stood more than once after their load; all rows were kept")
+	rows := func(class string, cells account.Cells, text string) {
+		if n := sumRows(cells); n > 0 {
+			r.Exceptions = append(r.Exceptions, Exception{Class: class, Count: n, Text: fmt.Sprintf(text, dayText(cells)), Rows: cells})
+		}
+	}
+	rows("stale", in.Stale, "older versions of keys that were loaded for other days still stand on %s: run those days again")
+	rows("stand_twice", in.Twins, "rows on %s have keys that were loaded for other days, too, and nothing says which version is newer")
 	r.differing(in, add)
 	if conflicts > 0 {
 		r.Unknown = append(r.Unknown, fmt.Sprintf("offsets that hold two different records: %d; which record is true is not known", conflicts))

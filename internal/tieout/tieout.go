@@ -61,12 +61,13 @@ type Input struct {
 	Repeated   int64         // of an append: an earlier one accounted for their offsets
 	Inserted   int64
 
-	Doubled     int64       // keys of appends that stood more than once after them, summed
-	Taken       int64       // rows of the window that later loads took out: their newer version is on another day
-	Upsert      bool        // rows are replaced by newer versions only, and of Differing none is known to be newer
-	Preliminary []kafka.Day // days that were loaded before the window was settled
-	Declared    []Gap       // gaps with a reason
-	Unknown     []string
+	Stale, Twins account.Cells // rows outside of the days of a load, of keys that it inserted: older versions, and such of unknown order
+	Doubled      int64         // keys of appends that stood more than once after them, summed
+	Taken        int64         // rows of the window that later loads took out: their newer version is on another day
+	Upsert       bool          // rows are replaced by newer versions only, and of Differing none is known to be newer
+	Preliminary  []kafka.Day   // days that were loaded before the window was settled
+	Declared     []Gap         // gaps with a reason
+	Unknown      []string
 }
 
 // Chunk is one chunk's counts with its partition.
@@ -125,6 +126,8 @@ type Exception struct {
 	Class string `json:"class"`
 	Count int64  `json:"count"`
 	Text  string `json:"text"`
+
+	Rows account.Cells `json:"-"` // what it is about, where money is known
 }
 
 // Result is the outcome.

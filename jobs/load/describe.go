@@ -38,7 +38,8 @@ func changeText(r publish.SliceResult) string {
 	for _, more := range []struct {
 		rows int64
 		what string
-	}{{r.Already, "were there already"}, {r.Repeated, "have offsets that were loaded before"}, {r.Outdated, "are newer in the table"}, {r.Differing, "are there with other content, which was kept"}} {
+	}{{r.Already, "were there already"}, {r.Repeated, "have offsets that were loaded before"}, {r.Outdated, "are newer in the table"}, {r.Differing, "are there with other content, which was kept"},
+		{r.Stale, "older versions stay outside of the window: run their days again"}, {r.Twins, "versions of unknown order stay outside of the window"}} {
 		if more.rows > 0 {
 			text += fmt.Sprintf(", %d %s", more.rows, more.what)
 		}

@@ -44,6 +44,7 @@ type Result struct {
 	Superseded, Outdated, Already, Differing, Repeated int64
 	Doubled                                            int64 // keys of an append that stand more than once now
 	Kept                                               int64 // rows of the table that none of the staged ones is
+	Stale, Twins                                       int64 // rows outside of the window of inserted keys: older versions, or such of unknown order
 	Preliminary                                        bool  // loaded before the window was settled
 
 	Slices []publish.SliceResult
@@ -137,6 +138,8 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 		r.Repeated += slice.Repeated
 		r.Doubled += slice.Doubled
 		r.Kept += slice.Kept
+		r.Stale += slice.Stale
+		r.Twins += slice.Twins
 	}
 	return r, nil
 }

@@ -26,6 +26,7 @@ type standing struct {
 	overtaken    string // a newer plan's slice in the same rows; "": none
 	converter    bool   // another converter version made the plan
 	listing      archive.Diff
+	stale        string // the rows that loads of other days have made old; "": none
 	tableChanged string // the first difference; "": the table is as the plan left it
 	appendOnly   bool
 }
@@ -77,6 +78,9 @@ func decide(st standing, o Options) (decision, error) {
 	}
 	if st.tableChanged != "" {
 		reasons = append(reasons, "the table changed: "+st.tableChanged)
+	}
+	if st.stale != "" {
+		reasons = append(reasons, st.stale)
 	}
 	if st.appendOnly && finished && len(st.listing.Added) == 0 && !replan {
 		reasons = nil // rows that are there can't be loaded again
@@ -132,8 +136,17 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, e
 	if st.loaded != st.slices || st.appendOnly {
 		return st, nil
 	}
-	st.tableChanged, err = p.tableChanged(ctx, head.Window, rows)
-	return st, err
+	if st.tableChanged, err = p.tableChanged(ctx, head.Window, rows); err != nil {
+		return st, err
+	}
+	stale, err := reconcile.FindStale(ctx, p.w, p.s, rows, head.Window)
+	if err != nil {
+		return st, err
+	}
+	if n, first := stale.In(head.Window, p.w.Calendar()); n > 0 {
+		st.stale = fmt.Sprintf("newer versions of %d keys came to other days since: the first is on %s", n, first)
+	}
+	return st, nil
 }
 
 // diff compares the plan's objects with the listing.

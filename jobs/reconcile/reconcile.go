@@ -76,6 +76,11 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o
 	if err := g.expect(ctx, held, parts); err != nil {
 		return nil, err
 	}
+	stale, err := FindStale(ctx, w, s, rows, o.Window)
+	if err != nil {
+		return nil, err
+	}
+	g.in.Stale, g.in.Twins = stale.Older, stale.Twins
 	for _, gap := range w.Dataset.Archive.Gaps {
 		g.in.Declared = append(g.in.Declared, tieout.Gap{
 			Partition: kafka.TopicPartition{Topic: gap.Topic, Partition: gap.Partition},

@@ -11,6 +11,7 @@ import (
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
+	"backfill/jobs/reconcile"
 	"backfill/jobs/workspace"
 )
 
@@ -36,6 +37,14 @@ type Result struct {
 	Dataset string `json:"dataset"`
 	Target  string `json:"target"`
 	Plans   []Plan `json:"plans"`
+	Stale   []Day  `json:"stale_days,omitempty"`
+}
+
+// Day is a day of the table that holds older versions of keys, whose newer ones
+// came to other days.
+type Day struct {
+	Day  kafka.Day `json:"day"`
+	Rows int64     `json:"rows"`
 }
 
 // Status looks at the newest plans of the dataset.
@@ -54,6 +63,17 @@ func Status(ctx context.Context, w *workspace.Workspace, s publish.Session) (*Re
 	rows, err := publish.Ledger(ctx, s, w.Target(), kafka.Window{})
 	if err != nil {
 		return nil, err
+	}
+	stale, err := reconcile.FindStale(ctx, w, s, rows, kafka.Window{})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range stale.Older.Places() {
+		if n := len(r.Stale); n > 0 && r.Stale[n-1].Day == p.Day {
+			r.Stale[n-1].Rows += stale.Older[p].Rows
+			continue
+		}
+		r.Stale = append(r.Stale, Day{Day: p.Day, Rows: stale.Older[p].Rows})
 	}
 	for i, h := range heads {
 		p, err := describe(ctx, w, h, heads[:i], rows)
@@ -123,6 +143,9 @@ func (r *Result) Text() string {
 		if p.Next != "" {
 			fmt.Fprintf(&b, "    go on with: %s\n", p.Next)
 		}
+	}
+	for _, d := range r.Stale {
+		fmt.Fprintf(&b, "  %s holds %d rows of which other days have newer versions: run it again, --from %s --to %s\n", d.Day, d.Rows, d.Day, d.Day+1)
 	}
 	return b.String()
 }

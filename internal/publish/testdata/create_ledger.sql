@@ -27,6 +27,9 @@ CREATE TABLE IF NOT EXISTS "payroll"."events__backfill_ledger" (
   rows_taken BIGINT DEFAULT 0,
   taken_from TIMESTAMP DEFAULT NULL,
   taken_to TIMESTAMP DEFAULT NULL,
+  rows_stale BIGINT DEFAULT 0,
+  stale_from TIMESTAMP DEFAULT NULL,
+  stale_to TIMESTAMP DEFAULT NULL,
   rows_put_aside BIGINT DEFAULT 0,
   totals_deleted VARCHAR(65535) NOT NULL,
   totals_inserted VARCHAR(65535) NOT NULL,
@@ -75,6 +78,9 @@ COMMENT ON COLUMN "payroll"."events__backfill_ledger".rows_inserted IS 'rows tha
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".rows_taken IS 'of the deleted rows, those outside of the slice: their newer version is in it';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".taken_from IS 'first event time of rows that the change deleted outside of the slice, UTC; NULL: none';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".taken_to IS 'behind the last one';
+COMMENT ON COLUMN "payroll"."events__backfill_ledger".rows_stale IS 'rows outside of the slice that stayed, of keys that the change inserted: older versions, or such of unknown order; a load of their days settles them';
+COMMENT ON COLUMN "payroll"."events__backfill_ledger".stale_from IS 'first event time of these, UTC; NULL: none';
+COMMENT ON COLUMN "payroll"."events__backfill_ledger".stale_to IS 'behind the last one';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".rows_put_aside IS 'deleted rows that --keep-replaced put aside for undo';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".totals_deleted IS 'money deleted: JSON {groups:[{group:[],rows:n,sums:{column:decimal}}],cut:n}';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".totals_inserted IS 'money inserted, likewise';

@@ -1,5 +1,5 @@
 CREATE TEMP TABLE "_backfill_met_7_0" AS
-SELECT _new."event_id" AS _key1,
+SELECT _new."event_id" AS _key1, MAX(_new."occurred_at") AS _at,
   MIN(CASE
     WHEN _old."occurred_at" > _new."occurred_at" OR (_old."occurred_at" IS NOT NULL AND _new."occurred_at" IS NULL) THEN 0
     WHEN _new."occurred_at" > _old."occurred_at" OR (_new."occurred_at" IS NOT NULL AND _old."occurred_at" IS NULL) THEN 3
