@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -120,20 +121,26 @@ func (o *oracle) load(p *sealedPlan) (table []tableRow, no refusal) {
 	panic("no such mode: " + o.mode)
 }
 
-// replace deletes the window and inserts the stage. A row whose key the stage
-// does not hold would vanish: then nothing may change.
+// replace deletes the window and inserts the stage, but what has a newer
+// version outside of the window. A row whose key the stage does not hold, or
+// holds in an older version, would vanish: then nothing may change.
 func (o *oracle) replace(p *sealedPlan, stage map[string]tableRow) ([]tableRow, refusal) {
 	var table []tableRow
+	newest := maps.Clone(stage)
 	for _, r := range o.table {
+		s, explained := stage[r.id]
 		if !inScope(r) || !p.window.holds(r.at) {
 			table = append(table, r)
+			if inScope(r) && explained && newer(r, s) {
+				delete(newest, r.id)
+			}
 			continue
 		}
-		if _, explained := stage[r.id]; !explained {
+		if !explained || newer(r, s) {
 			return o.table, 4
 		}
 	}
-	for _, r := range stage {
+	for _, r := range newest {
 		table = append(table, r)
 	}
 	return table, 0
