@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test faults race check format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
+.PHONY: help build demo test faults guarantees race check format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ SEQUENCES ?= 2000
 faults: ## the whole fault matrix and 2000 random sequences of runs (FAULTS=100 SEQUENCES=50 for some)
 	@mkdir -p bin && $(GO) test -c -o bin/faults.test ./cmd/backfill
 	cd cmd/backfill && BACKFILL_FAULTS=$(FAULTS) BACKFILL_SEQUENCES=$(SEQUENCES) ../../bin/faults.test -test.timeout 5h -test.run '^(TestFault|TestSequence)'
+
+guarantees: ## write README's table of guarantees from the tests' names
+	BACKFILL_UPDATE_README=1 $(GO) test -count=1 -run TestGuaranteesTable ./cmd/backfill
 
 race: ## all tests under the race detector
 	$(GO) test -race ./...

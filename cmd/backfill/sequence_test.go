@@ -13,11 +13,11 @@ import (
 
 const sequencesEnv = "BACKFILL_SEQUENCES" // how many (default 12)
 
-// TestSequences runs random sequences of loads, archived objects and changes
+// TestSequencesOfRunsEqualAPlainOracle runs random sequences of loads, archived objects and changes
 // by hand, and compares the table with the oracle's after every step. The seed
 // of a sequence that fails is printed; BACKFILL_TEST_SEED with
 // BACKFILL_SEQUENCES=1 runs it again.
-func TestSequences(t *testing.T) {
+func TestSequencesOfRunsEqualAPlainOracle(t *testing.T) {
 	seed := number(t, seedEnv, int64(rand.Uint32()))
 	count := number(t, sequencesEnv, 12)
 	fmt.Printf("sequences: %d, the first with %s=%d\n", count, seedEnv, seed)
