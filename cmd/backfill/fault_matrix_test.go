@@ -22,27 +22,35 @@ type matrixMode struct {
 	name    string
 	mode    string   // table.mode
 	dataset []string // texts to replace in the dataset file
-	command []string // after the program's name; the dataset is added
+	load    []string // the command, or what an undo takes back; the dataset is added
 	borders []string // of the slices, as the table prints instants in UTC
+	exit    int      // of a run without a fault
 	atomic  bool     // all slices change at once
 	ledger  bool     // an earlier load has made the ledger
-	undoes  bool     // the command takes back a load of March
+	undoes  bool     // the command takes the load back
 }
 
 var days = []string{"2026-03-07 08:00:00", "2026-03-08 08:00:00", "2026-03-09 07:00:00", "2026-03-10 07:00:00"}
 
-// march is the window of the fault matrix.
+// march is the command that loads the window of the fault matrix.
 func march(flags ...string) []string {
 	return append([]string{"run", "--from", "2026-03-07", "--to", "2026-03-10", "--slice-days", "1", "--chunk-bytes", "1", "--workers", "1"}, flags...)
 }
 
+// matrixModes are the modes of a load and what takes them back. Between them
+// every flag that changes how the table changes is used.
 func matrixModes() []matrixMode {
-	undo := []string{"load", "--undo", "2", "--reason", "wrong file"}
+	unsettled := []string{"lateness: 1h", "lateness: 3000d"}
+	all := []string{"run", "--chunk-bytes", "1", "--workers", "1", "--keep-replaced"}
 	return []matrixMode{
-		{name: "replace_window", mode: "replace_window", command: march(), borders: days},
-		{name: "replace_window_keeping", mode: "replace_window", command: march("--keep-replaced"), borders: days, ledger: true},
-		{name: "append", mode: "append", dataset: timeless(), command: []string{"run", "--chunk-bytes", "1", "--workers", "1"}, borders: []string{"0", "9"}},
-		{name: "undo_replace_window", mode: "replace_window", command: undo, borders: days, ledger: true, undoes: true},
+		{name: "replace_window", mode: "replace_window", load: march(), borders: days},
+		{name: "replace_window --atomic", mode: "replace_window", load: march("--atomic", "--keep-replaced"), borders: days, atomic: true, ledger: true},
+		{name: "upsert", mode: "upsert", load: march("--keep-replaced"), borders: days, ledger: true},
+		{name: "insert_missing", mode: "insert_missing", load: march("--keep-replaced"), borders: days, ledger: true},
+		{name: "append", mode: "append", dataset: timeless(), load: all, borders: []string{"0", "9"}},
+		{name: "replace_window --preliminary", mode: "replace_window", dataset: unsettled, load: march("--preliminary", "--keep-replaced"), borders: days, exit: 6},
+		{name: "undo of replace_window", mode: "replace_window", load: march("--keep-replaced"), borders: days, ledger: true, undoes: true},
+		{name: "undo of upsert", mode: "upsert", load: march("--keep-replaced"), borders: days, ledger: true, undoes: true},
 	}
 }
 
@@ -111,8 +119,17 @@ func (m matrixMode) prepare(t *testing.T, l *lane, file string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.run(t, 0, append(march("--keep-replaced"), "--dataset", file)...)
+	l.run(t, m.exit, append(slices.Clone(m.load), "--dataset", file)...)
 	return before
+}
+
+// command is what the faults hit.
+func (m matrixMode) command(file string) []string {
+	args := slices.Clone(m.load)
+	if m.undoes {
+		args = []string{"load", "--undo", "2", "--reason", "wrong file"}
+	}
+	return append(args, "--dataset", file)
 }
 
 // matrix is one mode's faultless run and what the faults are measured against.
@@ -128,7 +145,10 @@ type matrix struct {
 // faultless saves the mode's starting state in the lane and runs the command.
 func (m matrixMode) faultless(t *testing.T, l *lane, file string) *matrix {
 	t.Helper()
-	x := &matrix{matrixMode: m, args: append(slices.Clone(m.command), "--dataset", file), ops: map[string]int64{}}
+	x := &matrix{matrixMode: m, args: m.command(file), ops: map[string]int64{}}
+	if m.undoes {
+		x.exit = 0
+	}
 	l.restore(t, m.name)
 	var err error
 	if x.before, err = l.committed(); err != nil {
@@ -136,7 +156,7 @@ func (m matrixMode) faultless(t *testing.T, l *lane, file string) *matrix {
 	}
 	tr := &trap{lane: l}
 	tr.set(t)
-	o := l.run(t, 0, x.args...)
+	o := l.run(t, x.exit, x.args...)
 	l.unwatch()
 	x.ops["s3"], x.ops["sql"], x.verdict, x.after = tr.s3Seen.Load(), tr.sqlSeen.Load(), o.result.Verdict, l.state(t)
 	if !m.undoes && (o.result.Chunks != 8 || o.result.Slices != len(m.borders)-1) {
@@ -324,15 +344,15 @@ func (x *matrix) meet(t *testing.T, l *lane, f fault) string {
 		t.Errorf("the worker ended with exit code %d before it was killed\n%s", o.exit, o.stderr)
 	case f.kind == isKilled:
 		fate = "killed"
-	case o.exit != 0 && o.exit != 3:
-		t.Errorf("exit code %d after %s; want 0, or 3 for a retry\n%s", o.exit, tr.what, o.stderr)
+	case o.exit != x.exit && o.exit != 3:
+		t.Errorf("exit code %d after %s; want %d, or 3 for a retry\n%s", o.exit, tr.what, x.exit, o.stderr)
 	case o.exit == 3 && o.result.Hint == "":
 		t.Errorf("the message does not say what to do after %s\n%s", tr.what, o.stderr)
 	}
 	tr.fault = fault{}
-	for try := 1; o.exit != 0; try++ {
+	for try := 1; o.exit != x.exit; try++ {
 		o = l.again(t, x.args)
-		if o.exit != 0 && try == 3 {
+		if o.exit != x.exit && try == 3 {
 			t.Fatalf("exit code %d at try %d after %s\n%s", o.exit, try, tr.what, o.stderr)
 		}
 	}

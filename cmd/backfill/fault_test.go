@@ -142,7 +142,7 @@ func (y *faultTally) count(c faultCase, fate string, ok bool) {
 	if y.fates == nil {
 		y.fates = map[string]map[string]int{}
 	}
-	cell := fmt.Sprintf("%-24s %-4s %s", c.name, c.server, c.kind)
+	cell := fmt.Sprintf("%-28s %-4s %s", c.name, c.server, c.kind)
 	if y.fates[cell] == nil {
 		y.fates[cell] = map[string]int{}
 	}
@@ -156,9 +156,9 @@ func (y *faultTally) count(c faultCase, fate string, ok bool) {
 func (y *faultTally) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "fault matrix: %d of %d cases run, %d failed, in %s\n", y.done, y.total, y.failed.Load(), time.Since(y.started).Round(time.Second))
-	fmt.Fprintf(&b, "how the faulted run ended: exit 0, the fault was masked by a retry of its own; exit 3, the next run went on; killed\n")
+	fmt.Fprintf(&b, "how the faulted run ended: exit 3 and killed, the next run went on; any other, a retry of its own masked the fault\n")
 	for _, cell := range slices.Sorted(maps.Keys(y.fates)) {
-		fmt.Fprintf(&b, "  %-46s", cell)
+		fmt.Fprintf(&b, "  %-50s", cell)
 		for _, fate := range slices.Sorted(maps.Keys(y.fates[cell])) {
 			fmt.Fprintf(&b, "  %s: %d", fate, y.fates[cell][fate])
 		}
