@@ -66,6 +66,7 @@ func samples() map[string]any {
 			Window: window, Converter: 1, Version: "1.0", Sealed: at, Objects: 2, Bytes: 1020, Ignored: map[string]int{"marker": 1}, Chunks: 1,
 			Segments: []runplan.Segment{{Key: "targets/payroll.events/segments/ATTEMPT/00000.jsonl.zst", Chunks: 1, Bytes: 99, SHA256: "ab"}},
 			Slices:   []runplan.Slice{slice}, ListingID: "l1", Supersedes: &runplan.Supersedes{Seq: 11, Reasons: []string{"asked for"}}, Seal: "cd",
+			Standing: []runplan.Standing{{Rows: 2, Lane1: account.FromInt64(-7), Lane2: account.FromInt64(8)}}, LastChange: 5,
 			Asked: []string{"replan"}, By: "finance", Reason: "late files",
 		},
 		"head_least": &runplan.Head{},

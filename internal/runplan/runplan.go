@@ -51,13 +51,18 @@ type Head struct {
 	Version   string       `json:"version"` // of the program
 	Sealed    time.Time    `json:"sealed"`
 
-	Objects   int            `json:"objects"`
-	Bytes     int64          `json:"bytes"`
-	Ignored   map[string]int `json:"ignored,omitempty"` // listed keys that are no data, by reason
-	Chunks    int            `json:"chunks"`
-	Segments  []Segment      `json:"segments"`
-	Slices    []Slice        `json:"slices"`
-	ListingID string         `json:"listing"` // digest of all objects with size, ETag and version
+	Objects  int            `json:"objects"`
+	Bytes    int64          `json:"bytes"`
+	Ignored  map[string]int `json:"ignored,omitempty"` // listed keys that are no data, by reason
+	Chunks   int            `json:"chunks"`
+	Segments []Segment      `json:"segments"`
+	Slices   []Slice        `json:"slices"`
+	// What the slices of the table held at the sealing, and the last change of
+	// the table then; only where a replacement has no key to guard rows by.
+	Standing   []Standing `json:"standing,omitempty"`
+	LastChange int64      `json:"last_change,omitempty"`
+
+	ListingID string `json:"listing"` // digest of all objects with size, ETag and version
 
 	Supersedes *Supersedes `json:"supersedes,omitempty"`
 	Asked      []string    `json:"asked,omitempty"`  // what goes round a rule, such as replan, one word each
@@ -86,6 +91,13 @@ type Warehouse struct {
 	TLSOptions  string `json:"tls_options,omitempty"` // as warehouse.tls of the dataset file, when it is more than on or off
 	SignIn      string `json:"sign_in,omitempty"`     // as warehouse.sign_in of the dataset file: names, no secret
 	PasswordEnv string `json:"password_env"`          // "" when the login has no password variable
+}
+
+// Standing is the rows of a slice and the sums of their hash lanes.
+type Standing struct {
+	Rows  int64          `json:"rows"`
+	Lane1 account.Int128 `json:"lane1"`
+	Lane2 account.Int128 `json:"lane2"`
 }
 
 // Supersedes says which plan this one replaces, and why.

@@ -137,6 +137,9 @@ func (p *planner) seal(ctx context.Context, supersedes *runplan.Supersedes) (*Re
 	for _, o := range objects {
 		head.Bytes += o.Size
 	}
+	if head.Standing, head.LastChange, err = publish.Standing(ctx, p.s, p.w.Target(), head.Slices, p.w.Calendar()); err != nil {
+		return nil, err
+	}
 	fresh := make(map[string]bool, len(objects))
 	for _, o := range objects {
 		fresh[o.Key] = true
