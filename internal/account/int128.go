@@ -74,11 +74,12 @@ func (n Int128) Big() *big.Int {
 // String gives decimal digits.
 func (n Int128) String() string {
 	var room [maxDigits + 1]byte
-	return string(n.append(room[:0]))
+	text, _ := n.AppendText(room[:0]) // it can't fail
+	return string(text)
 }
 
-// append appends the decimal digits. Receipts have thousands of such numbers.
-func (n Int128) append(dst []byte) []byte {
+// AppendText appends the decimal digits. Receipts have thousands of such numbers.
+func (n Int128) AppendText(dst []byte) ([]byte, error) {
 	hi, lo := uint64(n.hi), n.lo
 	if n.hi < 0 {
 		dst = append(dst, '-')
@@ -86,7 +87,7 @@ func (n Int128) append(dst []byte) []byte {
 		hi, lo = uint64(m.hi), m.lo
 	}
 	if hi == 0 {
-		return strconv.AppendUint(dst, lo, 10)
+		return strconv.AppendUint(dst, lo, 10), nil
 	}
 	const chunk = 1e19 // the largest power of ten in 64 bits; hi is below it
 	high, low := bits.Div64(hi, lo, chunk)
@@ -97,7 +98,7 @@ func (n Int128) append(dst []byte) []byte {
 		dst[i] = byte('0' + low%10)
 		low /= 10
 	}
-	return dst
+	return dst, nil
 }
 
 // Decimal gives n divided by 10^scale, exactly, with scale digits after the point.
@@ -168,7 +169,7 @@ func fromBig(b *big.Int) (Int128, error) {
 }
 
 // MarshalText gives decimal digits, so that JSON readers lose nothing.
-func (n Int128) MarshalText() ([]byte, error) { return n.append(make([]byte, 0, maxDigits+1)), nil }
+func (n Int128) MarshalText() ([]byte, error) { return n.AppendText(make([]byte, 0, maxDigits+1)) }
 
 // UnmarshalText reads what MarshalText wrote.
 func (n *Int128) UnmarshalText(text []byte) error {

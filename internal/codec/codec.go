@@ -174,7 +174,7 @@ func (d *Reader) lookInside() error {
 	if d.kind != Plain {
 		refusal = fail.New(fail.BadLayout, "the %s object holds %s, which is not read yet", d.kind, name)
 	}
-	return refusal.Try("have the archiver write JSON, plain or with gzip or zstd, or exclude the object from the archive")
+	return refusal.Try("have the archiver write JSON or Avro, plain or with gzip or zstd, or exclude the object from the archive")
 }
 
 // Read gives decoded bytes. Errors: io.EOF at the sound end of the object;

@@ -97,7 +97,7 @@ func TestRead(t *testing.T) {
 }
 
 func TestRefusedFormats(t *testing.T) {
-	const plain, hint = "the object holds %s, which is not read yet", "have the archiver write JSON, plain or with gzip or zstd, or exclude the object from the archive"
+	const plain, hint = "the object holds %s, which is not read yet", "have the archiver write JSON or Avro, plain or with gzip or zstd, or exclude the object from the archive"
 	tests := []struct{ object, want string }{
 		{"\x82SNAPPY\x00\x00\x00\x00\x01", fmt.Sprintf(plain, "snappy data (xerial framing)")},
 		{"\xff\x06\x00\x00sNaPpY", fmt.Sprintf(plain, "snappy data (standard framing)")},
@@ -108,7 +108,6 @@ func TestRefusedFormats(t *testing.T) {
 		{"\xfd7zXZ\x00", fmt.Sprintf(plain, "xz data")},
 		{"PK\x03\x04", fmt.Sprintf(plain, "a zip archive")},
 		{"PK\x05\x06", fmt.Sprintf(plain, "an empty zip archive")},
-		{"Obj\x01", fmt.Sprintf(plain, "an Avro container file")},
 		{"PAR1", fmt.Sprintf(plain, "a Parquet file")},
 		{"PARE", fmt.Sprintf(plain, "an encrypted Parquet file")},
 		{"ORC\x08", fmt.Sprintf(plain, "an ORC file")},
@@ -116,7 +115,7 @@ func TestRefusedFormats(t *testing.T) {
 		{"\xff\xfe{\x00", fmt.Sprintf(plain, "UTF-16 text")},
 		{"\xfe\xff\x00{", fmt.Sprintf(plain, "UTF-16 text")},
 		{byteOrderMark + "PAR1", fmt.Sprintf(plain, "a Parquet file")},
-		{gz(t, "Obj\x01data"), "the gzip object holds an Avro container file, which is not read yet"},
+		{gz(t, "ORC data"), "the gzip object holds an ORC file, which is not read yet"},
 		{zst(t, "PAR1data"), "the zstd object holds a Parquet file, which is not read yet"},
 		{gz(t, gz(t, text)), "the gzip object holds data compressed twice (gzip), which is not read yet"},
 		{gz(t, zst(t, text)), "the gzip object holds data compressed twice (zstd), which is not read yet"},

@@ -22,7 +22,6 @@ var magics = []struct{ prefix, name string }{
 	{"\xfd7zXZ\x00", "xz data"},
 	{"PK\x03\x04", "a zip archive"},
 	{"PK\x05\x06", "an empty zip archive"},
-	{"Obj\x01", "an Avro container file"},
 	{"PAR1", "a Parquet file"},
 	{"PARE", "an encrypted Parquet file"},
 	{"ORC", "an ORC file"},

@@ -37,7 +37,7 @@ const (
 // Ignoring them would do something else than the file says.
 var later = map[string]map[string]string{
 	"archive": {
-		"format":      "leave it out: compression is read from the bytes, and records are JSON",
+		"format":      "leave it out: compression, and whether records are JSON or Avro, is read from the bytes",
 		"folder_time": "leave it out: dated folders are then not used to prune",
 	},
 	"records": {

@@ -1,5 +1,5 @@
-// Package decode reads JSON records straight into typed columns, in one pass
-// and without building a document.
+// Package decode reads JSON records, and those of Avro files, straight into
+// typed columns, in one pass and without building a document.
 //
 //	              block: 1 MiB of the object            zeros
 //	┌────────────┬────────────┬────────────┬───────────┬──────┐
@@ -21,6 +21,10 @@
 //     steps over a record that can't be read, to the line after it.
 //   - value.go, text.go and syntax.go read one JSON value by RFC 8259 and no
 //     more leniently; what nobody wants is checked and stepped over.
+//   - ocf.go reads Avro object container files, which begin with their magic;
+//     avroschema.go reads their schema, avro.go walks a value beside the same tree
+//     of paths and spells it as JSON would, and avrojson.go does so for whole
+//     values, so that what follows is the same for both formats.
 //   - store.go turns a value into what its column holds, with decimal.go,
 //     moment.go and zone.go. Nothing is rounded, cut or guessed: what does not
 //     fit is a Reject, with a Reason.
@@ -31,6 +35,6 @@
 // end; and a row that fails costs nothing, because the row number just does
 // not advance.
 //
-// The package knows no Parquet, no files, no archivers and no windows, and
-// uses floats nowhere. scan calls it, with codec's reader below it.
+// The package knows no Parquet, no archivers and no windows, and uses floats
+// nowhere but to spell those of Avro. scan calls it, with codec's reader below it.
 package decode

@@ -17,8 +17,10 @@ type Scanner struct {
 	tree    *tree
 	block
 	framing framing
+	fresh   bool // nothing was read yet
 	starved bool // the block must be refilled before the next step
 	skip    skip
+	avro    container
 
 	// The record being read.
 	rec     Record
@@ -56,7 +58,7 @@ func (p *Program) NewScanner(l Limits) *Scanner {
 // Reset starts on a new object; records are numbered from 0 again.
 func (s *Scanner) Reset(r io.Reader) {
 	s.block.reset(r, s.limits.BlockBytes)
-	s.framing, s.starved, s.number = begin, true, 0
+	s.framing, s.starved, s.fresh, s.number = begin, true, true, 0
 	s.skip.active = false
 }
 
@@ -78,6 +80,15 @@ const (
 func (s *Scanner) Scan(b *columns.Batch, admit func(*Record) bool) error {
 	if err := s.start(b); err != nil {
 		return err
+	}
+	if s.fresh {
+		if err := s.detect(); err != nil {
+			return err
+		}
+		s.fresh, s.starved = false, false
+	}
+	if s.avro.on {
+		return s.scanAvro(b, admit)
 	}
 	for handed := 0; b.N < columns.BatchRows; {
 		if s.starved {
@@ -102,12 +113,50 @@ func (s *Scanner) Scan(b *columns.Batch, admit func(*Record) bool) error {
 			continue
 		}
 		handed++
-		b.EventTime[b.N], b.Offset[b.N], b.Row[b.N] = s.rec.EventTime, s.rec.Offset, s.rec.Row
-		if admit(&s.rec) && s.rec.Kind == Value && s.rec.Reject == nil {
-			b.N++
-		}
+		s.hand(b, admit)
 	}
 	return nil
+}
+
+// scanAvro does what Scan does, for an Avro file.
+func (s *Scanner) scanAvro(b *columns.Batch, admit func(*Record) bool) error {
+	c := &s.avro
+	for handed := 0; b.N < columns.BatchRows; {
+		if c.left == 0 && handed > 0 {
+			return nil // the next block may move this one
+		}
+		if c.err == nil && c.left == 0 {
+			more, err := s.nextBlock()
+			if err != nil {
+				return err
+			}
+			if !more {
+				return io.EOF
+			}
+			continue
+		}
+		s.row = b.N
+		if c.err == nil {
+			_ = s.datum() // kept in c.err
+		}
+		if c.err != nil {
+			if handed > 0 {
+				return nil
+			}
+			return c.err
+		}
+		handed++
+		s.hand(b, admit)
+	}
+	return nil
+}
+
+// hand gives the record to admit and keeps its row if that says so.
+func (s *Scanner) hand(b *columns.Batch, admit func(*Record) bool) {
+	b.EventTime[b.N], b.Offset[b.N], b.Row[b.N] = s.rec.EventTime, s.rec.Offset, s.rec.Row
+	if admit(&s.rec) && s.rec.Kind == Value && s.rec.Reject == nil {
+		b.N++
+	}
 }
 
 func (s *Scanner) start(b *columns.Batch) error {
@@ -189,21 +238,30 @@ func (s *Scanner) restart() {
 
 // finish completes the record of a whole value.
 func (s *Scanner) finish(start, end int) {
-	r := &s.rec
-	r.Row, r.Start, r.Len = s.number, s.base+int64(start), int64(end-start)
-	r.Raw = s.buf[start:end:end]
-	if len(r.Raw) > s.limits.RawBytes {
-		r.Raw, r.Truncated = r.Raw[:s.limits.RawBytes], true
-	}
-	s.number++
+	s.describe(s.buf[start:end:end], s.base+int64(start))
 	s.pos = end
 	s.framing = s.framing.afterValue()
 	s.storeAbsent()
 	if s.buf[start] == 'n' {
-		r.Kind = Tombstone
+		s.rec.Kind = Tombstone
 		return
 	}
-	r.Kind = Value
+	s.complete()
+}
+
+// describe sets what is known of every record.
+func (s *Scanner) describe(raw []byte, start int64) {
+	r := &s.rec
+	r.Row, r.Start, r.Len, r.Raw = s.number, start, int64(len(raw)), raw
+	if len(r.Raw) > s.limits.RawBytes {
+		r.Raw, r.Truncated = r.Raw[:s.limits.RawBytes], true
+	}
+	s.number++
+}
+
+// complete makes the record a Value.
+func (s *Scanner) complete() {
+	s.rec.Kind = Value
 	for _, k := range s.program.constants {
 		v := &s.cols[k.column]
 		v.Null[s.row] = false

@@ -26,11 +26,9 @@ type token struct {
 
 // value reads the value at p and stores it where the place says.
 func (s *Scanner) value(pl *place, p int) int {
-	word, bit := pl.bit>>6, uint64(1)<<(pl.bit&63)
-	if s.seen[word]&bit != 0 {
+	if s.met(pl) {
 		s.forget(pl)
 	}
-	s.seen[word] |= bit
 	var t token
 	end := -1
 	switch c := s.buf[p]; c {
@@ -152,6 +150,14 @@ func (s *Scanner) lookUp(n *node, prev int32, p int) (int32, int) {
 	return at, end
 }
 
+// met notes that the place is there, and reports whether it was before.
+func (s *Scanner) met(pl *place) bool {
+	word, bit := &s.seen[pl.bit>>6], uint64(1)<<(pl.bit&63)
+	before := *word&bit != 0
+	*word |= bit
+	return before
+}
+
 // forget undoes what an earlier value of the same key did: the last one
 // counts, with all that is below it.
 func (s *Scanner) forget(pl *place) {
@@ -163,4 +169,5 @@ func (s *Scanner) forget(pl *place) {
 			}
 		}
 	}
+	s.met(pl)
 }
