@@ -28,6 +28,7 @@ func failures() []failure {
 		{"clock-skew", []string{"RequestTimeTooSkewed"}, s3d.ClockSkew403, 0, "403 RequestTimeTooSkewed"},
 		{"expired-token", []string{"ExpiredToken"}, s3d.ExpiredToken, redshiftd.ExpiredToken, "400 ExpiredToken; the same as COPY tells it"},
 		{"timeout", []string{"RequestTimeout"}, s3d.Timeout400, 0, "400 RequestTimeout"},
+		{"late", []string{"late-500"}, s3d.Late500, 0, "200 with InternalError in its body (CompleteMultipartUpload, CopyObject)"},
 		{"disk-full", []string{"Disk Full", "InsufficientStorage"}, s3d.DiskFull507, redshiftd.DiskFull, "507 InsufficientStorage; XX000 Disk Full"},
 		{"deadlock", []string{"40P01"}, 0, redshiftd.Deadlock, "40P01"},
 		{"retries-exceeded", []string{"Retries exceeded"}, 0, redshiftd.RetriesExceeded, "Spectrum's Retries exceeded"},

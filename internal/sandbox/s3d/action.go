@@ -23,6 +23,7 @@ const (
 	ClockSkew403   // 403 RequestTimeTooSkewed
 	ExpiredToken   // 400 ExpiredToken
 	Timeout400     // 400 RequestTimeout
+	Late500        // CompleteMultipartUpload, CopyObject: 200 with InternalError for a body, as they end that began well; anything else: as Fail500
 	DiskFull507    // 507 InsufficientStorage, which S3 never says and stores that speak its API do
 )
 
@@ -44,7 +45,7 @@ func (a Action) rate() int64 {
 
 func (a Action) String() string {
 	names := [...]string{"Continue", "Fail500", "SlowDown503", "Cut", "CutBody", "ShortBody", "WrongETag", "Unavailable503", "Conflict409",
-		"Denied403", "ClockSkew403", "ExpiredToken", "Timeout400", "DiskFull507"}
+		"Denied403", "ClockSkew403", "ExpiredToken", "Timeout400", "Late500", "DiskFull507"}
 	switch {
 	case a.rate() > 0:
 		return fmt.Sprintf("Slow(%d)", a.rate())
@@ -72,5 +73,15 @@ var refusals = map[Action]refusal{
 	ExpiredToken: {http.StatusBadRequest, "ExpiredToken", "The provided token has expired."},
 	Timeout400: {http.StatusBadRequest, "RequestTimeout",
 		"Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."},
+	Late500:     {http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."},
 	DiskFull507: {http.StatusInsufficientStorage, "InsufficientStorage", "There is not enough space on the disk."},
+}
+
+// refusal is the error that an action makes of an operation, if it makes one.
+func (a Action) refusal(op Op) (refusal, bool) {
+	no, ok := refusals[a]
+	if a == Late500 && (op.Kind == "CompleteMultipartUpload" || op.Kind == "CopyObject") {
+		no.status = http.StatusOK
+	}
+	return no, ok
 }

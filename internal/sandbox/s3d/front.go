@@ -45,7 +45,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	op := describe(r)
 	op.Number, op.Done = f.number.Add(1), r.Context().Done()
 	before := f.ask(op)
-	if no, ok := refusals[before]; ok {
+	if no, ok := before.refusal(op); ok {
 		drain(r.Body)
 		refuse(w, r, op, no)
 		return
@@ -76,7 +76,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // respond sends the gateway's answer as the hook wants it sent.
 func (f *front) respond(w http.ResponseWriter, r *http.Request, op Op, a *answer, action Action) {
-	if no, ok := refusals[action]; ok {
+	if no, ok := action.refusal(op); ok {
 		refuse(w, r, op, no)
 		return
 	}
