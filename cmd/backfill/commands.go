@@ -35,9 +35,9 @@ func commands() []command {
 	return []command{
 		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: both(planFlags, reasonFlag, createTableFlag), run: runPlan,
 			examples: []string{"backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01"}},
-		{name: "convert", does: "turn a plan's chunks into Parquet and receipts; resumes by itself", flags: both(planURIFlag, shardFlag, convertFlags), run: runConvert,
+		{name: "convert", does: "turn a plan's chunks into Parquet and receipts; resumes by itself", flags: both(planURIFlag, shardFlag, convertFlags, onlyFlag("convert only the chunks of a partition, as number or topic/number; may be given several times")), run: runConvert,
 			examples: []string{"backfill convert --plan s3://…/plans/000000000001.json --shard 3/16"}},
-		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, createTableFlag, datasetFlags, undoFlags, func(f *flags, s *pflag.FlagSet) {
+		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, createTableFlag, datasetFlags, undoFlags, onlyFlag("change only the slices that hold this day; may be given several times"), func(f *flags, s *pflag.FlagSet) {
 			s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without rows is no error")
 		}), run: runLoad, examples: []string{"backfill load --plan s3://…/plans/000000000001.json", "backfill load --undo 1 --dataset payroll.yaml --reason 'wrong file'"}},
 		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: windowFlags, run: runReconcile,
@@ -193,7 +193,7 @@ func runPlan(ctx context.Context, p *program) error {
 // planned opens the dataset and reads the flags of a plan.
 func (p *program) planned(ctx context.Context) (*workspace.Workspace, plan.Options, error) {
 	o := plan.Options{ChunkBytes: int64(p.flags.chunkBytes), SliceDays: p.flags.sliceDays, Replan: p.flags.replan, AllowEmpty: p.flags.allowEmpty,
-		Preliminary: p.flags.preliminary, Asked: p.flags.hatches(), Reason: p.flags.reason, CreateTable: p.flags.createTable}
+		Preliminary: p.flags.preliminary, Reconvert: p.flags.reconvert, Damaged: p.flags.damaged, Reason: p.flags.reason, CreateTable: p.flags.createTable}
 	if o.SliceDays < 1 {
 		return nil, o, fail.New(fail.Usage, "--slice-days must be at least 1")
 	}
@@ -220,7 +220,11 @@ func runConvert(ctx context.Context, p *program) error {
 		return err
 	}
 	p.result.head(head, p.flags.plan)
-	r, err := convert.Convert(ctx, w, head, chunks, p.convertOptions())
+	o := p.convertOptions()
+	if o.Only, err = p.flags.onlyPartitions(); err != nil {
+		return err
+	}
+	r, err := convert.Convert(ctx, w, head, chunks, o)
 	if r != nil {
 		p.result.converted(r)
 	}
@@ -240,6 +244,11 @@ func runLoad(ctx context.Context, p *program) error {
 	if p.flags.undo != "" || p.flags.forget != "" || p.flags.forgetOlder != "" {
 		return runUndo(ctx, p)
 	}
+	o := p.loadOptions()
+	var err error
+	if o.Only, err = p.flags.onlyDays(); err != nil {
+		return err
+	}
 	w, head, chunks, err := p.openPlan(ctx)
 	if err != nil {
 		return err
@@ -250,13 +259,16 @@ func runLoad(ctx context.Context, p *program) error {
 		return err
 	}
 	defer done()
-	r, err := load.Load(ctx, w, s, head, chunks, p.loadOptions())
+	r, err := load.Load(ctx, w, s, head, chunks, o)
 	p.result.Created = w.Created
 	if err != nil {
 		return err
 	}
 	p.result.loaded(r)
 	p.print("plan %d: %d rows staged, %s\n", head.Seq, r.Rows, loadText(r))
+	if left := len(head.Slices) - len(r.Slices); left > 0 {
+		p.print("%d of its %d slices were left out; all that are not loaded yet: backfill load --plan %s\n", left, len(head.Slices), p.flags.plan)
+	}
 	return nil
 }
 

@@ -36,6 +36,9 @@ type flags struct {
 	undo        string
 	forget      string
 	forgetOlder string
+	reconvert   bool
+	damaged     []string
+	only        []string
 	run         string // the argument RUN
 
 	output, logFormat, logLevel string
@@ -61,6 +64,7 @@ func planFlags(f *flags, s *pflag.FlagSet) {
 	s.IntVar(&f.sliceDays, "slice-days", 7, "load days that one transaction replaces")
 	s.BoolVar(&f.replan, "replan", false, "seal a new plan from what the archive holds now")
 	s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without records is no error (exit 99 when the table has none either)")
+	planHatches(f, s)
 }
 
 func createTableFlag(f *flags, s *pflag.FlagSet) {

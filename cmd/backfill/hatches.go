@@ -31,13 +31,9 @@ func statusFlags(f *flags, s *pflag.FlagSet) {
 	s.BoolVar(&f.ledger, "ledger", false, "print the ledger: every change of the table, newest first")
 }
 
-// hatches are the flags that went round a rule, as the ledger spells them.
-func (f *flags) hatches() []string {
-	var words []string
-	if f.replan {
-		words = append(words, "replan")
-	}
-	return words
+func planHatches(f *flags, s *pflag.FlagSet) {
+	s.BoolVar(&f.reconvert, "reconvert", false, "convert all chunks anew although receipts stand, under a new plan")
+	s.StringArrayVar(&f.damaged, "accept-damaged", nil, "leave out an archived object that can't be read: its records are unknown and the result is INCOMPLETE; may be given several times")
 }
 
 // findPlan opens the plan that a person names: by its URI, or with --dataset by

@@ -34,7 +34,7 @@ func (p *publisher) readProgress(ctx context.Context) error {
 	}
 	newer := Holding(rows)
 	for i, slice := range p.l.Head.Slices {
-		if _, done := p.done[i]; done {
+		if _, done := p.done[i]; done || !p.wanted(i) {
 			continue
 		}
 		if err := p.checkNewer(newer, slice); err != nil {

@@ -75,6 +75,15 @@ func wholeTarget(t Target, live []redshift.LiveColumn) Target {
 	return t
 }
 
+// as is the keeper for rows that were changed in that mode: a preliminary load
+// is none of the target's own.
+func (k *keeper) as(mode string) *keeper {
+	t, same := *k.t, *k
+	t.Mode = mode
+	same.t = &t
+	return &same
+}
+
 // create makes the table of kept rows; one that is there is used on. Numbers
 // that a table gives itself can't be put back, so that it is refused.
 func (k *keeper) create(ctx context.Context, s Session) error {

@@ -75,7 +75,8 @@ type Load struct {
 	Atomic      bool          // all slices in one transaction
 	Objects     []LoadedObject
 
-	Keep    bool // put the replaced rows aside, for Undo
+	Only    []kafka.Day // change only the slices that hold one of these days; none: all slices
+	Keep    bool        // put the replaced rows aside, for Undo
 	Actor   Actor
 	Flags   []string // what was allowed or asked for besides AllowVanish, one word each, for the ledger
 	Damaged string   // JSON list of archived objects that the plan leaves out; "": none
@@ -242,9 +243,11 @@ func (p *publisher) publish(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	result := &Result{}
-	if len(p.done) == len(p.l.Head.Slices) {
+	if len(p.windowsLeft()) == 0 {
 		for i := range p.l.Head.Slices {
-			result.Slices = append(result.Slices, p.already(i))
+			if p.wanted(i) {
+				result.Slices = append(result.Slices, p.already(i))
+			}
 		}
 		return result, nil
 	}

@@ -10,12 +10,16 @@ import (
 
 	"backfill/internal/account"
 	"backfill/internal/fail"
+	"backfill/internal/kafka"
 )
 
 // groups are the slices of each transaction: one, or all of the plan.
 func (p *publisher) groups() [][]int {
 	var groups [][]int
 	for i := range p.l.Head.Slices {
+		if !p.wanted(i) {
+			continue
+		}
 		if p.l.Atomic && i > 0 {
 			groups[0] = append(groups[0], i)
 			continue
@@ -23,6 +27,12 @@ func (p *publisher) groups() [][]int {
 		groups = append(groups, []int{i})
 	}
 	return groups
+}
+
+// wanted reports whether the slice is to be changed, see Load.Only.
+func (p *publisher) wanted(i int) bool {
+	slice := p.l.Head.Slices[i]
+	return len(p.l.Only) == 0 || slices.ContainsFunc(p.l.Only, func(d kafka.Day) bool { return d >= slice.DayFrom && d < slice.DayTo })
 }
 
 // publishGroup commits the slices of one transaction, or finds them done. A

@@ -3,11 +3,13 @@ package publish
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"backfill/internal/canon"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
+	"backfill/internal/runplan"
 )
 
 // checkLoad refuses a load that contradicts itself. Slices must cover the
@@ -35,6 +37,9 @@ func checkLoad(t *target, l Load) error {
 	if err := l.Actor.check(); err != nil {
 		return err
 	}
+	if err := checkOnly(t, l); err != nil {
+		return err
+	}
 	if !t.windowed() {
 		if len(l.Head.Slices) != 1 || !l.Head.Slices[0].Window.IsAll() {
 			return wrong("a dataset without event time has one slice of all rows")
@@ -56,6 +61,25 @@ func checkLoad(t *target, l Load) error {
 	}
 	if at != l.Head.Window.To {
 		return wrong("the slices do not cover the window")
+	}
+	return nil
+}
+
+// checkOnly refuses days that the plan does not hold, and a choice of slices
+// where all of them are one change.
+func checkOnly(t *target, l Load) error {
+	switch {
+	case len(l.Only) == 0:
+		return nil
+	case !t.windowed():
+		return fail.New(fail.Usage, "a dataset without event time has no days to choose").At("%s", t.name())
+	case l.Atomic:
+		return fail.New(fail.Usage, "an atomic load changes all slices at once: single days can't be chosen").At("%s", t.name())
+	}
+	for _, d := range l.Only {
+		if !slices.ContainsFunc(l.Head.Slices, func(s runplan.Slice) bool { return d >= s.DayFrom && d < s.DayTo }) {
+			return fail.New(fail.Usage, "no slice of plan %d holds %s", l.Head.Seq, d).At("%s", t.name())
+		}
 	}
 	return nil
 }
@@ -120,7 +144,7 @@ func (p *publisher) createTemp(ctx context.Context, name, sql string) error {
 func (p *publisher) windowsLeft() []kafka.Window {
 	var windows []kafka.Window
 	for i, s := range p.l.Head.Slices {
-		if _, done := p.done[i]; done {
+		if _, done := p.done[i]; done || !p.wanted(i) {
 			continue
 		}
 		if n := len(windows); n > 0 && windows[n-1].To == s.Window.From {

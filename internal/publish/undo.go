@@ -162,7 +162,7 @@ func (u *undoing) checkKept(history []LedgerRow, exists bool) error {
 func (u *undoing) checkLater(history []LedgerRow, row LedgerRow) error {
 	for _, later := range Holding(history) {
 		after := later.Change > row.Change || (later.Change == row.Change && later.Seq > row.Seq)
-		if later.Seq == row.Seq || !after || (u.t.Mode == Append && later.Mode == Append) || !concern(later, row) {
+		if later.Seq == row.Seq || !after || (row.Mode == Append && later.Mode == Append) || !concern(later, row) {
 			continue
 		}
 		return u.refuse("plan %d of run %s changed rows of it later", later.Seq, later.Run).Try("undo plan %d first", later.Seq)

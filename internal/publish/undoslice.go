@@ -12,7 +12,7 @@ import (
 
 // slice takes one slice back, under the lock of the ledger.
 func (u *undoing) slice(ctx context.Context, row LedgerRow) (r SliceResult, err error) {
-	k, aside := u.keeper, u.basis[row.SliceIndex]
+	k, aside := u.keeper.as(row.Mode), u.basis[row.SliceIndex]
 	written, touched := u.t.table+u.t.ownedSQL(row.Window), u.t.table+u.t.ownedSQL(row.Window)
 	if row.Mode != ReplaceWindow {
 		written, touched = k.writtenSQL(row.SliceIndex), k.touchedSQL(row.SliceIndex)
@@ -40,7 +40,7 @@ func (u *undoing) slice(ctx context.Context, row LedgerRow) (r SliceResult, err 
 	if list := k.whole.compare(aside.Replaced, after); len(list) > 0 {
 		return r, k.whole.breakError("the rows that were put back differ from those that were replaced", legs{want: "the kept rows", got: "the table"}, list)
 	}
-	if u.t.Mode == Append {
+	if row.Mode == Append {
 		if _, err := u.s.Exec(ctx, u.t.forgetObjectsSQL(int64(row.Seq))); err != nil {
 			return r, fmt.Errorf("forgetting the loaded objects: %w", err)
 		}
@@ -72,6 +72,7 @@ func (u *undoing) record(ctx context.Context, load LedgerRow, gone, back account
 		return "", fmt.Errorf("writing the receipt: %w", err)
 	}
 	row := u.t.planRow(KindUndo, h, u.o.PlanKey, u.digest, u.o.Actor)
+	row.Mode = load.Mode
 	row.SliceIndex, row.Window, row.DayFrom, row.DayTo, row.Taken = load.SliceIndex, load.Window, load.DayFrom, load.DayTo, load.Taken
 	row.RowsDeleted, row.RowsInserted = sumRows(gone), sumRows(back)
 	row.TotalsDeleted, row.TotalsInserted = u.keeper.whole.totalsJSON(gone), u.keeper.whole.totalsJSON(back)

@@ -29,6 +29,7 @@ type Basis struct {
 	Archive       string
 	Window        kafka.Window
 	Converter     int
+	Salt          string `json:",omitempty"` // of a conversion that must not use earlier receipts
 }
 
 // Cut sorts the objects and cuts each partition's into chunks of about

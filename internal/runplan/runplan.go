@@ -65,9 +65,11 @@ type Head struct {
 	ListingID string `json:"listing"` // digest of all objects with size, ETag and version
 
 	Supersedes *Supersedes `json:"supersedes,omitempty"`
-	Asked      []string    `json:"asked,omitempty"`  // what goes round a rule, such as replan, one word each
-	By         string      `json:"by,omitempty"`     // who or what asked for the plan
-	Reason     string      `json:"reason,omitempty"` // why
+	Damaged    []Input     `json:"damaged,omitempty"` // objects that a person declared damaged: they are in no chunk, their records are unknown
+	Salt       string      `json:"salt,omitempty"`    // tells chunks that were converted anew from those of before
+	Asked      []string    `json:"asked,omitempty"`   // what goes round a rule, such as replan, one word each
+	By         string      `json:"by,omitempty"`      // who or what asked for the plan
+	Reason     string      `json:"reason,omitempty"`  // why
 
 	// Seal is the hex SHA-256 of the document's bytes with an empty Seal; it
 	// shows damage and edits. runstore fills and checks it.

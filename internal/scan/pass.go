@@ -185,7 +185,7 @@ func (p *pass) broken(ctx context.Context, err error, ref runplan.ObjectRef) err
 	}
 	return fail.Wrap(err, fail.Damaged, "the object can't be read to its end").
 		At("%s after record %d (first offset %d)", ref.Key, p.object.Records, ref.First).
-		Try("restore an earlier version of the object, or have the archiver write it again; nothing was loaded")
+		Try("restore an earlier version of the object, or have the archiver write it again; nothing was loaded. To load without it, its records unknown and the result INCOMPLETE: --accept-damaged %s", ref.Key)
 }
 
 // flush counts the batch's rows, hands them to the sink and empties the batch.

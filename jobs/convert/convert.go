@@ -6,12 +6,14 @@ package convert
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"backfill/internal/account"
+	"backfill/internal/kafka"
 	"backfill/internal/progress"
 	"backfill/internal/runplan"
 	"backfill/internal/scan"
@@ -23,6 +25,8 @@ type Options struct {
 	Shard, Of int   // shard Shard of Of, from 1; 1 of 1 is everything
 	Memory    int64 // bytes the process may use; 0: no limit is known
 	Workers   int   // at most; 0: one per processor
+
+	Only func(kafka.TopicPartition) bool // which partitions; nil: all
 }
 
 // Result is what the call did.
@@ -40,6 +44,9 @@ func Convert(ctx context.Context, w *workspace.Workspace, head *runplan.Head, ch
 	started := w.Now()
 	if o.Of > 1 {
 		chunks = runplan.Shard(chunks, o.Shard, o.Of)
+	}
+	if o.Only != nil {
+		chunks = slices.DeleteFunc(slices.Clone(chunks), func(c runplan.Chunk) bool { return !o.Only(c.Partition) })
 	}
 	workers, size, err := fit(w, head.Objects, o)
 	if err != nil {

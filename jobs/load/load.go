@@ -17,6 +17,7 @@ import (
 
 	"backfill/internal/account"
 	"backfill/internal/fail"
+	"backfill/internal/kafka"
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
@@ -25,12 +26,13 @@ import (
 
 // Options say what a person allowed.
 type Options struct {
-	AllowVanish int64 // rows of the table that may go although no archived record has their key
-	AllowEmpty  bool  // a window without rows is no error
-	Keep        bool  // put the replaced rows aside, for undo
-	Preliminary bool  // a window that is not settled may be loaded, without deleting a row
-	Atomic      bool  // all slices in one transaction
-	CreateTable bool  // a missing table is created
+	AllowVanish int64       // rows of the table that may go although no archived record has their key
+	AllowEmpty  bool        // a window without rows is no error
+	Keep        bool        // put the replaced rows aside, for undo
+	Only        []kafka.Day // change only the slices that hold one of these days; none: all
+	Preliminary bool        // a window that is not settled may be loaded, without deleting a row
+	Atomic      bool        // all slices in one transaction
+	CreateTable bool        // a missing table is created
 	Reason      string
 }
 
@@ -121,6 +123,7 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 	done, err := publish.Publish(ctx, s, target, publish.Load{
 		Head: head, Calendar: w.Calendar(), PlanKey: runstore.KeyOf(head), ManifestURI: uri, IAMRole: w.Dataset.Warehouse.IAMRole,
 		Expected: expected, Rows: rows, AllowVanish: o.AllowVanish, Atomic: o.Atomic, Keep: o.Keep, Actor: w.Actor(cmp.Or(o.Reason, head.Reason)), Flags: flags,
+		Damaged: damaged(head), Only: o.Only,
 		Stopped: func(ctx context.Context) error { return w.Stopped(ctx, head) },
 		Objects: objects(head, chunks, receipts), Evidence: w.Runs, Observe: func(e publish.Event) { w.Log.Info(describe(e)) },
 	})

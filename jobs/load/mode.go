@@ -17,6 +17,9 @@ import (
 // it.
 func modeOf(w *workspace.Workspace, window kafka.Window, receipts []*runplan.ChunkReceipt, asked []string, o Options) (publish.Target, []string, error) {
 	target, flags := w.Target(), slices.Clone(asked)
+	for _, d := range o.Only {
+		flags = append(flags, "only="+d.String())
+	}
 	if o.Atomic {
 		flags = append(flags, publish.FlagAtomic)
 	}

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"backfill/internal/archive"
 	"backfill/internal/dataset"
@@ -29,6 +30,8 @@ type standing struct {
 	stale        string // the rows that loads of other days have made old; "": none
 	tableChanged string // the first difference; "": the table is as the plan left it
 	appendOnly   bool
+	asked        []string // what went round a rule when the plan was sealed
+	sameDamaged  bool     // the plan leaves out the objects that are declared damaged now
 }
 
 // decision is what follows.
@@ -42,7 +45,8 @@ type decision struct {
 // decide is the one place that says whether a plan is kept, replaced or
 // refused.
 func decide(st standing, o Options) (decision, error) {
-	replan := o.Replan
+	hatch := st.hatch(o)
+	replan := hatch != ""
 	finished := st.loaded == st.slices
 	moved := len(st.listing.Changed) > 0 || len(st.listing.Vanished) > 0
 	var reasons []string
@@ -86,7 +90,7 @@ func decide(st standing, o Options) (decision, error) {
 		reasons = nil // rows that are there can't be loaded again
 	}
 	if replan && len(reasons) == 0 {
-		reasons = append(reasons, "asked for with --replan")
+		reasons = append(reasons, hatch)
 	}
 	if len(reasons) == 0 {
 		return decision{keep: true, done: true, notes: []string{
@@ -98,8 +102,8 @@ func decide(st standing, o Options) (decision, error) {
 // standing asks the listing, the ledger and the table.
 func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, error) {
 	st := standing{seq: head.Seq, slices: len(head.Slices), converter: head.Converter != runplan.Converter,
-		appendOnly: p.w.Dataset.Records.EventTime == nil,
-		merging:    p.w.Dataset.Table.Mode == dataset.Upsert || p.w.Dataset.Table.Mode == dataset.InsertMissing}
+		appendOnly: p.w.Dataset.Records.EventTime == nil, asked: head.Asked, sameDamaged: slices.Equal(head.Damaged, p.damaged),
+		merging: p.w.Dataset.Table.Mode == dataset.Upsert || p.w.Dataset.Table.Mode == dataset.InsertMissing}
 	chunks, err := p.w.Runs.Chunks(ctx, head)
 	if err != nil {
 		return st, err
@@ -160,6 +164,9 @@ func (p *planner) diff(ctx context.Context, head *runplan.Head, chunks []runplan
 			planned = append(planned, diffObject(runplan.Input{Partition: c.Partition, ObjectRef: o}))
 		}
 	}
+	for _, o := range head.Damaged {
+		planned = append(planned, diffObject(o))
+	}
 	objects := p.now.Objects
 	if p.w.Dataset.Records.EventTime == nil {
 		var err error
@@ -177,6 +184,9 @@ func (p *planner) diff(ctx context.Context, head *runplan.Head, chunks []runplan
 // an append plan does not hold what earlier plans loaded.
 func (p *planner) sinceLoaded(ctx context.Context, head *runplan.Head, chunks []runplan.Chunk) ([]runplan.Input, error) {
 	mine := map[string]bool{}
+	for _, o := range head.Damaged {
+		mine[o.Key] = true
+	}
 	for _, c := range chunks {
 		for _, o := range c.Objects {
 			mine[o.Key] = true

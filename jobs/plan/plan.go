@@ -6,6 +6,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
@@ -23,7 +24,8 @@ type Options struct {
 	Replan      bool     // seal a new plan although the last one is unfinished or agrees
 	AllowEmpty  bool     // an archive without objects is no error
 	Preliminary bool     // a plan that was loaded as preliminary may stand
-	Asked       []string // what goes round a rule, one word each, for plan and ledger
+	Reconvert   bool     // convert all chunks anew, although receipts stand
+	Damaged     []string // keys or URIs of archived objects that are left out, because they can't be read
 	Reason      string   // why, likewise
 
 	CreateTable bool // a missing table is created
@@ -57,6 +59,9 @@ func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Opti
 		return nil, err
 	}
 	p := &planner{w: w, s: s, o: o, now: now, run: run}
+	if p.damaged, err = p.accepted(); err != nil {
+		return nil, err
+	}
 	if head != nil {
 		st, err := p.standing(ctx, head)
 		if err != nil {
@@ -69,7 +74,7 @@ func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Opti
 		if d.keep {
 			return p.keep(ctx, head, d)
 		}
-		return p.seal(ctx, &runplan.Supersedes{Seq: head.Seq, Reasons: d.reasons})
+		return p.seal(ctx, head, d.reasons)
 	}
 	return p.first(ctx)
 }
@@ -80,6 +85,8 @@ type planner struct {
 	o   Options
 	now *workspace.Listing
 	run runplan.RunID
+
+	damaged []runplan.Input // objects to leave out
 }
 
 // first seals the first plan of a run. It names the plan of an earlier form of
@@ -88,13 +95,10 @@ func (p *planner) first(ctx context.Context) (*Result, error) {
 	older, err := p.w.Runs.Newest(ctx, p.w.TargetName(), func(h *runplan.Head) bool {
 		return h.Dataset.Name == p.w.Dataset.Name && h.Window == p.o.Window
 	})
-	if err != nil || older == nil {
-		if err != nil {
-			return nil, err
-		}
-		return p.seal(ctx, nil)
+	if err != nil {
+		return nil, err
 	}
-	return p.seal(ctx, &runplan.Supersedes{Seq: older.Seq, Reasons: []string{"the dataset file changed"}})
+	return p.seal(ctx, older, []string{"the dataset file changed"})
 }
 
 // keep returns a plan that stands.
@@ -111,8 +115,9 @@ func (p *planner) keep(ctx context.Context, head *runplan.Head, d decision) (*Re
 	return r, err
 }
 
-// seal makes and publishes the next plan.
-func (p *planner) seal(ctx context.Context, supersedes *runplan.Supersedes) (*Result, error) {
+// seal makes and publishes the next plan, for the reasons instead of an older
+// one, or the first.
+func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []string) (*Result, error) {
 	objects, err := p.objects(ctx)
 	if err != nil {
 		return nil, err
@@ -130,9 +135,16 @@ func (p *planner) seal(ctx context.Context, supersedes *runplan.Supersedes) (*Re
 		Format: runplan.Format, Run: p.run, Attempt: runstore.NewAttempt(), Target: p.w.TargetName(),
 		Dataset: runplan.Dataset{Name: ds.Name, Digest: ds.Digest, ConvertDigest: ds.ConvertDigest, Text: string(ds.Text)},
 		Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Version: p.w.Version, Sealed: p.w.Now().UTC(),
-		Warehouse: warehouse, Objects: len(objects), Ignored: p.now.Ignored, ListingID: p.now.ID, Supersedes: supersedes,
-		Asked: p.o.Asked, By: p.w.By, Reason: p.o.Reason,
+		Warehouse: warehouse, Objects: len(objects), Ignored: p.now.Ignored, ListingID: p.now.ID,
+		Damaged: p.damaged, Asked: p.o.asked(), By: p.w.By, Reason: p.o.Reason,
 		Slices: runplan.CutSlices(p.o.Window, p.w.Calendar(), p.o.SliceDays),
+	}
+	if older != nil {
+		head.Supersedes = &runplan.Supersedes{Seq: older.Seq, Reasons: reasons}
+		head.Salt = older.Salt // receipts that were not trusted then are not used again
+	}
+	if p.o.Reconvert {
+		head.Salt = head.Attempt
 	}
 	for _, o := range objects {
 		head.Bytes += o.Size
@@ -144,18 +156,21 @@ func (p *planner) seal(ctx context.Context, supersedes *runplan.Supersedes) (*Re
 	for _, o := range objects {
 		fresh[o.Key] = true
 	}
-	chunks := runplan.CutWithout(p.now.Objects, func(in runplan.Input) bool { return !fresh[in.Key] }, p.o.ChunkBytes, runplan.Basis{
-		ConvertDigest: ds.ConvertDigest, Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter,
+	chunks := runplan.CutWithout(p.readable(p.now.Objects), func(in runplan.Input) bool { return !fresh[in.Key] }, p.o.ChunkBytes, runplan.Basis{
+		ConvertDigest: ds.ConvertDigest, Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Salt: head.Salt,
 	})
 	if _, err := p.w.Runs.Seal(ctx, head, chunks); err != nil {
 		return nil, err
 	}
 	r := p.result(head, chunks)
 	r.Sealed = true
-	if supersedes != nil {
-		for _, reason := range supersedes.Reasons {
-			r.Notes = append(r.Notes, fmt.Sprintf("supersedes plan %d: %s", supersedes.Seq, reason))
+	if head.Supersedes != nil {
+		for _, reason := range reasons {
+			r.Notes = append(r.Notes, fmt.Sprintf("supersedes plan %d: %s", older.Seq, reason))
 		}
+	}
+	for _, o := range head.Damaged {
+		r.Notes = append(r.Notes, fmt.Sprintf("left out as damaged, its records are unknown: %s", ObjectURI(head.Archive, o.Key)))
 	}
 	return r, p.replaced(ctx, r)
 }
@@ -164,14 +179,14 @@ func (p *planner) seal(ctx context.Context, supersedes *runplan.Supersedes) (*Re
 // earlier plan has loaded.
 func (p *planner) objects(ctx context.Context) ([]runplan.Input, error) {
 	if p.w.Dataset.Records.EventTime != nil {
-		return p.now.Objects, nil
+		return p.readable(p.now.Objects), nil
 	}
 	loaded, err := publish.LoadedObjects(ctx, p.s, p.w.Target())
 	if err != nil {
 		return nil, err
 	}
 	var fresh []runplan.Input
-	for _, o := range p.now.Objects {
+	for _, o := range p.readable(p.now.Objects) {
 		uri := ObjectURI(p.w.Dataset.Archive.URI, o.Key)
 		etag, there := loaded[uri]
 		switch {
@@ -183,6 +198,16 @@ func (p *planner) objects(ctx context.Context) ([]runplan.Input, error) {
 		}
 	}
 	return fresh, nil
+}
+
+// readable leaves out the objects that were declared damaged.
+func (p *planner) readable(objects []runplan.Input) []runplan.Input {
+	if len(p.damaged) == 0 {
+		return objects
+	}
+	return slices.DeleteFunc(slices.Clone(objects), func(in runplan.Input) bool {
+		return slices.ContainsFunc(p.damaged, func(d runplan.Input) bool { return d.Key == in.Key })
+	})
 }
 
 // ObjectURI returns the full URI of an archived object's key.

@@ -147,6 +147,10 @@ func (g *gathering) add(ctx context.Context, p part) error {
 	if g.seen == nil {
 		g.seen = map[string]int64{}
 	}
+	for _, o := range head.Damaged {
+		g.seen[o.Key+"\x00"+o.ETag] = 0
+		g.in.Unknown = append(g.in.Unknown, fmt.Sprintf("an object was left out as damaged (--accept-damaged), its records are unknown: %s/%s", head.Archive, o.Key))
+	}
 	for _, c := range chunks {
 		receipt, err := g.w.Runs.ChunkReceipt(ctx, c.ID)
 		if err != nil {
