@@ -116,6 +116,9 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 	}
 	uri, rows := "", int64(0)
 	if tally[account.Row] > 0 {
+		if err := headroom(ctx, w, s, receipts); err != nil {
+			return nil, err
+		}
 		if uri, rows, err = w.Runs.PutManifest(ctx, head, receipts); err != nil {
 			return nil, err
 		}
