@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/jackc/pgx/v5"
 
 	"backfill/internal/sandbox/archivegen"
 	"backfill/internal/sandbox/awsd"
@@ -158,7 +160,7 @@ func TestSignIn(t *testing.T) {
 			if test.cloud == nil {
 				test.cloud = c
 			}
-			args := []string{"status", "--dataset", a.dataset}
+			args := []string{"status", "--dataset", a.dataset, "--log-level", "debug"}
 			for _, s := range test.set {
 				args = append(args, "--set", "warehouse."+s)
 			}
@@ -219,6 +221,75 @@ func TestPlanCarriesTheSignIn(t *testing.T) {
 	if rows := h.rows(t, "SELECT COUNT(*) FROM payroll.signed"); rows[0] == "0|" {
 		t.Error("nothing was loaded")
 	}
+	// The plan names the secret; what the secret holds is nowhere.
+	dir, named := t.TempDir(), false
+	h.download(t, "staging", "signed", dir)
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		named = named || strings.Contains(string(text), `{\"secret\":\"good\"}`)
+		if strings.Contains(string(text), password) {
+			t.Errorf("%s holds the password", path)
+		}
+		return err
+	})
+	if err != nil || !named {
+		t.Errorf("the plan names no secret: %v", err)
+	}
+}
+
+// startOther starts a further warehouse and returns its URL.
+func startOther(t *testing.T, c redshiftd.Config) string {
+	t.Helper()
+	c.Dir, c.Listen, c.Database, c.Users, c.Roles = t.TempDir(), "127.0.0.1:0", "analytics", map[string]string{"backfill": password}, []string{role}
+	c.MemoryLimit, c.Threads = "256MB", 1
+	c.S3 = redshiftd.S3{Endpoint: shared.s3.Endpoint(), Region: "eu-west-1", AccessKey: "TESTACCESSKEY", SecretKey: "test-secret-key", PathStyle: true}
+	server, err := redshiftd.Start(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return "redshift://backfill@" + server.Addr() + "/analytics"
+}
+
+// COPY reads with the last role of a chain, and each may assume the next.
+func TestChainedRoles(t *testing.T) {
+	const reader = "arn:aws:iam::111111111111:role/lake-reader"
+	at := startOther(t, redshiftd.Config{IAM: redshiftd.IAM{Allows: func(who, action, resource string) bool {
+		return who == role && action == "sts:AssumeRole" && resource == reader || who == reader && strings.HasPrefix(action, "s3:")
+	}}})
+	conn, err := pgx.Connect(context.Background(), strings.Replace(at, "redshift://backfill", "postgres://backfill:"+password, 1)+"?sslmode=disable&default_query_exec_mode=exec")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(context.Background(), "CREATE SCHEMA payroll"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	a := shared.generate(t, archivegen.Options{Seed: 43, Events: 50, Partitions: 1})
+	for _, test := range []struct {
+		roles      string
+		exit       int
+		code, want string
+	}{
+		{role, 3, "permission", "Access Denied"},
+		{"default", 3, "permission", "Access Denied"},
+		{role + ",arn:aws:iam::111111111111:role/other", 3, "permission", "not authorized to assume IAM Role"},
+		{role + ", " + reader, 2, "bad_dataset", "warehouse.iam_role is not a role"},
+		{role + "," + reader, 0, "", ""},
+	} {
+		args := append([]string{"run"}, a.window("--create-table", "--set", "warehouse.url="+at, "--set", "warehouse.iam_role="+test.roles, "--set", "staging.uri=s3://staging/chained")...)
+		_, wait := shared.start(t, shared.env(), args...)
+		checkSignIn(t, wait(), test.exit, test.code, test.want)
+	}
 }
 
 // TLS is verified by name and authority, and never quietly left out.
@@ -237,21 +308,7 @@ func TestTLSToTheWarehouse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := func(c redshiftd.Config) string {
-		c.Dir, c.Listen, c.Database, c.Users, c.Roles = t.TempDir(), "127.0.0.1:0", "analytics", map[string]string{"backfill": password}, []string{role}
-		c.MemoryLimit, c.Threads, c.S3 = "256MB", 1, redshiftd.S3{Endpoint: h.s3.Endpoint(), Region: "eu-west-1", AccessKey: "TESTACCESSKEY", SecretKey: "test-secret-key", PathStyle: true}
-		server, err := redshiftd.Start(context.Background(), c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := server.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		return "redshift://backfill@" + server.Addr() + "/analytics"
-	}
-	secured, byName := start(redshiftd.Config{TLS: config, RequireTLS: true}), start(redshiftd.Config{TLS: named, RequireTLS: true})
+	secured, byName := startOther(t, redshiftd.Config{TLS: config, RequireTLS: true}), startOther(t, redshiftd.Config{TLS: named, RequireTLS: true})
 	plain := "redshift://backfill@" + h.warehouse.Addr() + "/analytics"
 	a := h.generate(t, archivegen.Options{Seed: 41, Events: 20, Partitions: 1})
 	for _, test := range []struct {

@@ -45,6 +45,11 @@ func classify(err error) (f *fail.Error, again bool) {
 		return fail.Wrap(oneLiner{cause(err)}, fail.Network, "the warehouse did not answer in time").
 			Try("check the host, the security group and the route to it"), isConnect(err)
 	}
+	// Passwords kept as SHA-256 are asked for in a way of Amazon's own drivers; the driver has no type for it.
+	if isConnect(err) && strings.Contains(err.Error(), "unknown authentication type") {
+		return fail.New(fail.Credentials, "the warehouse asks for the password in a way that is not supported (%s)", oneLiner{cause(err)}).
+			Try("sign in by IAM, or set the login's password anew as MD5 (ALTER USER … PASSWORD 'md5…')"), false
+	}
 	// The login never got so far as an answer: name, route, refused port.
 	if isConnect(err) {
 		f := fail.Wrap(oneLiner{cause(err)}, fail.Network, "connecting to the warehouse")

@@ -37,12 +37,13 @@ type server struct {
 	cancel   chan struct{}
 	hung     chan struct{}
 
-	tls    *tls.Config                                 // nil: an SSLRequest is answered 'N'
-	plain  atomic.Bool                                 // a start-up message came without TLS
-	status byte                                        // of the transaction; 0: none
-	refuse func(n int) (bool, *pgproto3.ErrorResponse) // of the nth connection; without an answer it is cut
-	answer func(sql string) (answer, bool)             // before answers
-	starts int
+	tls            *tls.Config                                 // nil: an SSLRequest is answered 'N'
+	plain          atomic.Bool                                 // a start-up message came without TLS
+	status         byte                                        // of the transaction; 0: none
+	authentication byte                                        // asked for instead of a cleartext password; 0: none
+	refuse         func(n int) (bool, *pgproto3.ErrorResponse) // of the nth connection; without an answer it is cut
+	answer         func(sql string) (answer, bool)             // before answers
+	starts         int
 
 	mu     sync.Mutex
 	log    []string          // "simple: …" and "extended: …"
@@ -126,6 +127,10 @@ func (s *server) serve(conn net.Conn) {
 			}
 			return
 		}
+	}
+	if s.authentication != 0 {
+		_, _ = conn.Write([]byte{'R', 0, 0, 0, 8, 0, 0, 0, s.authentication}) // the client leaves
+		return
 	}
 	backend.Send(&pgproto3.AuthenticationCleartextPassword{})
 	if backend.SetAuthType(pgproto3.AuthTypeCleartextPassword) != nil || backend.Flush() != nil {

@@ -89,6 +89,20 @@ func TestConnectingAgain(t *testing.T) {
 	}
 }
 
+// A login whose password is kept as SHA-256 is asked in a way that only
+// Amazon's drivers know; trying again does not help.
+func TestUnknownAuthentication(t *testing.T) {
+	s := startServer(t, nil)
+	s.authentication = 13
+	config := s.config()
+	config.OnRetry = func(r Repeat) { t.Errorf("repeated after %v", r.Err) }
+	_, err := Connect(context.Background(), config)
+	if !fail.Is(err, fail.Credentials) || !strings.Contains(err.Error(), "the warehouse asks for the password in a way that is not supported (") ||
+		!strings.HasSuffix(err.Error(), "unknown authentication type: 13)") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestLoginFails(t *testing.T) {
 	own := fail.New(fail.Permission, "not allowed")
 	config := Config{Login: func(context.Context) (Login, error) { return Login{}, own }, OnRetry: func(Repeat) { t.Error("repeated") }}
