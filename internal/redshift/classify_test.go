@@ -145,3 +145,29 @@ func FuzzSentence(f *testing.F) {
 		}
 	})
 }
+
+// Only what was not begun, or what the server undid, may be tried again by itself.
+func TestClassifyAgain(t *testing.T) {
+	for _, test := range []struct {
+		code, message string
+		again         bool
+	}{
+		{"57P03", "starting up", true}, {"53300", "too many connections", true}, {"57P01", "terminating", true}, {"08006", "failure", true},
+		{"40001", "serialization", true}, {"40P01", "deadlock detected", true}, {"55P03", "lock not available", true}, {"XX000", "1023", true}, {"XX000", "1018", true},
+		{"XX000", "Access throttled by S3", true}, {"XX000", "Retries exceeded", true}, {"XX000", "S3ServiceException:x,Status 503,Error SlowDown", true},
+		{"XX000", "Cannot execute write query because system is in resize mode", true}, {"XX000", "S3ServiceException:x,Status 400,Error ExpiredToken", true},
+		{"57014", "Query (1) cancelled on user's request", false}, {"53100", "no space", false}, {"XX000", "Disk Full", false}, {"53200", "out of memory", false},
+		{"28000", "no", false}, {"42501", "no", false}, {"42P01", "no", false}, {"3D000", "no", false}, {"22001", "too long", false}, {"42601", "syntax error", false},
+		{"25P02", "aborted", false}, {"XX000", "Spectrum Scan Error", false}, {"XX000", "Assert", false}, {"XX000", "Invalid operation", false}, {"0A000", "no", false},
+	} {
+		if _, again := classify(&pgconn.PgError{Code: test.code, Message: test.message}); again != test.again {
+			t.Errorf("%s %q: again %t", test.code, test.message, again)
+		}
+	}
+	// An established connection that broke: the statement may have been done.
+	for _, err := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, context.DeadlineExceeded, context.Canceled, errors.New("new")} {
+		if _, again := classify(err); again {
+			t.Errorf("%v is tried again", err)
+		}
+	}
+}
