@@ -102,6 +102,9 @@ func TestUpsertEqualVersions(t *testing.T) {
 	if r.Verdict != "INCOMPLETE" || !strings.Contains(r.Error, "1 staged rows and the table's rows of their keys have equal versions") || !strings.Contains(r.Error, "2026-03-05") {
 		t.Errorf("%s: %s", r.Verdict, r.Error)
 	}
+	if !strings.Contains(o.stderr+o.stdout, "and 1 more") {
+		t.Errorf("the tie of b is not told: %s", r.Error)
+	}
 	b.want("a|05 00|1|1.10|f|4|", "b|05 00|1|2.00|f|1|", "c|05 00|1|3.00|f|NULL|", "d|05 00|1|4.01|f|3|", "e|05 00|1|5.00|f|1|")
 	b.same(6, 5, 6)
 }

@@ -69,7 +69,7 @@ func (p *publisher) receipt(c *change) *runplan.SliceReceipt {
 		Format: runplan.Format, Run: h.Run, Seq: h.Seq, Attempt: p.attempt(), Target: h.Target, Mode: p.t.Mode, Slice: c.slice,
 		Stage: inDays(p.stage, c.slice.DayFrom, c.slice.DayTo), Inserted: c.inserted, Deleted: c.deleted, Taken: c.taken,
 		Outdated: c.outdated, Already: c.already, Differing: c.differing, Repeated: c.repeated, Doubled: c.doubled,
-		Stale: c.stale, Twins: c.twins,
+		Stale: c.stale, Twins: c.twins, Ties: inDays(p.ties, c.slice.DayFrom, c.slice.DayTo),
 		Superseded: c.superseded(), Vanished: c.vanished, Queries: c.queries, Aside: c.aside,
 	}
 	if p.t.Mode != ReplaceWindow {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -92,6 +93,9 @@ func (p *publisher) dropOlder(ctx context.Context) (superseded int64, err error)
 	if err := p.createTemp(ctx, newest, p.t.newestSQL(stage, twice, newest)); err != nil {
 		return 0, err
 	}
+	if err := p.readTies(ctx, stage, newest); err != nil {
+		return 0, err
+	}
 	deleted, err := p.s.Exec(ctx, p.t.dropTwiceSQL(stage, twice))
 	if err != nil {
 		return 0, err
@@ -105,6 +109,49 @@ func (p *publisher) dropOlder(ctx context.Context) (superseded int64, err error)
 			At("%s", p.t.name())
 	}
 	return deleted - inserted, nil
+}
+
+// readTies finds the keys of an upsert whose newest version stands in several
+// partitions: nothing orders these, so that people are told.
+func (p *publisher) readTies(ctx context.Context, stage, newest string) error {
+	if p.t.Mode != Upsert {
+		return nil
+	}
+	day, err := p.t.daySQL(p.l.Head.Window, p.l.Calendar)
+	if err != nil {
+		return err
+	}
+	q := cellQuery{from: p.t.tieSource(stage, newest), form: canon.Stage, day: day}
+	if p.ties, err = p.t.readCells(ctx, p.s, q, p.t.cellsSQL(q)); err != nil {
+		return fmt.Errorf("looking for equal versions: %w", err)
+	}
+	return nil
+}
+
+// tieSource is the newest row of each key of which the stage holds an equal
+// version of another partition, for cellsSQL.
+func (t *target) tieSource(stage, newest string) string {
+	needed := slices.Concat(t.Key, t.Totals, t.By)
+	for i, c := range t.Columns {
+		if c.Name == t.WindowColumn {
+			needed = append(needed, i)
+		}
+	}
+	slices.Sort(needed)
+	var names, numbers []string
+	for i, at := range slices.Compact(needed) {
+		names, numbers = append(names, "_top."+t.columns[at]+" AS "+t.columns[at]), append(numbers, strconv.Itoa(i+1))
+	}
+	on := []string{t.sameKey("_row", "_top")}
+	for _, at := range t.LatestBy {
+		a, b := "_row."+t.columns[at], "_top."+t.columns[at]
+		on = append(on, fmt.Sprintf("(%s = %s OR (%s IS NULL AND %s IS NULL))", a, b, a, b))
+	}
+	topic, partition := quoteOwn(schema.TopicColumn), quoteOwn(schema.PartitionColumn)
+	return "(\nSELECT " + strings.Join(names, ", ") + "\nFROM " + quoteOwn(newest) + " AS _top\nJOIN " + quoteOwn(stage) + " AS _row\n  ON " +
+		strings.Join(on, " AND ") + "\n" +
+		"WHERE _row." + topic + " <> _top." + topic + " OR _row." + partition + " <> _top." + partition + "\n" +
+		"GROUP BY " + strings.Join(numbers, ", ") + "\n) AS _ties"
 }
 
 // keyNames are the key's columns, quoted.

@@ -204,8 +204,9 @@ type publisher struct {
 	keeper  *keeper           // nil: replaced rows are not kept
 	temp    []string          // quoted temp tables to drop
 	gone    int64             // rows that vanished in committed slices
-	out     outside
-	pending int64 // and in the transaction
+	ties    account.Cells     // keys of an upsert whose newest version stands in several partitions, by day and group
+	out     outside           // what a replacement knows of the table outside of its window
+	pending int64             // and in the transaction
 	texts   texts
 	digest  string
 

@@ -105,6 +105,7 @@ func TestSQLOfTheTablesKeys(t *testing.T) {
 		"upsert_outcome": "SELECT COUNT(*)\nFROM " + c.metSource(stageName(7), met, w, metDiffers),
 		"upsert_old":     "SELECT COUNT(*)\nFROM " + c.oldSource(met, c.ownedSQL(w), kafka.Window{}, metOlder),
 		"upsert_span":    c.spanSQL(c.oldSource(met, c.outsideSQL(w), w, metOlder)),
+		"upsert_ties":    "SELECT COUNT(*)\nFROM " + c.tieSource(stageName(7), newestName(7)),
 		"changes":        c.changesSQL(41, w),
 		"upsert_counts":  c.metCountsSQL(met, w),
 		"upsert_delete":  c.replaceOldSQL(met),

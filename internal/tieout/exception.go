@@ -47,6 +47,9 @@ func (r *Result) exceptions(in Input) {
 	rows("stale", in.Stale, "older versions of keys that were loaded for other days still stand on %s: run those days again")
 	rows("stand_twice", in.Twins, "rows on %s have keys that were loaded for other days, too, and nothing says which version is newer")
 	r.differing(in, add)
+	if n := sumRows(in.Ties); n > 0 {
+		r.Unknown = append(r.Unknown, fmt.Sprintf("%d keys have equal versions in several partitions, on %s: one was taken, which is newest is not known", n, dayText(in.Ties)))
+	}
 	if conflicts > 0 {
 		r.Unknown = append(r.Unknown, fmt.Sprintf("offsets that hold two different records: %d; which record is true is not known", conflicts))
 	}

@@ -65,7 +65,7 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o
 		return nil, err
 	}
 	g := &gathering{w: w, o: o, in: tieout.Input{
-		Totals: len(w.Dataset.Reconcile.Totals), Archive: account.Cells{}, Stage: account.Cells{}, Expected: account.Cells{}, Differing: account.Cells{},
+		Totals: len(w.Dataset.Reconcile.Totals), Archive: account.Cells{}, Stage: account.Cells{}, Expected: account.Cells{}, Differing: account.Cells{}, Ties: account.Cells{},
 		Unknown: uncovered, Upsert: w.Dataset.Table.Mode == dataset.Upsert,
 	}}
 	for _, p := range parts {
@@ -189,6 +189,9 @@ func (g *gathering) slice(r *runplan.SliceReceipt, row publish.LedgerRow, days m
 		return err
 	}
 	if err := addDays(g.in.Differing, r.Differing, days); err != nil {
+		return err
+	}
+	if err := addDays(g.in.Ties, r.Ties, days); err != nil {
 		return err
 	}
 	outdated, already, inserted := rowsOn(r.Outdated, days), rowsOn(r.Already, days), rowsOn(r.Inserted, days)
