@@ -79,7 +79,7 @@ func TestParseRefuses(t *testing.T) {
 		"sql INSERT twice":                  "twice: only sql COPY can do that, and is told before it",
 		"sql COPY after lag=1s":             "lag: only sql COPY can do that, and is told before it",
 		"s3 * 'key=a cut":                   "a quote ' is not closed",
-		"s3 * fail=deadlock":                "fail=deadlock: s3 has no such error; it has internal, throttled, unavailable, conflict, denied, clock-skew, expired-token, timeout, disk-full",
+		"s3 * fail=deadlock":                "fail=deadlock: s3 has no such error; it has internal, throttled, unavailable, conflict, denied, clock-skew, expired-token, timeout, late, disk-full",
 		"sql * fail=nothing":                "fail=nothing: there is no such error; there are internal, throttled, conflict, expired-token, disk-full, deadlock, retries-exceeded, shutdown, canceled, resize, bad-value",
 		"s3 * " + strings.Repeat("x", 5000): "a rule has at most 4096 bytes, this one has 5005",
 	} {
