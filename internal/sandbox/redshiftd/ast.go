@@ -224,6 +224,7 @@ type (
 		name  string
 		value string
 		reset bool
+		local bool // until the transaction ends
 	}
 	showStmt struct{ name string }
 	noopStmt struct {
@@ -232,7 +233,11 @@ type (
 		tables     []tableName
 	}
 	deallocate struct{ name string }
-	copyStmt   struct {
+	cancelStmt struct {
+		pid  int
+		text string
+	}
+	copyStmt struct {
 		table       tableName
 		columns     []string
 		from        string

@@ -76,6 +76,7 @@ type environment struct {
 	user, database, schema string
 	pid                    int
 	now, began             time.Time // of the statement and of the transaction
+	zone                   *time.Location
 	lastCopyCount          int64
 	lastCopyID             int64
 	lastQueryID            int64
@@ -97,6 +98,8 @@ type binder struct {
 	values  []paramValue // nil while describing
 	tables  bool         // a user table takes part
 	leaders []string     // leader-node functions met
+	// act carries out a function that acts on another session; nil while describing.
+	act func(function string, pid int) (bool, error)
 }
 
 // scope is what names mean at one place of a query.

@@ -122,13 +122,17 @@ func (b *binder) timeArithmetic(op string, l, r bound) (bound, error) {
 	case l.t.kind == kDate && r.t.kind == kDate && op == "-":
 		return bound{sql: "CAST(" + sql + " AS BIGINT)", t: typ{kind: kInt8}}, nil
 	case l.t.isTime() && r.t.isTime() && op == "-":
-		return bound{sql: "(" + castSQL(l.sql, stamp) + " - " + castSQL(r.sql, stamp) + ")", t: typ{kind: kInterval}}, nil
+		return bound{sql: "(" + b.timeCast(l, stamp) + " - " + b.timeCast(r, stamp) + ")", t: typ{kind: kInterval}}, nil
 	case l.t.kind == kInterval && r.t.kind == kInterval:
 		return bound{sql: sql, t: l.t}, nil
 	case l.t.isTime() && r.t.kind == kInterval, l.t.kind == kInterval && r.t.isTime() && op == "+":
 		t := l.t
 		if t.kind == kInterval {
 			t = r.t
+		}
+		if t.kind == kTimestamptz { // days and months are those of the session's clock
+			sql = "(" + b.wall(l) + " " + op + " " + b.wall(r) + ")"
+			return b.convert(bound{sql: castSQL(sql, stamp), t: stamp}, t)
 		}
 		if t.kind == kDate {
 			t = stamp

@@ -36,7 +36,7 @@ func (b *binder) coerce(x bound, t typ) (bound, error) {
 	case (t.kind == kNumeric || t.isFloat()) && !decimalText.MatchString(s) && !(t.isFloat() && isSpecialFloat(s)):
 		return x, errorf("22P02", "invalid input syntax for type %s: %q", t.name(), s)
 	}
-	return b.convert(bound{sql: quoteText(s), t: varchar(max(1, len(s))), nulls: nullness{}}, t)
+	return b.convert(bound{sql: quoteText(s), t: varchar(max(1, len(s))), nulls: nullness{}, text: &s}, t)
 }
 
 func isSpecialFloat(s string) bool {
@@ -70,15 +70,24 @@ func (b *binder) convert(x bound, t typ) (bound, error) {
 	switch {
 	case from == t:
 		return x, nil
+	case t.isText() && from.kind == kTimestamptz:
+		sql = b.zonedText(x.sql)
+		if t.p < 48 {
+			sql = fmt.Sprintf("rs_fit(%s,%d)", sql, t.p)
+		}
 	case t.isText():
 		sql, ok = textSQL(x, t)
+	case from.isText() && t.kind == kTimestamptz:
+		sql = b.zonedFromText(x)
+	case from.isTime() && t.isTime():
+		sql = b.timeCast(x, t)
 	case from.isText():
 		sql, ok = fromText(x.sql, t)
 	case t.kind == kSuper:
 		if ok = from.isNumber() || from.kind == kBool; ok {
 			sql = "CAST(" + x.sql + " AS VARCHAR)"
 		}
-	case from.isNumber() && t.isNumber(), from.isTime() && t.isTime(), from.kind == t.kind,
+	case from.isNumber() && t.isNumber(), from.kind == t.kind,
 		from.isInt() && t.kind == kBool, from.kind == kBool && (t.kind == kInt4 || t.kind == kInt8 || t.kind == kInt2):
 		sql = castSQL(x.sql, t)
 	default:
@@ -264,7 +273,7 @@ func (b *binder) unify(xs []bound, what string) ([]bound, typ, error) {
 // typedLiteral writes DATE '…', TIMESTAMP '…' and INTERVAL '…'.
 func (b *binder) typedLiteral(l *typedLit) (bound, error) {
 	t := map[string]typ{"date": {kind: kDate}, "timestamp": {kind: kTimestamp}, "timestamptz": {kind: kTimestamptz}, "interval": {kind: kInterval}}[l.kind]
-	return b.convert(bound{sql: quoteText(l.text), t: varchar(max(1, len(l.text))), nulls: nullness{}}, t)
+	return b.convert(bound{sql: quoteText(l.text), t: varchar(max(1, len(l.text))), nulls: nullness{}, text: &l.text}, t)
 }
 
 func timestampSQL(t time.Time) string {

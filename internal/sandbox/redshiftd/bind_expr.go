@@ -175,7 +175,9 @@ func (b *binder) comparable(op string, xs ...bound) ([]string, error) {
 		switch {
 		case t.isText():
 			out[i] = trimmed(x)
-		case x.t.kind != t.kind && (x.t.isTime() || t.isFloat()):
+		case x.t.kind != t.kind && x.t.isTime():
+			out[i] = b.timeCast(x, t)
+		case x.t.kind != t.kind && t.isFloat():
 			out[i] = castSQL(x.sql, t)
 		}
 	}

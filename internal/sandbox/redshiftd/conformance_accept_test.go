@@ -26,7 +26,7 @@ var acceptedTags = []conform{
 }
 
 var acceptedDDL = []conform{
-	{row: "9.2.4 DISTSTYLE", steps: "CREATE TABLE x (a INT) DISTSTYLE EVEN", text: "CREATE TABLE"},
+	{row: "9.2.4 DISTSTYLE", steps: "CREATE TABLE x (a INT) DISTSTYLE EVEN; INSERT INTO x VALUES (1); SELECT diststyle, tbl_rows FROM svv_table_info WHERE \"table\" = 'x'", text: "EVEN|1"},
 	{row: "9.2.4 DISTKEY and SORTKEY", steps: "CREATE TABLE x (a INT DISTKEY, b DATE) COMPOUND SORTKEY (b, a); SELECT \"column\", distkey, sortkey FROM pg_table_def WHERE tablename = 'x' ORDER BY 1", text: "a|t|2\nb|f|1"},
 	{row: "9.2.4 INTERLEAVED", steps: "CREATE TABLE x (a INT, b DATE) DISTSTYLE KEY DISTKEY (a) INTERLEAVED SORTKEY (a, b)", text: "CREATE TABLE"},
 	{row: "9.2.4 AUTO", steps: "CREATE TABLE x (a INT) DISTSTYLE AUTO SORTKEY AUTO ENCODE AUTO", text: "CREATE TABLE"},

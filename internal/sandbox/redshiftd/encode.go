@@ -52,7 +52,7 @@ func encodeValue(v any, t typ, binaryFormat bool) ([]byte, error) {
 	case *big.Int:
 		return []byte(decimalString(v, 0)), nil
 	case time.Time:
-		return []byte(timeText(v.UTC(), t)), nil
+		return []byte(timeText(v, t)), nil
 	case int8, int16, int32, int64:
 		return fmt.Append(nil, v), nil
 	}
@@ -97,11 +97,11 @@ func decimalString(v *big.Int, scale int) string {
 func timeText(v time.Time, t typ) string {
 	switch t.kind {
 	case kDate:
-		return v.Format("2006-01-02")
+		return v.UTC().Format("2006-01-02")
 	case kTimestamptz:
-		return v.Format("2006-01-02 15:04:05.999999") + "+00"
+		return zonedTime(v)
 	}
-	return v.Format("2006-01-02 15:04:05.999999")
+	return v.UTC().Format("2006-01-02 15:04:05.999999")
 }
 
 func encodeBinary(v any, t typ) ([]byte, error) {

@@ -18,6 +18,7 @@ const engineDatabase = "warehouse"
 // engine is the open database file.
 type engine struct {
 	db      *sql.DB
+	file    string // of the database
 	scratch string // folder for downloaded files, the only one that the engine may read
 }
 
@@ -45,7 +46,7 @@ var macros = []string{
 
 // openEngine opens or creates the database in the folder of c and prepares its macros, functions and catalog.
 func openEngine(ctx context.Context, c Config) (*engine, error) {
-	e := &engine{scratch: filepath.Join(c.Dir, "scratch")}
+	e := &engine{file: filepath.Join(c.Dir, engineDatabase+".duckdb"), scratch: filepath.Join(c.Dir, "scratch")}
 	temp := filepath.Join(c.Dir, "temp")
 	if err := os.RemoveAll(e.scratch); err != nil {
 		return nil, fmt.Errorf("clearing scratch folder: %w", err)
@@ -65,7 +66,7 @@ func openEngine(ctx context.Context, c Config) (*engine, error) {
 		"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "preserve_insertion_order": "false", "checkpoint_threshold": "256MB"} {
 		q.Set(k, v)
 	}
-	conn, err := duckdb.NewConnector(filepath.Join(c.Dir, engineDatabase+".duckdb")+"?"+q.Encode(), nil)
+	conn, err := duckdb.NewConnector(e.file+"?"+q.Encode(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
@@ -106,6 +107,15 @@ func (e *engine) prepare(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// fileBytes is the size of the database file.
+func (e *engine) fileBytes() int64 {
+	info, err := os.Stat(e.file)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 func firstWords(s string) string { return s[:min(len(s), 60)] }

@@ -3,6 +3,7 @@ package redshiftd
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -65,12 +66,16 @@ func (s *session) run(p *parsed, values []paramValue, via *portal) error {
 	if ctx.Err() != nil { // the hook waited that long
 		return engineError(ctx, ctx.Err(), s.lastQuery)
 	}
+	s.show(func(a *activity) {
+		a.query, a.sql, a.since, a.running = s.lastQuery, strings.Clone(cut(p.sql, 600)), time.Now(), true
+	})
+	defer s.show(func(a *activity) { a.running = false })
 	a, err := s.execute(ctx, r)
 	if err != nil {
 		if a != nil && a.rows != nil {
 			a.rows.Close()
 		}
-		return s.conflictDetail(engineError(ctx, err, s.lastQuery))
+		return s.conflictDetail(s.canceled(engineError(ctx, err, s.lastQuery)))
 	}
 	if a.rows != nil {
 		defer a.rows.Close()
@@ -85,7 +90,7 @@ func (s *session) run(p *parsed, values []paramValue, via *portal) error {
 	}
 	if a.rows != nil && !s.cutPending {
 		if err := s.sendRows(a, via); err != nil {
-			return engineError(ctx, err, s.lastQuery)
+			return s.canceled(engineError(ctx, err, s.lastQuery))
 		}
 	}
 	if a.rows != nil {
@@ -124,7 +129,7 @@ func (s *session) statementContext() (context.Context, context.CancelFunc) {
 	}
 	ctx, cancel := context.WithTimeout(s.srv.ctx, limit)
 	s.mu.Lock()
-	s.running = cancel
+	s.running, s.cancelReason = cancel, ""
 	s.mu.Unlock()
 	return ctx, func() {
 		s.mu.Lock()
@@ -163,6 +168,9 @@ func (s *session) execute(ctx context.Context, r *running) (*answer, error) {
 		return &answer{tag: r.p.tag, cols: []output{{st.name, varchar(256)}}, text: [][]byte{[]byte(v)}}, nil
 	case *noopStmt:
 		return s.runNoop(ctx, r, st)
+	case *cancelStmt:
+		_, err := s.cancelBackend(st.pid, st.text)
+		return &answer{tag: r.p.tag}, err
 	case *deallocate:
 		if s.prepared[st.name] == nil {
 			return nil, errorf("26000", "prepared statement %q does not exist", st.name)
@@ -177,15 +185,57 @@ func (s *session) runSet(st *setStmt) error {
 	if _, ok := knownSettings[st.name]; !ok {
 		return errorf("42704", "unrecognized configuration parameter %q", st.name)
 	}
-	if st.reset {
+	if !st.reset {
+		if err := s.checkSetting(st.name, st.value); err != nil {
+			return err
+		}
+	}
+	s.keepSettings(st)
+	if s.settings[st.name] = st.value; st.reset {
 		delete(s.settings, st.name)
-		return nil
 	}
-	if err := s.checkSetting(st.name, st.value); err != nil {
-		return err
+	if st.name == "timezone" {
+		s.tellZone()
 	}
-	s.settings[st.name] = st.value
 	return nil
+}
+
+// keepSettings remembers what the settings were, for the end of the block: a rollback takes SET back, and any end takes
+// SET LOCAL back.
+func (s *session) keepSettings(st *setStmt) {
+	if !s.tx.block {
+		return
+	}
+	if s.tx.before == nil {
+		s.tx.before, s.tx.after = maps.Clone(s.settings), maps.Clone(s.settings)
+	}
+	if st.local {
+		return
+	}
+	if s.tx.after[st.name] = st.value; st.reset {
+		delete(s.tx.after, st.name)
+	}
+}
+
+// settleSettings gives the settings that hold after the block.
+func (s *session) settleSettings(undone bool) {
+	if s.tx.before == nil {
+		return
+	}
+	was, _ := s.setting("timezone")
+	if s.settings = s.tx.after; undone {
+		s.settings = s.tx.before
+	}
+	s.tx.before = nil
+	if is, _ := s.setting("timezone"); is != was {
+		s.tellZone()
+	}
+}
+
+// tellZone tells the client the time zone, as at the beginning of the session.
+func (s *session) tellZone() {
+	name, _ := s.setting("timezone")
+	s.wire.Send(&pgproto3.ParameterStatus{Name: "TimeZone", Value: name})
 }
 
 func (s *session) runNoop(ctx context.Context, r *running, st *noopStmt) (*answer, error) {
@@ -216,6 +266,9 @@ func (s *session) lookup(ctx context.Context, n tableName) (*relation, error) {
 			return rel, err
 		}
 	}
+	if rel, err := s.liveView(n); rel != nil || err != nil {
+		return rel, err
+	}
 	rel, err := systemTable(n, s.srv.config.Profile)
 	if err != nil {
 		return nil, err
@@ -223,7 +276,6 @@ func (s *session) lookup(ctx context.Context, n tableName) (*relation, error) {
 	if rel != nil {
 		rel.sql = strings.ReplaceAll(rel.sql, engineDatabaseMark, s.srv.config.Database)
 		rel.sql = strings.ReplaceAll(rel.sql, "\x01schema\x01", s.searchPath()[0])
-		rel.sql = strings.ReplaceAll(rel.sql, locksMark, s.srv.locks.rows())
 		rel.sql = strings.ReplaceAll(rel.sql, shownMark, timestampSQL(time.Now().Add(-s.srv.config.LoadLag)))
 		return rel, nil
 	}

@@ -15,7 +15,7 @@ func (s *session) newBinder(ctx context.Context, values []paramValue) *binder {
 		began = now
 	}
 	return &binder{ctx: ctx, lookup: s.lookup, values: values, env: environment{user: s.user, database: s.srv.config.Database,
-		schema: s.searchPath()[0], pid: s.pid, now: now, began: began, lastCopyCount: s.lastCopy.count, lastCopyID: s.lastCopy.id,
+		schema: s.searchPath()[0], pid: s.pid, zone: s.zone(), now: now, began: began, lastCopyCount: s.lastCopy.count, lastCopyID: s.lastCopy.id,
 		lastQueryID: s.lastQuery - 1, version: serverVersion}}
 }
 
@@ -90,7 +90,14 @@ func (s *session) runSelect(ctx context.Context, r *running, st *selectStmt) (*a
 	for _, k := range keys {
 		s.tx.reads[k] = true
 	}
-	query, cols, err := bindStatement(s.newBinder(ctx, r.values), st)
+	b := s.newBinder(ctx, r.values)
+	b.act = func(function string, pid int) (bool, error) {
+		if function == "pg_cancel_backend" {
+			return s.cancelBackend(pid, "")
+		}
+		return s.terminateBackend(pid)
+	}
+	query, cols, err := bindStatement(b, st)
 	if err != nil {
 		return nil, err
 	}
@@ -219,12 +226,16 @@ func (s *session) sendRows(a *answer, via *portal) error {
 	for i := range vals {
 		ptrs[i] = &vals[i]
 	}
+	zone := s.zone()
 	for n := 1; a.rows.Next(); n++ {
 		if err := a.rows.Scan(ptrs...); err != nil {
 			return err
 		}
 		row := pgproto3.DataRow{Values: make([][]byte, len(vals))}
 		for i, v := range vals {
+			if at, ok := v.(time.Time); ok && a.cols[i].t.kind == kTimestamptz {
+				v = at.In(zone)
+			}
 			if row.Values[i], err = encodeValue(v, a.cols[i].t, formatOf(formats, i) == 1); err != nil {
 				return err
 			}

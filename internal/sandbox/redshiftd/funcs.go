@@ -2,6 +2,7 @@ package redshiftd
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -106,7 +107,7 @@ reverse repeat chr ascii to_date to_timestamp to_number add_months months_betwee
 log random sign ceiling json_extract_array_element_text json_array_length json_typeof is_array is_object is_varchar
 object get_array_length array array_concat murmur3_32_hash checksum hashbytes stddev stddev_samp variance var_samp
 median percentile_cont percentile_disc approximate hll nth_value ratio_to_report cume_dist percent_rank bit_and bit_or
-current_setting pg_cancel_backend pg_terminate_backend has_table_privilege quote_ident quote_literal to_hex
+current_setting has_table_privilege quote_ident quote_literal to_hex
 timezone interval_cmp timeofday trunc try_cast date_cmp nvl2 isnull ifnull octetindex bpcharcmp collate soundex difference`)
 
 func (b *binder) unknownFunction(c *call, sc *scope) error {
@@ -127,11 +128,11 @@ func (b *binder) sessionFunction(c *call, sc *scope) (bound, bool, error) {
 	var x bound
 	switch c.name {
 	case "getdate":
-		x = bound{sql: timestampSQL(b.env.now.Truncate(1e9)), t: tStamp}
+		x = bound{sql: b.clock(b.env.now.Truncate(1e9)), t: tStamp}
 	case "sysdate":
-		x = bound{sql: timestampSQL(b.env.began), t: tStamp}
+		x = bound{sql: b.clock(b.env.began), t: tStamp}
 	case "current_date":
-		x = bound{sql: castSQL(timestampSQL(b.env.now), typ{kind: kDate}), t: typ{kind: kDate}}
+		x = bound{sql: castSQL(b.clock(b.env.now), typ{kind: kDate}), t: typ{kind: kDate}}
 	case "now":
 		b.leader(c.name)
 		x = bound{sql: castSQL(timestampSQL(b.env.began), typ{kind: kTimestamptz}), t: typ{kind: kTimestamptz}}
@@ -152,6 +153,9 @@ func (b *binder) sessionFunction(c *call, sc *scope) (bound, bool, error) {
 		x = number(b.env.lastCopyID, tInt4)
 	case "pg_last_query_id":
 		x = number(b.env.lastQueryID, tInt8)
+	case "pg_cancel_backend", "pg_terminate_backend":
+		x, err := b.signal(c, sc)
+		return x, true, err
 	default:
 		return x, false, nil
 	}
@@ -159,6 +163,41 @@ func (b *binder) sessionFunction(c *call, sc *scope) (bound, bool, error) {
 		return x, true, errFunction(c.name, make([]bound, len(c.args)))
 	}
 	return x, true, nil
+}
+
+// signal binds the functions that act on another session. They act once the statement is bound, and give 1 for done.
+func (b *binder) signal(c *call, sc *scope) (bound, error) {
+	if b.leader(c.name); b.tables {
+		return bound{}, b.finish()
+	}
+	args, err := b.exprs(c.args, sc)
+	if err != nil {
+		return bound{}, err
+	}
+	if len(args) != 1 || !args[0].t.isInt() && !args[0].untyped() {
+		return bound{}, errFunction(c.name, args)
+	}
+	x := bound{sql: castSQL("1", tInt4), t: tInt4}
+	if b.act == nil { // it is only described
+		b.infer(args[0], tInt4)
+		return x, nil
+	}
+	n, ok := c.args[0].(*literal)
+	text := ""
+	if ok && n.kind != "null" {
+		text = n.text
+	} else if args[0].text != nil {
+		text = *args[0].text
+	}
+	pid, err := strconv.Atoi(text)
+	if err != nil {
+		return x, strict("%s takes a constant process id", strings.ToUpper(c.name))
+	}
+	done, err := b.act(c.name, pid)
+	if !done {
+		x.sql = castSQL("0", tInt4)
+	}
+	return x, err
 }
 
 // aggregate binds aggregates and window functions.

@@ -63,9 +63,12 @@ func (b *binder) specialFunction(c *call, sc *scope) (bound, bool, error) {
 	case "datediff", "date_diff":
 		x, err = b.dateDiff(part, args)
 	case "dateadd", "date_add":
+		last := args[1]
 		x, err = b.dateAdd(part, args)
+		x, err = b.zonedLike(x, last, err)
 	case "date_trunc":
 		x, err = b.dateTrunc(part, args[0])
+		x, err = b.zonedLike(x, args[0], err)
 	default:
 		x, err = b.datePart(part, args[0])
 	}

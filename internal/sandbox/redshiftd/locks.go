@@ -2,11 +2,7 @@ package redshiftd
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 	"sync"
-	"time"
 )
 
 // lockMode orders the table locks: readers share, those who append share, writers exclude both, exclusive excludes all.
@@ -42,9 +38,6 @@ type lockRequest struct {
 
 // lockOwner is one session. Its fields belong to the manager.
 type lockOwner struct {
-	pid     int
-	user    string
-	since   time.Time // of its first lock
 	held    map[string]lockMode
 	waits   *lockRequest
 	waitsOn string
@@ -110,9 +103,6 @@ func (m *lockManager) serve(table string, l *tableLock) {
 		if req.owner.held == nil {
 			req.owner.held = map[string]lockMode{}
 		}
-		if len(req.owner.held) == 0 {
-			req.owner.since = time.Now()
-		}
 		req.owner.held[table] = l.held[req.owner]
 		req.owner.waits = nil
 		close(req.granted)
@@ -162,35 +152,6 @@ func (m *lockManager) drop(o *lockOwner) {
 	m.serve(table, l)
 }
 
-// rows gives the locks as a table expression of the engine: who holds or waits for which table, and since when it holds any.
-func (m *lockManager) rows() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	modes := map[lockMode]string{lockRead: "AccessShareLock", lockWrite: "ShareRowExclusiveLock", lockExclusive: "AccessExclusiveLock"}
-	var rows []string
-	add := func(o *lockOwner, table string, mode lockMode, granted bool) {
-		since := o.since
-		if since.IsZero() {
-			since = time.Now()
-		}
-		rows = append(rows, fmt.Sprintf("(%s, %d, %s, '%s', %s, %t)", quoteText(o.user), o.pid, timestampSQL(since), modes[mode], quoteText(table), granted))
-	}
-	for table, l := range m.tables {
-		for o, mode := range l.held {
-			add(o, table, mode, true)
-		}
-		for _, req := range l.waiting {
-			add(req.owner, table, req.mode, false)
-		}
-	}
-	const names = "AS v(owner, pid, start, mode, tab, granted)"
-	if len(rows) == 0 {
-		return "(SELECT * FROM (VALUES ('', 0, TIMESTAMP '1970-01-01', '', '', false)) " + names + " WHERE false)"
-	}
-	slices.Sort(rows)
-	return "(SELECT * FROM (VALUES " + strings.Join(rows, ", ") + ") " + names + ")"
-}
-
 // release gives back all locks of an owner.
 func (m *lockManager) release(o *lockOwner) {
 	m.mu.Lock()
@@ -203,5 +164,5 @@ func (m *lockManager) release(o *lockOwner) {
 			delete(m.tables, table)
 		}
 	}
-	o.held, o.since = nil, time.Time{}
+	o.held = nil
 }

@@ -248,7 +248,9 @@ func (s *session) authenticate(login string) error {
 		}
 		if subtle.ConstantTimeCompare([]byte(m.Password), []byte(want)) == 1 {
 			s.user = id.user
-			s.locks.user = id.user
+			s.mu.Lock()
+			s.owner = id.user
+			s.mu.Unlock()
 			return nil
 		}
 	}

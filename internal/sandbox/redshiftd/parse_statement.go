@@ -135,9 +135,17 @@ func (p *parser) session() (statement, string, error) {
 		}
 		n, err := p.name()
 		return &deallocate{n}, "DEALLOCATE", err
+	case "cancel":
+		p.i++
+		pid, err := p.integer()
+		st := &cancelStmt{pid: int(pid)}
+		if err == nil && p.cur().kind == tString {
+			st.text, err = p.str()
+		}
+		return st, "CANCEL", err
 	case "analyze", "vacuum", "grant", "revoke", "comment":
 		return p.maintenance(w)
-	case "unload", "call", "declare", "fetch", "close", "explain", "prepare", "execute", "cancel", "use", "refresh":
+	case "unload", "call", "declare", "fetch", "close", "explain", "prepare", "execute", "use", "refresh":
 		return nil, "", strict("%s is not supported", strings.ToUpper(w))
 	}
 	return nil, "", p.fail()
@@ -218,12 +226,10 @@ func (p *parser) settingName() (string, error) {
 
 func (p *parser) set() (statement, error) {
 	p.i++
-	if !p.word("session") {
-		p.word("local")
-	}
+	local := !p.word("session") && p.word("local")
 	if p.word("time", "zone") {
 		s, err := p.str()
-		return &setStmt{name: "timezone", value: s}, err
+		return &setStmt{name: "timezone", value: s, local: local}, err
 	}
 	if p.isWord("transaction") || p.isWord("characteristics") {
 		return nil, strict("SET TRANSACTION is not supported")
@@ -236,7 +242,7 @@ func (p *parser) set() (statement, error) {
 		return nil, p.fail()
 	}
 	if p.word("default") {
-		return &setStmt{name: n, reset: true}, nil
+		return &setStmt{name: n, reset: true, local: local}, nil
 	}
 	var parts []string
 	for {
@@ -253,7 +259,7 @@ func (p *parser) set() (statement, error) {
 		}
 		parts = append(parts, t.text)
 		if !p.op(",") {
-			return &setStmt{name: n, value: strings.Join(parts, ", ")}, nil
+			return &setStmt{name: n, value: strings.Join(parts, ", "), local: local}, nil
 		}
 	}
 }

@@ -42,8 +42,14 @@ type session struct {
 	secure     bool // wire speaks TLS over conn
 	protocol   protocolVersion
 
-	mu      sync.Mutex
-	running context.CancelFunc
+	started time.Time
+
+	mu           sync.Mutex // guards what follows: other sessions look at it
+	running      context.CancelFunc
+	owner        string // user, once logged in
+	activity     activity
+	cancelReason string // why the running statement was canceled by another session
+	terminated   bool
 }
 
 // copyResult is what the session functions tell about the last COPY.
@@ -55,8 +61,7 @@ func newSession(s *Server, conn net.Conn, pid int) *session {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return &session{srv: s, conn: conn, wire: pgproto3.NewBackend(conn, conn), pid: pid, secret: binary.BigEndian.Uint32(b[:]),
-		settings: map[string]string{}, prepared: map[string]*preparedStatement{}, portals: map[string]*portal{}, lastCopy: copyResult{id: -1},
-		locks: lockOwner{pid: pid}}
+		settings: map[string]string{}, prepared: map[string]*preparedStatement{}, portals: map[string]*portal{}, lastCopy: copyResult{id: -1}, started: time.Now()}
 }
 
 // serve runs the session to its end. A panic ends this session only.
@@ -143,7 +148,8 @@ func (s *session) checkSetting(name, value string) error {
 	ok := true
 	switch name {
 	case "timezone":
-		ok = v == "utc" || v == "gmt"
+		_, err := loadZone(value)
+		return err
 	case "client_encoding":
 		ok = v == "utf8" || v == "unicode" || v == "utf-8"
 	case "enable_case_sensitive_identifier", "enable_large_strings_opt_in", "describe_field_name_in_uppercase":

@@ -17,6 +17,8 @@ type transaction struct {
 	snapshot int64 // the last commit that the snapshot sees
 	tracked  bool  // the commit log counts the snapshot as open
 	began    time.Time
+	before   map[string]string // the settings when the block first changed one; nil: it has not
+	after    map[string]string // what they will be when it has committed
 	reads    map[string]bool
 	writes   map[string]bool
 }
@@ -38,20 +40,36 @@ func (s *session) begin(ctx context.Context) error {
 		return err
 	}
 	s.tx.snapshot, s.tx.tracked = snapshot, true
-	s.tx.id = s.srv.xids.Add(1) + 10_000
+	s.number()
 	s.tx.reads, s.tx.writes = map[string]bool{}, map[string]bool{}
 	return nil
 }
 
+// number gives the transaction its id, which it has from its first lock on.
+func (s *session) number() {
+	if s.tx.id != 0 {
+		return
+	}
+	s.tx.id = s.srv.xids.Add(1) + 10_000
+	began := s.tx.began
+	if began.IsZero() {
+		began = time.Now()
+	}
+	s.show(func(a *activity) { a.xid, a.began = s.tx.id, began })
+}
+
 // commit ends the transaction, whether anything was done or not, and gives back its locks.
-func (s *session) commit() error {
+func (s *session) commit() (err error) {
 	open := s.tx.open
-	defer s.endTransaction()
+	defer func() {
+		s.settleSettings(err != nil)
+		s.endTransaction()
+	}()
 	if !open {
 		return nil
 	}
 	ctx := context.WithoutCancel(s.srv.ctx)
-	err := s.srv.commits.commit(func() error {
+	err = s.srv.commits.commit(func() error {
 		_, err := s.db.ExecContext(ctx, "COMMIT")
 		return err
 	}, &commit{snapshot: s.tx.snapshot, xid: s.tx.id, pid: s.pid, reads: s.tx.reads, writes: s.tx.writes}, s.srv.config.Profile == Provisioned)
@@ -73,6 +91,7 @@ func (s *session) commit() error {
 // rollback ends the transaction and undoes it.
 func (s *session) rollback() {
 	s.undo()
+	s.settleSettings(true)
 	s.endTransaction()
 }
 
@@ -102,12 +121,14 @@ func (s *session) fail() {
 func (s *session) endTransaction() {
 	implicit := s.tx.implicit
 	s.leaveLog()
+	s.show(func(a *activity) { a.xid = 0 })
 	s.tx = transaction{implicit: implicit}
 	s.srv.locks.release(&s.locks)
 }
 
 // lockTable waits for a lock on a permanent table.
 func (s *session) lockTable(ctx context.Context, key string, mode lockMode) error {
+	s.number()
 	err := s.srv.locks.acquire(ctx, &s.locks, key, mode)
 	var pg *pgError
 	if err != nil && !errors.As(err, &pg) {

@@ -112,7 +112,14 @@ func userFunctions() map[string]*udf {
 		"rs_json_valid": row(dBool, func(a []any) (any, error) { return jsonValid(text(a[0])), nil }, dText),
 		"rs_json_path":  row(dText, func(a []any) (any, error) { return jsonExtract(text(a[0]), strings.Split(text(a[1]), "\x1f")) }, dText, dText),
 		"rs_to_char":    row(dText, func(a []any) (any, error) { return formatTime(a[0].(time.Time), text(a[1])) }, dStamp, dText),
-		"rs_timezone":   row(dStamp, func(a []any) (any, error) { return convertZone(text(a[0]), text(a[1]), a[2].(time.Time)) }, dText, dText, dStamp),
+		"rs_zoned": row(dText, func(a []any) (any, error) {
+			zone, err := loadZone(text(a[1]))
+			if err != nil {
+				return nil, err
+			}
+			return zonedTime(a[0].(time.Time).In(zone)), nil
+		}, dStamp, dText),
+		"rs_timezone": row(dStamp, func(a []any) (any, error) { return convertZone(text(a[0]), text(a[1]), a[2].(time.Time)) }, dText, dText, dStamp),
 	}
 }
 

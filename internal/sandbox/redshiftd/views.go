@@ -20,22 +20,11 @@ func systemTable(n tableName, profile Profile) (*relation, error) {
 		v, ok = provisionedViews[name]
 	}
 	if ok {
-		r := &relation{schema: "pg_catalog", name: n.name, system: true, sql: "(" + v.sql + ")"}
-		for _, c := range strings.Split(v.columns, ",") {
-			col, kindName, _ := strings.Cut(strings.TrimSpace(c), " ")
-			t := typeNames[kindName]
-			if size, ok := strings.CutPrefix(kindName, "char"); ok {
-				t = typ{kind: kChar}
-				if _, err := fmt.Sscan(size, &t.p); err != nil {
-					return nil, err
-				}
-			}
-			if kindName == "text" {
-				t = varchar(1024)
-			}
-			r.columns = append(r.columns, columnInfo{name: col, t: t})
+		r, err := systemRelation(n.name, v.columns)
+		if err == nil {
+			r.sql = "(" + v.sql + ")"
 		}
-		return r, nil
+		return r, err
 	}
 	for _, prefix := range []string{"stl_", "stv_", "svl_", "svcs_"} {
 		if strings.HasPrefix(n.name, prefix) {
@@ -46,6 +35,31 @@ func systemTable(n tableName, profile Profile) (*relation, error) {
 		}
 	}
 	return nil, nil
+}
+
+// systemRelation is a view with columns of these names and types.
+func systemRelation(name, columns string) (*relation, error) {
+	r := &relation{schema: "pg_catalog", name: name, system: true}
+	for c := range strings.SplitSeq(columns, ",") {
+		col, kindName, _ := strings.Cut(strings.TrimSpace(c), " ")
+		t := typeNames[kindName]
+		if size, ok := strings.CutPrefix(kindName, "char"); ok {
+			t = typ{kind: kChar}
+			if _, err := fmt.Sscan(size, &t.p); err != nil {
+				return nil, err
+			}
+		}
+		switch kindName {
+		case "text":
+			t = varchar(1024)
+		case "percent":
+			t = numeric(10, 4)
+		case "rows":
+			t = numeric(38, 0)
+		}
+		r.columns = append(r.columns, columnInfo{name: col, t: t})
+	}
+	return r, nil
 }
 
 // lengths writes a catalog column of the type's facts for the engine.
@@ -66,13 +80,26 @@ const (
 		is_nullable text, data_type text, character_maximum_length int, numeric_precision int, numeric_scale int, datetime_precision int, remarks text`
 	tablesSQL = `SELECT '` + engineDatabaseMark + `' AS table_catalog, t.sch AS table_schema, t.name AS table_name,
 		CASE WHEN t.temp THEN 'LOCAL TEMPORARY' ELSE 'BASE TABLE' END AS table_type, '' AS remarks FROM ` + allTables + ` t`
+	// tableInfoSQL tells sizes as a cluster of two slices would have them: a block of a megabyte per column and slice at least. Empty tables don't show.
+	tableInfoSQL = `SELECT '` + engineDatabaseMark + `' AS "database", t.sch AS "schema", CAST(t.oid AS INTEGER) AS table_id, t.name AS "table",
+		CASE WHEN c.encodings>0 THEN 'Y' ELSE 'N' END AS encoded,
+		CASE WHEN c.distkey IS NOT NULL THEN 'KEY('||c.distkey||')' WHEN t.diststyle IN ('','auto') THEN 'AUTO(EVEN)' ELSE upper(t.diststyle) END AS diststyle,
+		c.sortkey1, c.max_varchar, c.sortkey1_enc, c.sortkey_num, CAST(2*(c.n+3)+(d.estimated_size*c.width)//1000000 AS BIGINT) AS size,
+		CAST((2*(c.n+3)+(d.estimated_size*c.width)//1000000)*100.0/1048576 AS DECIMAL(10,4)) AS pct_used, CAST(0 AS BIGINT) AS "empty",
+		CAST(NULL AS DECIMAL(10,4)) AS unsorted, CAST(0 AS DECIMAL(10,4)) AS stats_off, CAST(d.estimated_size AS DECIMAL(38,0)) AS tbl_rows,
+		CAST(NULL AS DECIMAL(10,4)) AS skew_sortkey1, CAST(NULL AS DECIMAL(10,4)) AS skew_rows, CAST(d.estimated_size AS DECIMAL(38,0)) AS estimated_visible_rows,
+		CAST(NULL AS VARCHAR) AS risk_event
+		FROM rs_internal.tables t JOIN duckdb_tables() d ON d.database_name='` + engineDatabase + `' AND d.schema_name=t.sch AND d.table_name=t.name
+		JOIN (SELECT oid, count(*) AS n, count(*) FILTER (encode<>'none') AS encodings, max(name) FILTER (distkey) AS distkey, max(name) FILTER (sortkey=1) AS sortkey1,
+			max(encode) FILTER (sortkey=1) AS sortkey1_enc, CAST(count(*) FILTER (sortkey>0) AS INTEGER) AS sortkey_num,
+			CAST(coalesce(max(p) FILTER (type='character varying'),0) AS INTEGER) AS max_varchar,
+			sum(CASE WHEN type IN ('character','character varying','super') THEN 16 ELSE 8 END) AS width FROM rs_internal.columns GROUP BY oid) c ON c.oid=t.oid
+		WHERE d.estimated_size>0`
 	tablesNames = "table_catalog text, table_schema text, table_name text, table_type text, remarks text"
 	// engineDatabaseMark stands for the database's name, which the binder puts in.
 	engineDatabaseMark = "\x01database\x01"
 	// shownMark stands for the time up to which loads show.
 	shownMark = "\x01shown\x01"
-	// locksMark stands for the locks that are held and waited for.
-	locksMark = "\x01locks\x01"
 )
 
 // systemViews are the catalog and load views: their columns with types, and what they read.
@@ -95,10 +122,9 @@ var systemViews = map[string]struct{ columns, sql string }{
 	"sys_load_error_detail": {`user_id int, query_id bigint, transaction_id bigint, session_id int, database_name char64, table_id bigint,
 		start_time timestamp, file_name char256, line_number bigint, column_name char127, column_type char10, column_length char10, position int,
 		error_code int, error_message char512`, "SELECT * FROM rs_internal.load_error WHERE start_time <= " + shownMark},
-	"svv_transactions": {`txn_owner text, txn_db text, xid bigint, pid int, txn_start timestamp, lock_mode text, lockable_object_type text, relation int,
-		granted bool`,
-		`SELECT l.owner AS txn_owner, '` + engineDatabaseMark + `' AS txn_db, NULL::BIGINT AS xid, l.pid, l.start AS txn_start, l.mode AS lock_mode,
-		'relation' AS lockable_object_type, CAST(t.oid AS INTEGER) AS relation, l.granted FROM ` + locksMark + ` l JOIN rs_internal.tables t ON t.sch || '.' || t.name = l.tab`},
+	"svv_table_info": {`database text, schema text, table_id int, table text, encoded text, diststyle text, sortkey1 text, max_varchar int, sortkey1_enc char32,
+		sortkey_num int, size bigint, pct_used percent, empty bigint, unsorted percent, stats_off percent, tbl_rows rows, skew_sortkey1 percent, skew_rows percent,
+		estimated_visible_rows rows, risk_event text`, tableInfoSQL},
 }
 
 // provisionedViews are the system tables that a serverless warehouse keeps from its users.

@@ -27,6 +27,7 @@ func (s *session) loop() {
 	for {
 		msg, err := s.wire.Receive()
 		if err != nil {
+			s.farewell()
 			return
 		}
 		switch m := msg.(type) {
