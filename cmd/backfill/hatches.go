@@ -134,7 +134,7 @@ func runAbort(ctx context.Context, p *program) error {
 }
 
 func runStatus(ctx context.Context, p *program) error {
-	w, err := p.openDataset(ctx)
+	w, o, err := p.looked(ctx)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func runStatus(ctx context.Context, p *program) error {
 	}
 	defer done()
 	if p.flags.ledger {
-		l, err := status.ReadLedger(ctx, w, s)
+		l, err := status.ReadLedger(ctx, w, s, o)
 		if err != nil {
 			return err
 		}
@@ -152,11 +152,23 @@ func runStatus(ctx context.Context, p *program) error {
 		p.print("%s", l.Text())
 		return nil
 	}
-	r, err := status.Status(ctx, w, s)
+	r, err := status.Status(ctx, w, s, o)
 	if err != nil {
 		return err
 	}
 	p.result.Status = r
 	p.print("%s", r.Text())
 	return nil
+}
+
+// looked opens the dataset, or the plan that is named.
+func (p *program) looked(ctx context.Context) (*workspace.Workspace, status.Options, error) {
+	o := status.Options{File: p.flags.dataset}
+	if p.flags.run == "" {
+		w, err := p.openDataset(ctx)
+		return w, o, err
+	}
+	w, head, err := p.findPlan(ctx, p.flags.run)
+	o.Plan = head
+	return w, o, err
 }

@@ -105,7 +105,7 @@ func (p *program) finish(ctx context.Context, cmd command, err error) fail.Exit 
 		p.printJSON()
 	}
 	short := p.result
-	short.Ledger = nil
+	short.Ledger, short.Status = nil, p.result.Status.Short()
 	if werr := pod.WriteXCom(orDefault(p.flags.xcomFile, pod.XComFile), short); werr != nil {
 		fmt.Fprintf(p.stderr, "WARNING %v\n", werr)
 	}

@@ -109,11 +109,14 @@ func (t *target) name() string { return t.Schema + "." + t.Table }
 func (t *target) windowed() bool { return t.windowColumn != "" }
 
 // scope is the text that the ledger holds.
-func (t *target) scope() string {
-	if t.Scope == "" {
+func (t *target) scope() string { return ScopeText(t.Scope) }
+
+// ScopeText is how the tables beside a target spell a scope.
+func ScopeText(scope string) string {
+	if scope == "" {
 		return "all"
 	}
-	return t.Scope
+	return scope
 }
 
 // scopesOverlap reports whether two scope texts may own the same rows. Two

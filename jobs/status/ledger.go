@@ -18,16 +18,19 @@ type Ledger struct {
 }
 
 // ReadLedger reads the target's ledger as far as it concerns the dataset's
-// scope: all kinds of rows.
-func ReadLedger(ctx context.Context, w *workspace.Workspace, s publish.Session) (*Ledger, error) {
+// scope: all kinds of rows, or those of one plan.
+func ReadLedger(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options) (*Ledger, error) {
 	rows, err := publish.History(ctx, s, w.Target(), kafka.Window{})
 	if err != nil {
 		return nil, err
 	}
-	if rows == nil {
-		rows = []publish.LedgerRow{}
+	l := &Ledger{Target: w.TargetName(), Rows: []publish.LedgerRow{}}
+	for _, row := range rows {
+		if o.Plan == nil || row.Seq == o.Plan.Seq {
+			l.Rows = append(l.Rows, row)
+		}
 	}
-	return &Ledger{Target: w.TargetName(), Rows: rows}, nil
+	return l, nil
 }
 
 // Text writes the ledger for people, one change a line.

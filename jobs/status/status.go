@@ -1,16 +1,15 @@
-// Package status says what stands where: the newest plans of a dataset, how
-// far each one is, and the command that goes on. It changes nothing.
+// Package status says what stands where: how far the newest plans of a dataset
+// are, what was stopped or taken back, what is verified, and the command that
+// goes on. It changes nothing.
 package status
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"slices"
 
 	"backfill/internal/kafka"
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
-	"backfill/internal/runstore"
 	"backfill/jobs/reconcile"
 	"backfill/jobs/workspace"
 )
@@ -18,53 +17,79 @@ import (
 // maxPlans bounds how many plans are looked at.
 const maxPlans = 10
 
+// Options say what to look at.
+type Options struct {
+	Plan *runplan.Head // this plan only; nil: the newest ones
+	File string        // the dataset file, for the commands that are shown; "": unknown
+}
+
 // Plan is one plan's state.
 type Plan struct {
-	Seq       runplan.Seq `json:"seq"`
-	Run       string      `json:"run"`
-	Window    string      `json:"window"`
-	URI       string      `json:"plan"`
-	Chunks    int         `json:"chunks"`
-	Converted int         `json:"converted"`
-	Slices    int         `json:"slices"`
-	Loaded    int         `json:"loaded"`
-	State     string      `json:"state"`
-	Next      string      `json:"next,omitempty"` // the command that goes on; "": nothing is left
+	Seq       runplan.Seq   `json:"seq"`
+	Run       string        `json:"run"`
+	Window    string        `json:"window"`
+	URI       string        `json:"plan"`
+	Chunks    int           `json:"chunks"`
+	Converted int           `json:"converted"` // of an unfinished plan; else 0
+	Slices    int           `json:"slices"`
+	Loaded    int           `json:"loaded"` // slices that hold now
+	Undone    int           `json:"undone,omitempty"`
+	State     string        `json:"state"`
+	Parts     []Slice       `json:"parts,omitempty"` // of a plan that is half done: which slices are, which not
+	Kept      *publish.Kept `json:"kept,omitempty"`  // rows put aside: the load can be undone
+	Report    *Report       `json:"report,omitempty"`
+	Behind    *Behind       `json:"behind,omitempty"`
+	Next      string        `json:"next,omitempty"` // the command that goes on; "": nothing is left
+}
+
+// Slice is one slice of a plan that is half done.
+type Slice struct {
+	Slice     int           `json:"slice"` // from 1
+	Days      string        `json:"days"`
+	State     string        `json:"state"` // loaded, undone, or open
+	Rows      int64         `json:"rows,omitempty"`
+	Committed kafka.Instant `json:"committed_at,omitempty"`
+}
+
+// Report is the newest report of a plan's run.
+type Report struct {
+	URI      string `json:"uri"`
+	Verdict  string `json:"verdict"`
+	Sentence string `json:"sentence"`
+	Current  bool   `json:"current"` // it is of this plan's load, not of an earlier one
+}
+
+// Behind is what came to the archive after a plan was sealed.
+type Behind struct {
+	Added   int   `json:"objects_added"`
+	Changed int   `json:"objects_changed_or_gone"`
+	Days    []Day `json:"days,omitempty"` // days of the plan of which newer plans saw records in new objects
 }
 
 // Result lists plans, newest first.
 type Result struct {
-	Dataset string `json:"dataset"`
-	Target  string `json:"target"`
-	Plans   []Plan `json:"plans"`
-	Stale   []Day  `json:"stale_days,omitempty"`
+	Dataset  string             `json:"dataset"`
+	Target   string             `json:"target"`
+	Verified *publish.Watermark `json:"verified,omitempty"`
+	Plans    []Plan             `json:"plans"`
+	Stale    []Day              `json:"stale_days,omitempty"`
 }
 
-// Day is a day of the table that holds older versions of keys, whose newer ones
-// came to other days.
+// Day is a day with rows or records that a load would change: in Stale, rows of
+// which newer versions came to other days.
 type Day struct {
 	Day  kafka.Day `json:"day"`
 	Rows int64     `json:"rows"`
 }
 
 // Status looks at the newest plans of the dataset.
-func Status(ctx context.Context, w *workspace.Workspace, s publish.Session) (*Result, error) {
-	r := &Result{Dataset: w.Dataset.Name, Target: w.TargetName(), Plans: []Plan{}}
-	var heads []*runplan.Head
-	_, err := w.Runs.Newest(ctx, w.TargetName(), func(h *runplan.Head) bool {
-		if h.Dataset.Name == w.Dataset.Name {
-			heads = append(heads, h)
-		}
-		return len(heads) == maxPlans
-	})
-	if err != nil {
+func Status(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options) (*Result, error) {
+	l := &look{w: w, s: s, o: o}
+	if err := l.gather(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := publish.Ledger(ctx, s, w.Target(), kafka.Window{})
-	if err != nil {
-		return nil, err
-	}
-	stale, err := reconcile.FindStale(ctx, w, s, rows, kafka.Window{})
+	r := &Result{Dataset: w.Dataset.Name, Target: w.TargetName(), Verified: l.verified, Plans: []Plan{}}
+	stale, err := reconcile.FindStale(ctx, w, s, l.holding, kafka.Window{})
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +100,11 @@ func Status(ctx context.Context, w *workspace.Workspace, s publish.Session) (*Re
 		}
 		r.Stale = append(r.Stale, Day{Day: p.Day, Rows: stale.Older[p].Rows})
 	}
-	for i, h := range heads {
-		p, err := describe(ctx, w, h, heads[:i], rows)
+	for i, h := range l.heads {
+		if o.Plan != nil && h.Seq != o.Plan.Seq {
+			continue
+		}
+		p, err := l.plan(ctx, h, l.heads[:i])
 		if err != nil {
 			return nil, err
 		}
@@ -85,67 +113,47 @@ func Status(ctx context.Context, w *workspace.Workspace, s publish.Session) (*Re
 	return r, nil
 }
 
-func describe(ctx context.Context, w *workspace.Workspace, h *runplan.Head, newer []*runplan.Head, rows []publish.LedgerRow) (Plan, error) {
-	p := Plan{Seq: h.Seq, Run: string(h.Run), Window: h.Window.String(), URI: w.Runs.URI(runstore.KeyOf(h)), Chunks: h.Chunks, Slices: len(h.Slices)}
-	for _, row := range rows {
-		if row.Seq == h.Seq {
-			p.Loaded++
+// look is one Status under way.
+type look struct {
+	w        *workspace.Workspace
+	s        publish.Session
+	o        Options
+	heads    []*runplan.Head // newest first
+	history  []publish.LedgerRow
+	holding  []publish.LedgerRow
+	kept     []publish.Kept
+	verified *publish.Watermark
+	listing  *workspace.Listing // nil until asked for
+}
+
+func (l *look) gather(ctx context.Context) (err error) {
+	_, err = l.w.Runs.Newest(ctx, l.w.TargetName(), func(h *runplan.Head) bool {
+		if h.Dataset.Name == l.w.Dataset.Name {
+			l.heads = append(l.heads, h)
 		}
-	}
-	for _, n := range newer {
-		if n.Window.Overlaps(h.Window) && h.Window != (kafka.Window{}) {
-			p.State = fmt.Sprintf("superseded by plan %d", n.Seq)
-			if p.Loaded == p.Slices {
-				p.State = fmt.Sprintf("loaded; plan %d changed rows of it later", n.Seq)
-			}
-			return p, nil
-		}
-	}
-	chunks, err := w.Runs.Chunks(ctx, h)
+		return len(l.heads) == maxPlans
+	})
 	if err != nil {
-		return p, err
+		return err
 	}
-	for _, c := range chunks {
-		receipt, err := w.Runs.ChunkReceipt(ctx, c.ID)
-		if err != nil {
-			return p, err
-		}
-		if receipt != nil {
-			p.Converted++
-		}
+	if p := l.o.Plan; p != nil && !slices.ContainsFunc(l.heads, func(h *runplan.Head) bool { return h.Seq == p.Seq }) {
+		l.heads = append(l.heads, p)
 	}
-	p.State, p.Next = next(p)
-	return p, nil
-}
-
-// next says where a plan stands and what goes on.
-func next(p Plan) (state, command string) {
-	switch {
-	case p.Loaded == p.Slices:
-		return "loaded", ""
-	case p.Converted < p.Chunks:
-		return fmt.Sprintf("%d of %d chunks converted", p.Converted, p.Chunks), "backfill convert --plan " + p.URI
-	case p.Loaded > 0:
-		return fmt.Sprintf("half replaced: %d of %d slices loaded", p.Loaded, p.Slices), "backfill load --plan " + p.URI
+	if l.history, err = publish.History(ctx, l.s, l.w.Target(), kafka.Window{}); err != nil {
+		return err
 	}
-	return "converted, not loaded", "backfill load --plan " + p.URI
-}
-
-// Text writes the result for people.
-func (r *Result) Text() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s → %s\n", r.Dataset, r.Target)
-	if len(r.Plans) == 0 {
-		b.WriteString("  no plan yet: backfill run --dataset … --from … --to …\n")
+	l.holding = publish.Holding(l.history)
+	if l.kept, err = publish.KeptRows(ctx, l.s, l.w.Target()); err != nil {
+		return err
 	}
-	for _, p := range r.Plans {
-		fmt.Fprintf(&b, "  plan %d  %s  %s\n", p.Seq, p.Window, p.State)
-		if p.Next != "" {
-			fmt.Fprintf(&b, "    go on with: %s\n", p.Next)
+	marks, err := publish.Watermarks(ctx, l.s, l.w.Target())
+	if err != nil {
+		return err
+	}
+	for i := range marks {
+		if marks[i].Dataset == l.w.Dataset.Name && marks[i].Scope == publish.ScopeText(l.w.Dataset.Table.Scope) {
+			l.verified = &marks[i]
 		}
 	}
-	for _, d := range r.Stale {
-		fmt.Fprintf(&b, "  %s holds %d rows of which other days have newer versions: run it again, --from %s --to %s\n", d.Day, d.Rows, d.Day, d.Day+1)
-	}
-	return b.String()
+	return nil
 }
