@@ -47,8 +47,9 @@ they are. It disappears when the sandbox stops, so a script may wait for it:
 
 There are two buckets, archive and staging. COPY may use the role in $BACKFILL_WAREHOUSE_IAM_ROLE and no other.
 Database credentials come from the AWS calls, too: redshift GetClusterCredentials[WithIAM] for the cluster "sandbox",
-redshift-serverless GetCredentials for the workgroup "sandbox", secretsmanager GetSecretValue of "sandbox/warehouse";
-sts AssumeRole of ` + callerARN + ` mints access keys that S3 takes, too.
+redshift-serverless GetCredentials for the workgroup "sandbox" (DescribeClusters and GetWorkgroup tell where it is),
+secretsmanager GetSecretValue of "sandbox/warehouse"; sts AssumeRole of
+` + callerARN + ` mints access keys that S3 takes, too.
 With --tls, psql and Go programs verify the warehouse by a test authority kept in DIR/tls.
 sandbox fault makes S3 and the warehouse fail in ways you choose.
 Ctrl-C or SIGTERM (kill $SANDBOX_PID) ends it in good order. The stand-in refuses what Redshift refuses; where

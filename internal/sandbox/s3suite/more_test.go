@@ -283,6 +283,7 @@ func refusalChecks() []check {
 	return []check{
 		{"what is missing is 404", missing},
 		{"wrong keys and regions are refused", wrongKeys},
+		{"a clock that is twenty minutes off is refused", skewed},
 		{"a body with a trailing checksum is stored without its frames", trailing},
 	}
 }
@@ -314,6 +315,37 @@ func wrongKeys(ctx context.Context, b *bucket) error {
 			o.Credentials = credentials.NewStaticCredentialsProvider("AKIANOBODY", secretKey, "")
 		}), http.StatusForbidden, "InvalidAccessKeyId", ""),
 		refused(with(func(o *s3.Options) { o.Region = "us-west-2" }), http.StatusBadRequest, "AuthorizationHeaderMalformed", ""))
+}
+
+// skewed signs by a clock that is wrong; S3 bears with fifteen minutes.
+func skewed(ctx context.Context, b *bucket) error {
+	if _, err := b.put(ctx, "k", []byte("x"), nil); err != nil {
+		return err
+	}
+	const nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" // SHA-256 of an empty body
+	for minutes, want := range map[time.Duration]int{-20: http.StatusForbidden, -10: http.StatusOK, 10: http.StatusOK, 20: http.StatusForbidden} {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, b.server.endpoint+"/"+b.name+"/k", nil)
+		if err != nil {
+			return err
+		}
+		r.Header.Set("X-Amz-Content-Sha256", nothing)
+		at := time.Now().Add(minutes * time.Minute)
+		if err := v4.NewSigner().SignHTTP(ctx, aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, r, nothing, "s3", region, at); err != nil {
+			return err
+		}
+		res, err := b.server.http.Do(r)
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(res.Body)
+		if err := errors.Join(err, res.Body.Close()); err != nil {
+			return err
+		}
+		if res.StatusCode != want || want == http.StatusForbidden && !strings.Contains(string(text), "<Code>RequestTimeTooSkewed</Code>") {
+			return fmt.Errorf("%d minutes off: %d %.200s", minutes, res.StatusCode, text)
+		}
+	}
+	return nil
 }
 
 // trailing sends a body as the SDK does over TLS: in frames of its own, with the checksum behind it.

@@ -96,6 +96,7 @@ func TestMoto(t *testing.T) {
 		// It looks at no signatures and compares no checksums.
 		"checksums of every algorithm are kept and checked":            "a wrong CRC32: no error",
 		"a presigned GET works without keys, until it expires":         "signed by another key: 200 content",
+		"a clock that is twenty minutes off is refused":                "20 minutes off: 200",
 		"wrong keys and regions are refused":                           "no error, want 403 SignatureDoesNotMatch",
 		"a body with a trailing checksum is stored without its frames": "a wrong checksum: 200",
 
