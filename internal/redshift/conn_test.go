@@ -364,6 +364,9 @@ func TestNobodyListens(t *testing.T) {
 	config := configOf(Login{Host: at.IP.String(), Port: uint16(at.Port), Database: "x", User: "loader", Password: "hunter2"})
 	config.OnRetry = func(r Repeat) { repeats = append(repeats, r) }
 	_, err = Connect(context.Background(), config)
+	if len(repeats) != 2 || repeats[1].What != "connecting" || repeats[1].Try != 2 || repeats[1].Tries != 3 {
+		t.Errorf("repeated %+v", repeats)
+	}
 	if !fail.Is(err, fail.Network) || !strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("%v", err)
 	}

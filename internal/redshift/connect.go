@@ -70,7 +70,8 @@ var (
 type Conn struct {
 	pg       *pgx.Conn
 	config   Config
-	lastCopy int64 // query id of the newest COPY that was looked at
+	lastCopy int64         // query id of the newest COPY that was looked at
+	patience time.Duration // for the view of load errors, which lags
 }
 
 // Connect opens a session. Time is UTC in it. What a moment may mend (a server
@@ -118,7 +119,7 @@ func (c Config) attempt(ctx context.Context) (conn *Conn, err error, again bool)
 		f, again := classify(err)
 		return nil, f.At("%s", net.JoinHostPort(login.Host, strconv.Itoa(int(login.Port)))), again && ctx.Err() == nil
 	}
-	conn = &Conn{pg: pg, config: c}
+	conn = &Conn{pg: pg, config: c, patience: loadErrorWait}
 	if err := conn.configure(ctx); err != nil {
 		conn.close()
 		return nil, err, fail.Is(err, fail.Network) && ctx.Err() == nil

@@ -28,7 +28,7 @@ func (c *Conn) withLoadErrors(ctx context.Context, f *fail.Error) *fail.Error {
 	if f.Code != fail.LoadRefused || c.pg.IsClosed() || c.pg.PgConn().TxStatus() != 'I' {
 		return f
 	}
-	ctx, cancel := context.WithTimeout(ctx, loadErrorWait)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	id, err := c.number(ctx, "SELECT pg_last_copy_id()")
 	if err != nil || id <= 0 || id == c.lastCopy { // -1: none; the last one: this COPY never began

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,20 +153,19 @@ func TestCopyAgain(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := startServer(t, map[string]answer{count: one(test.left), copied: one("42"), "SELECT pg_last_copy_id()": one("-1")})
-			n := 0
+			var n atomic.Int32
 			s.answer = func(text string) (answer, bool) {
 				if text != sql {
 					return answer{}, false
 				}
-				n++
-				return test.answers[min(n, len(test.answers))-1], true
+				return test.answers[min(int(n.Add(1)), len(test.answers))-1], true
 			}
 			c := connect(t, s, s.config())
 			rows, err := c.Copy(context.Background(), statement)
 			if test.code == "" && (err != nil || rows != 42) || test.code != "" && !fail.Is(err, test.code) {
 				t.Errorf("%d, %v", rows, err)
 			}
-			if n != test.copies {
+			if n := n.Load(); int(n) != test.copies {
 				t.Errorf("%d COPYs", n)
 			}
 		})
@@ -212,6 +212,15 @@ func TestLoadErrors(t *testing.T) {
 		"s3://lake/1.parquet, column n (int4 0): Invalid digit (value left out) (code 1207)"
 	if !fail.Is(err, fail.LoadRefused) || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	// The view lags: the refusal comes out as it is.
+	lagging := startServer(t, map[string]answer{
+		sql: failed, "SELECT pg_last_copy_id()": {columns: []string{"n"}, rows: [][]any{{"77"}}, tag: "SELECT"}, view: {columns: columns, tag: "SELECT"},
+	})
+	l := connect(t, lagging, lagging.config())
+	l.patience = 30 * time.Millisecond
+	if _, err := l.Copy(context.Background(), statement); !fail.Is(err, fail.LoadRefused) || !strings.HasSuffix(err.Error(), "than the le (code 15007) (SQLSTATE XX000)") {
+		t.Errorf("%v", err)
 	}
 	// The same id again: this COPY never began, the rows are of the one before.
 	if _, err = c.Copy(context.Background(), statement); strings.Contains(err.Error(), "320 bytes") {
