@@ -110,7 +110,8 @@ func TestPasswordFileIsReadAnew(t *testing.T) {
 type cloud struct {
 	mu      sync.Mutex
 	answers map[string]string
-	calls   []string // action and the parameters that matter
+	calls   []string // Region, action and parameters
+	signers []string // access keys of the calls
 	status  int      // of a refusal; 0: 400
 }
 
@@ -119,7 +120,7 @@ func startCloud(t *testing.T, answers map[string]string) *cloud {
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": planted, "AWS_REGION": "eu-central-1",
+		"AWS_ENDPOINT_URL": server.URL, "AWS_ENDPOINT_URL_STS": server.URL, "AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": planted, "AWS_REGION": "eu-central-1",
 		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
 		"AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_MAX_ATTEMPTS": "",
 	} {
@@ -139,11 +140,12 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		parameters = form.Encode()
 	}
 	action = action[strings.LastIndex(action, ".")+1:]
-	_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=AKIATEST/")
-	region := strings.Split(scope+"//", "/")[1]
+	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	scope := strings.Split(credential+"///", "/") // key, date, Region
+	region := scope[2]
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.calls = append(c.calls, region+" "+action+" "+parameters)
+	c.calls, c.signers = append(c.calls, region+" "+action+" "+parameters), append(c.signers, scope[0])
 	answer, ok := c.answers[action]
 	xml := r.Header.Get("X-Amz-Target") == ""
 	if code, message, refused := strings.Cut(answer, ": "); !ok || refused && !strings.ContainsAny(code, "{<") {
@@ -320,6 +322,53 @@ func TestChain(t *testing.T) {
 	if err := mint(); !fail.Is(err, fail.Usage) || err.Error() != "no AWS Region is known for the warehouse's login" {
 		t.Errorf("%v", err)
 	}
+}
+
+// A pod has no keys of its own: its service account's token is exchanged (IRSA),
+// or an agent on the node gives the keys (Pod Identity).
+func TestPodsIdentity(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte(planted), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mint := func(t *testing.T, key string, c *cloud) {
+		t.Helper()
+		s, err := New(Options{URL: "redshift://loader@h/analytics", Cluster: "main", Env: noEnv})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l, err := s.Mint(t.Context()); err != nil || l.User != "IAM:loader" {
+			t.Fatalf("%+v, %v; calls %q", l, err, c.calls)
+		}
+		if last := c.signers[len(c.signers)-1]; last != key {
+			t.Errorf("signed by %s, want %s", last, key)
+		}
+	}
+	t.Run("service account", func(t *testing.T) {
+		c := startCloud(t, map[string]string{"GetClusterCredentials": xmlCredentials, "AssumeRoleWithWebIdentity": "<Credentials><AccessKeyId>ASIAIRSA</AccessKeyId>" +
+			"<SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>"})
+		for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/worker",
+			"AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ROLE_SESSION_NAME": "pod"} {
+			t.Setenv(name, value)
+		}
+		mint(t, "ASIAIRSA", c)
+	})
+	t.Run("agent", func(t *testing.T) {
+		c := startCloud(t, map[string]string{"GetClusterCredentials": xmlCredentials})
+		agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != planted {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			_, _ = io.WriteString(w, `{"AccessKeyId":"ASIAPOD","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}`)
+		}))
+		t.Cleanup(agent.Close)
+		for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": agent.URL,
+			"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": token} {
+			t.Setenv(name, value)
+		}
+		mint(t, "ASIAPOD", c)
+	})
 }
 
 // The SDK tries again, and nothing else does.
