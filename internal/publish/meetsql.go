@@ -59,19 +59,24 @@ func (t *target) heldNames() []string {
 	return t.columns
 }
 
-// metCase compares one staged row (_new) with one of the table (_old).
+// metCase compares one staged row (_new) with one of the table (_old). A row
+// outside of a replaced window can't be the same one: its event time is another.
 func (t *target) metCase() string {
-	var b strings.Builder
-	b.WriteString("CASE")
+	var whens []string
 	if t.Mode != InsertMissing {
 		for _, order := range t.versionOrder() {
-			fmt.Fprintf(&b, "\n    WHEN %s THEN %d\n    WHEN %s THEN %d", order.old, metNewer, order.new, metOlder)
+			whens = append(whens, fmt.Sprintf("WHEN %s THEN %d", order.old, metNewer), fmt.Sprintf("WHEN %s THEN %d", order.new, metOlder))
 		}
 	}
-	new1, new2 := t.text.SQL("_new", canon.Inserted)
-	old1, old2 := t.text.SQL("_old", canon.Table)
-	fmt.Fprintf(&b, "\n    WHEN %s = %s\n     AND %s = %s THEN %d\n    ELSE %d END", new1, old1, new2, old2, metSame, metDiffers)
-	return b.String()
+	if t.Mode != ReplaceWindow {
+		new1, new2 := t.text.SQL("_new", canon.Inserted)
+		old1, old2 := t.text.SQL("_old", canon.Table)
+		whens = append(whens, fmt.Sprintf("WHEN %s = %s\n     AND %s = %s THEN %d", new1, old1, new2, old2, metSame))
+	}
+	if len(whens) == 0 {
+		return strconv.Itoa(metDiffers)
+	}
+	return "CASE\n    " + strings.Join(whens, "\n    ") + fmt.Sprintf("\n    ELSE %d END", metDiffers)
 }
 
 // order says when the table's row is newer by one criterion, and when the

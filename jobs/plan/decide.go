@@ -56,7 +56,7 @@ func decide(st standing, o Options) (decision, error) {
 	if st.stopped != nil {
 		reasons = append(reasons, st.stopped.Error())
 	}
-	if st.preliminary && finished && !o.Preliminary {
+	if st.preliminary && !o.Preliminary {
 		reasons = append(reasons, "it was loaded as preliminary")
 	}
 	if st.converter {
