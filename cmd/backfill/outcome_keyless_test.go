@@ -19,17 +19,17 @@ func TestReplaceWithoutKey(t *testing.T) {
 	}
 	b.h.run(t, 0, "convert", "--plan", plan.result.Plan)
 	// As many other rows as the archive has: the count alone would not tell.
-	b.insert(entry{"x", 5, 1, "9.00", false})
+	b.insert(entry{"x", 6, 1, "9.00", false})
 	before := b.rows()
 	o := load(4)
-	if !strings.Contains(o.result.Error, "2026-03-05 had 1 rows and has 2, with other content") || !strings.Contains(o.result.Hint, "--replan") {
+	if !strings.Contains(o.result.Error, "2026-03-06 had 0 rows and has 1, with other content") || !strings.Contains(o.result.Hint, "--replan") {
 		t.Errorf("%s (%s)", o.result.Error, o.result.Hint)
 	}
 	if !slices.Equal(b.rows(), before) {
 		t.Error("the table changed")
 	}
 	// More rows than the archive has.
-	b.insert(entry{"y", 5, 1, "8.00", false})
+	b.insert(entry{"y", 6, 1, "8.00", false})
 	if o := load(4); !strings.Contains(o.result.Error, "1 rows would vanish") {
 		t.Error(o.result.Error)
 	}

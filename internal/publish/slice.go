@@ -169,7 +169,7 @@ func (p *publisher) replace(ctx context.Context, c *change) error {
 		return err
 	}
 	c.queries = append(c.queries, sql)
-	if err := p.unchanged(ctx, c); err != nil {
+	if err := p.unchanged(ctx, c.index, c.deleted); err != nil {
 		return err
 	}
 	if err := p.keepReplaced(ctx, c, p.t.table+p.t.ownedSQL(c.slice.Window)); err != nil {

@@ -66,25 +66,46 @@ func (t *target) changesSQL(after int64, w kafka.Window) string {
 	return t.lastChangeSQL() + where(newer, overlapSQL(w))
 }
 
+// unchangedAll refuses, before anything is changed, when one of the slices that
+// are left was changed by others.
+func (p *publisher) unchangedAll(ctx context.Context) error {
+	if !p.t.needsStanding() {
+		return nil
+	}
+	for i, slice := range p.l.Head.Slices {
+		if _, done := p.done[i]; done || i >= len(p.l.Head.Standing) {
+			continue
+		}
+		cells, _, err := p.t.readTable(ctx, p.s, slice.Window, p.l.Calendar)
+		if err != nil {
+			return err
+		}
+		if err := p.unchanged(ctx, i, cells); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // unchanged refuses a slice that others than this program changed since the
 // plan was sealed: without a key it can't be told whether their rows are in the
 // archive. Rows that are gone are no loss, the load brings the archive's.
-func (p *publisher) unchanged(ctx context.Context, c *change) error {
-	if !p.t.needsStanding() || c.index >= len(p.l.Head.Standing) || len(c.deleted) == 0 {
+func (p *publisher) unchanged(ctx context.Context, index int, cells account.Cells) error {
+	if !p.t.needsStanding() || index >= len(p.l.Head.Standing) || len(cells) == 0 {
 		return nil
 	}
-	then := p.l.Head.Standing[c.index]
-	now, err := p.t.standing(c.deleted)
+	slice, then := p.l.Head.Slices[index], p.l.Head.Standing[index]
+	now, err := p.t.standing(cells)
 	if err != nil || now == then {
 		return err
 	}
-	if ours, err := p.t.changes(ctx, p.s, p.l.Head.LastChange, c.slice.Window); err != nil || ours > 0 {
+	if ours, err := p.t.changes(ctx, p.s, p.l.Head.LastChange, slice.Window); err != nil || ours > 0 {
 		return err
 	}
 	if p.l.AllowVanish > 0 && now.Rows-then.Rows <= p.l.AllowVanish {
 		return nil
 	}
 	return fail.New(fail.Vanish, "the table changed after plan %d was sealed: %s had %d rows and has %d, with other content; without a key it can't be told which of them the archive explains; nothing was changed",
-		p.l.Head.Seq, c.slice, then.Rows, now.Rows).At("%s", p.t.name()).
+		p.l.Head.Seq, slice, then.Rows, now.Rows).At("%s", p.t.name()).
 		Try("find out who wrote them; to replace what is there now, run again with --replan")
 }

@@ -36,7 +36,10 @@ func (p *publisher) guard(ctx context.Context) (rows int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("looking for rows that would vanish: %w", err)
 	}
-	return sumRows(gone), p.allow(gone)
+	if err := p.allow(gone); err != nil {
+		return 0, err
+	}
+	return sumRows(gone), p.unchangedAll(ctx)
 }
 
 // allow compares with the allowance, which is one for the whole plan.

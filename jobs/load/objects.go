@@ -1,6 +1,8 @@
 package load
 
 import (
+	"slices"
+
 	"backfill/internal/account"
 	"backfill/internal/kafka"
 	"backfill/internal/publish"
@@ -39,8 +41,9 @@ func giveRanges(objects []publish.LoadedObject, counts *account.Chunk) {
 	}
 	if !all {
 		for i, o := range counts.Objects {
-			if proven(o) && o.Records == int64(o.Last-o.First)+1 {
-				objects[i].Ranges = []account.Range{{From: o.First, To: o.Last + 1}}
+			own := account.Range{From: o.First, To: o.Last + 1}
+			if proven(o) && o.Records == int64(own.To-own.From) && (o.Proof == kafka.ProofDerived || found(counts, own)) {
+				objects[i].Ranges = []account.Range{own}
 			}
 		}
 		return
@@ -55,6 +58,12 @@ func giveRanges(objects []publish.LoadedObject, counts *account.Chunk) {
 		}
 		objects[at].Ranges = append(objects[at].Ranges, r)
 	}
+}
+
+// found reports whether the chunk holds every offset of the range: an object's
+// own records may stand twice, and hide a hole.
+func found(counts *account.Chunk, r account.Range) bool {
+	return !counts.RangesCut && slices.ContainsFunc(counts.Ranges, func(f account.Range) bool { return f.From <= r.From && r.To <= f.To })
 }
 
 // proven reports whether the object's offsets are known for sure: from its

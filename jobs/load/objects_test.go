@@ -34,7 +34,9 @@ func TestGiveRanges(t *testing.T) {
 		{"the last is open", []account.ObjectCount{object(kafka.ProofDerived, 0, 4, 5, false), object(kafka.ProofDerived, 5, 9, 5, true)}, ranges(0, 10), false, "[[{0 5}] []]"},
 		{"the last is open, the first has holes", []account.ObjectCount{object(kafka.ProofBody, 0, 4, 3, false), object(kafka.ProofDerived, 5, 9, 5, true)}, ranges(0, 10), false, "[[] []]"},
 		{"nothing is proven", []account.ObjectCount{object(kafka.ProofUnproven, 0, 4, 5, false)}, ranges(0, 5), false, "[[]]"},
-		{"too scattered", []account.ObjectCount{object(kafka.ProofBody, 0, 4, 5, false), object(kafka.ProofBody, 9, 99, 7, false)}, ranges(0, 5), true, "[[{0 5}] []]"},
+		{"too scattered", []account.ObjectCount{object(kafka.ProofBody, 0, 4, 5, false), object(kafka.ProofBody, 9, 99, 7, false)}, ranges(0, 5), true, "[[] []]"},
+		{"a record twice hides a hole", []account.ObjectCount{object(kafka.ProofBody, 0, 2, 3, false), object(kafka.ProofUnproven, -1, -1, 2, false)}, ranges(0, 1, 2, 3), false, "[[] []]"},
+		{"scattered, and contiguous by their names", []account.ObjectCount{object(kafka.ProofDerived, 0, 4, 5, false), object(kafka.ProofUnproven, 9, 99, 7, false)}, ranges(0, 5), true, "[[{0 5}] []]"},
 		{"an empty object", []account.ObjectCount{object(kafka.ProofUnproven, -1, -1, 0, false), object(kafka.ProofBody, 3, 4, 2, false)}, ranges(3, 5), false, "[[] [{3 5}]]"},
 	} {
 		list := make([]publish.LoadedObject, len(test.objects))
