@@ -22,6 +22,9 @@ func TestReconvert(t *testing.T) {
 	if o.result.Seq != 2 || o.result.Converted != first.result.Chunks || o.result.Reused != 0 || !strings.Contains(notes(o), "--reconvert") {
 		t.Errorf("plan %d, %d of %d chunks converted: %s", o.result.Seq, o.result.Converted, o.result.Chunks, notes(o))
 	}
+	if report := h.object(t, strings.TrimPrefix(o.result.Report, "s3://staging/")); !strings.Contains(report, `"reconvert"`) || !strings.Contains(report, `"reason": "a doubt"`) {
+		t.Errorf("the report does not tell what was asked for:\n%s", report)
+	}
 	if o := h.run(t, 0, append([]string{"run", "--replan"}, args...)...); o.result.Seq != 3 || o.result.Converted != 0 {
 		t.Errorf("plan %d converts %d chunks again", o.result.Seq, o.result.Converted)
 	}

@@ -36,7 +36,7 @@ func Abort(ctx context.Context, s Session, t Target, head *runplan.Head, planKey
 		return nil, err
 	}
 	r := &AbortResult{}
-	err = c.transaction(ctx, s, func() error {
+	err = c.retried(ctx, s, func() error {
 		history, err := History(ctx, s, t, kafka.Window{})
 		if err != nil {
 			return err
@@ -104,7 +104,7 @@ func (t *target) forget(ctx context.Context, s Session, k Kept, by Actor) error 
 	if err != nil {
 		return err
 	}
-	return t.transaction(ctx, s, func() error {
+	return t.retried(ctx, s, func() error {
 		history, err := History(ctx, s, t.Target, kafka.Window{})
 		if err != nil {
 			return err

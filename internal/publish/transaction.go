@@ -35,6 +35,20 @@ func (t *target) transaction(ctx context.Context, s Session, f func() error) (er
 	return nil
 }
 
+// retried is transaction for changes that are small and begin anew by
+// themselves: a conflict with another session is tried again, at most five times.
+func (t *target) retried(ctx context.Context, s Session, f func() error) error {
+	for try := 1; ; try++ {
+		err := t.transaction(ctx, s, f)
+		if !fail.Is(err, fail.Conflict) || try == maxTries {
+			return err
+		}
+		if err := sleepFor(ctx, backoff(try)); err != nil {
+			return fmt.Errorf("waiting after a conflict: %w", err)
+		}
+	}
+}
+
 // rollback needs no answer: a session that can't roll back is closed, and
 // that rolls back, too.
 func rollback(ctx context.Context, s Session) {

@@ -115,7 +115,7 @@ func Verify(ctx context.Context, s Session, t Target, v Verification) (*Watermar
 	}
 	var mark *Watermark
 	moved := false
-	err = c.transaction(ctx, s, func() (err error) {
+	err = c.retried(ctx, s, func() (err error) {
 		mark, moved, err = c.verify(ctx, s, v)
 		return err
 	})

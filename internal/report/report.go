@@ -61,6 +61,10 @@ type Plan struct {
 	URI    string `json:"uri"`
 	Days   string `json:"days"`
 	Slices int    `json:"slices"`
+
+	Asked  []string `json:"asked,omitempty"`        // what a person allowed or asked for, as the ledger has it
+	By     string   `json:"requested_by,omitempty"` // of the newest slice
+	Reason string   `json:"reason,omitempty"`
 }
 
 // Column is one money total.

@@ -23,6 +23,11 @@ func (r *Report) Text(w io.Writer, uri string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s\n", r.Verdict)
 	fmt.Fprintf(&b, "  table    %s, scope %s\n  window   %s\n  dataset  %s\n\n", r.Target, r.Scope, windowText(r), r.Dataset)
+	for _, p := range r.Plans {
+		if len(p.Asked) > 0 || p.Reason != "" {
+			wrap(&b, fmt.Sprintf("  plan %d   ", p.Seq), "           ", asked(p))
+		}
+	}
 	r.textLadder(&b)
 	r.textTotals(&b)
 	list(&b, "Breaks", len(r.Breaks), func(i int) string { return r.Breaks[i].Leg + " " + r.Breaks[i].Text })
@@ -37,6 +42,21 @@ func (r *Report) Text(w io.Writer, uri string) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// asked says what went round a rule, by whom and why.
+func asked(p Plan) string {
+	text := strings.Join(p.Asked, " ")
+	if text == "" {
+		text = "loaded"
+	}
+	if p.By != "" {
+		text += ", by " + p.By
+	}
+	if p.Reason != "" {
+		text += ": " + p.Reason
+	}
+	return text
 }
 
 func (r *Report) textLadder(b *strings.Builder) {

@@ -178,7 +178,8 @@ func (g *gathering) add(ctx context.Context, p part) error {
 		}
 	}
 	g.heads = append(g.heads, head)
-	g.plans = append(g.plans, report.Plan{Seq: int64(head.Seq), URI: g.w.Runs.URI(p.planKey), Days: p.text(), Slices: len(p.rows)})
+	g.plans = append(g.plans, report.Plan{Seq: int64(head.Seq), URI: g.w.Runs.URI(p.planKey), Days: p.text(), Slices: len(p.rows),
+		Asked: asked(p.rows), By: p.rows[0].RequestedBy, Reason: p.rows[0].Reason})
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"backfill/internal/fail"
 	"backfill/internal/publish"
@@ -27,4 +29,17 @@ func (g *gathering) mark(ctx context.Context, s publish.Session, seen []publish.
 		return nil
 	}
 	return err
+}
+
+// asked are the flags of a plan's slices, each once, in their order.
+func asked(rows []publish.LedgerRow) []string {
+	var words []string
+	for _, row := range rows {
+		for _, word := range strings.Fields(row.Flags) {
+			if !slices.Contains(words, word) {
+				words = append(words, word)
+			}
+		}
+	}
+	return words
 }
