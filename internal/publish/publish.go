@@ -1,12 +1,15 @@
 // Package publish changes the warehouse: it loads a plan's Parquet into a
-// stage, proves the stage against the receipts, and then replaces or appends
-// slice by slice, each in one transaction with its row in the ledger.
+// stage, proves the stage against the receipts, and then changes the table slice
+// by slice, each in one transaction with its row in the ledger.
 //
 //	COPY → stage ─ proof ─ newest ─ guard ─┬─ slice: BEGIN · LOCK ledger · newer plan? · guard ·
 //	                                       │         change · proof · receipt · ledger row · COMMIT
 //	                                        └─ …
 //
-// Nothing outside window ∧ scope is touched, nothing is committed before it was
+// How a slice is changed, its mode, is in replace (slice.go), merge (meet.go:
+// insert_missing and upsert) and append (append.go, ranges.go). Only an upsert
+// touches rows outside of its window: older versions of the keys that it brings.
+// Nothing outside of the scope is touched, nothing is committed before it was
 // proven, and what was committed is never done again: the ledger knows. The
 // package reads no archive and writes no staging; receipts go out through
 // Evidence. Jobs call it: plan and doctor check and count, load publishes,
