@@ -57,7 +57,7 @@ func TestSequencesOfRunsEqualAPlainOracle(t *testing.T) {
 }
 
 // sequenceModes are the modes with windows.
-func sequenceModes() []string { return []string{"replace_window"} }
+func sequenceModes() []string { return []string{"replace_window", "upsert", "insert_missing"} }
 
 // sequence is one random sequence.
 type sequence struct {
@@ -282,12 +282,15 @@ func (q *sequence) backfill(w span) {
 		p = q.fresh(w)
 	}
 	table, no := q.load(p)
+	unknown := q.unclear(p) || !slices.Equal(p.seen, q.world.flushed) // or there are newer objects
 	q.say("run days %d to %d", w.from, w.to)
 	o := q.l.again(q.t, append([]string{"run"}, q.window(w)...))
 	if no != 0 {
 		q.refused++
 		q.refusedLast = true
 		q.must(o, "run", int(no))
+	} else if unknown {
+		q.must(o, "run", 6)
 	} else {
 		q.must(o, "run", 0)
 	}

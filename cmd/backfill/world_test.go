@@ -159,6 +159,6 @@ func timeless() []string {
 // insert is the statement that puts an event into the table as another
 // pipeline would: without a place in the archive.
 func (e event) insert(source, by string) string {
-	return fmt.Sprintf("INSERT INTO payroll.events (id, v, happened_at, amount, currency, note, source, loaded_by) VALUES ('%s', %d, '%s', %s, '%s', '%s', '%s', '%s')",
-		e.id, e.version, e.at.UTC().Format("2006-01-02 15:04:05.000000"), amount(e.cents), e.currency, e.note, source, by)
+	return fmt.Sprintf("INSERT INTO payroll.events (id, v, happened_at, amount, currency, note, more, source, loaded_by) VALUES ('%s', %d, '%s', %s, '%s', '%s', JSON_PARSE('{\"n\":[%d,null]}'), '%s', '%s')",
+		e.id, e.version, e.at.UTC().Format("2006-01-02 15:04:05.000000"), amount(e.cents), e.currency, e.note, e.version, source, by)
 }
