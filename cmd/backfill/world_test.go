@@ -33,10 +33,11 @@ type world struct {
 	prefix  string       // of all keys, without a slash at the end
 	records [][]archived // by partition, then offset
 	flushed []int        // records of each partition that stand in objects
+	firsts  [][]int      // first offsets of each partition's objects
 }
 
 func newWorld(prefix string, partitions int) *world {
-	return &world{prefix: prefix, records: make([][]archived, partitions), flushed: make([]int, partitions)}
+	return &world{prefix: prefix, records: make([][]archived, partitions), flushed: make([]int, partitions), firsts: make([][]int, partitions)}
 }
 
 // add appends an event to a partition; flush makes it visible.
@@ -52,6 +53,7 @@ func (w *world) object(partition int) (key string, body []byte) {
 		b.WriteString(r.line())
 	}
 	w.flushed[partition] = len(w.records[partition])
+	w.firsts[partition] = append(w.firsts[partition], first)
 	return fmt.Sprintf("%s/events/partition=%d/events+%d+%010d.json", w.prefix, partition, partition, first), []byte(b.String())
 }
 
