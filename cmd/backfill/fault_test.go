@@ -136,6 +136,7 @@ func (y *faultTally) count(c faultCase, fate string, ok bool) {
 	if !ok {
 		fate = "FAILED"
 		y.failed.Add(1)
+		fmt.Fprintf(os.Stderr, "FAILED %s/%s\n", c.name, c.fault)
 	}
 	y.mu.Lock()
 	defer y.mu.Unlock()

@@ -71,8 +71,8 @@ func (a archived) line() string {
 	if a.id == "" {
 		return "{\"id\": \"broken\", \n"
 	}
-	return fmt.Sprintf(`{"id":%q,"v":%d,"at":%q,"amount":%q,"currency":%q,"note":%q,"more":{"n":[%d,null]}}`+"\n",
-		a.id, a.version, a.at.Format("2006-01-02T15:04:05.000000Z07:00"), amount(a.cents), a.currency, a.note, a.version)
+	return fmt.Sprintf(`{"id":%q,"v":%d,"at":%q,"amount":%q,"currency":%q,"note":%q,"more":{"n":[%d,null]},"p":%d,"o":%d}`+"\n",
+		a.id, a.version, a.at.Format("2006-01-02T15:04:05.000000Z07:00"), amount(a.cents), a.currency, a.note, a.version, a.partition, a.offset)
 }
 
 func amount(cents int64) string {

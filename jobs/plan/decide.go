@@ -137,8 +137,11 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, e
 		}
 	}
 	st.loaded = len(ours)
+	if st.loaded != st.slices && st.appendOnly {
+		st.overtaken, err = p.appended(ctx, head, chunks)
+	}
 	if st.loaded != st.slices || st.appendOnly {
-		return st, nil
+		return st, err
 	}
 	if st.tableChanged, err = p.tableChanged(ctx, head.Window, rows); err != nil {
 		return st, err
@@ -151,6 +154,27 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, e
 		st.stale = fmt.Sprintf("newer versions of %d keys came to other days since: the first is on %s", n, first)
 	}
 	return st, nil
+}
+
+// appended says that another plan has loaded objects of this one, "" for none:
+// it can't be finished, and what is left needs a plan of its own.
+func (p *planner) appended(ctx context.Context, head *runplan.Head, chunks []runplan.Chunk) (string, error) {
+	loaded, err := publish.LoadedObjects(ctx, p.s, p.w.Target())
+	if err != nil {
+		return "", err
+	}
+	n := 0
+	for _, c := range chunks {
+		for _, o := range c.Objects {
+			if _, there := loaded[ObjectURI(head.Archive, o.Key)]; there {
+				n++
+			}
+		}
+	}
+	if n == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("another plan has appended %d of its objects", n), nil
 }
 
 // diff compares the plan's objects with the listing.
