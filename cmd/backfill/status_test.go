@@ -80,7 +80,7 @@ func TestStatus(t *testing.T) {
 		t.Errorf("behind %+v", p.Behind)
 	}
 	h.run(t, 0, append([]string{"abort", "2", "--dataset", a.dataset, "--reason", "only a look"}, table...)...)
-	if p = look(0); !strings.HasPrefix(p.State, "aborted with 0 of 1 slices loaded: aborted by ") || !strings.HasSuffix(p.State, "only a look") || !strings.HasSuffix(p.Next, "--replan") {
+	if p = look(0); !strings.HasPrefix(p.State, "aborted with 0 of 1 slices loaded, by ") || !strings.HasSuffix(p.State, "only a look") || !strings.HasSuffix(p.Next, "--replan") {
 		t.Errorf("state %q, next %q", p.State, p.Next)
 	}
 	follow(look(1), 0, append(table, "--slice-days", "12", "--chunk-bytes", "16KiB")...)

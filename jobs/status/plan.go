@@ -48,9 +48,9 @@ func (l *look) plan(ctx context.Context, h *runplan.Head, newer []*runplan.Head)
 	case p.Undone > 0 && p.Loaded > 0:
 		p.State, p.Next = fmt.Sprintf("half undone: %d of %d loaded slices are taken back", p.Undone, p.Undone+p.Loaded), l.command("load --undo %d", h.Seq)
 	case p.Undone > 0:
-		p.State, p.Next = "undone: "+stopped, ""
+		p.State = stopped
 	case stopped != "" && p.Loaded < p.Slices:
-		p.State = fmt.Sprintf("aborted with %d of %d slices loaded: %s", p.Loaded, p.Slices, stopped)
+		p.State = fmt.Sprintf("aborted with %d of %d slices loaded, %s", p.Loaded, p.Slices, strings.TrimPrefix(stopped, "aborted "))
 		if overtaken == "" {
 			p.Next = l.again(h)
 		}
@@ -84,7 +84,7 @@ func (l *look) plan(ctx context.Context, h *runplan.Head, newer []*runplan.Head)
 	return p, nil
 }
 
-// stopped says who aborted or undid the plan, "" when nobody did. The mark in
+// stopped says who aborted or undid the plan and why, "" when nobody did. The mark in
 // staging counts, too: whoever wrote it may have died before the ledger's row.
 func (l *look) stopped(ctx context.Context, h *runplan.Head) (string, error) {
 	err := publish.StoppedBy(l.history, h.Seq)
