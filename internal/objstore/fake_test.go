@@ -258,7 +258,7 @@ func (f *fakeS3) list(w http.ResponseWriter, r *http.Request) {
 
 func (f *fakeS3) read(w http.ResponseWriter, r *http.Request, op, key string, what fault) {
 	o, exists := f.objects[key]
-	match, offset := r.Header.Get("If-Match"), 0
+	match, offset, end := r.Header.Get("If-Match"), 0, len(o.body)
 	if what == ignored {
 		match = ""
 		r.Header.Del("Range")
@@ -277,13 +277,17 @@ func (f *fakeS3) read(w http.ResponseWriter, r *http.Request, op, key string, wh
 	h := w.Header()
 	status := 200
 	if from, is := strings.CutPrefix(r.Header.Get("Range"), "bytes="); is {
-		offset, _ = strconv.Atoi(strings.TrimSuffix(from, "-"))
-		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", offset, len(o.body)-1, len(o.body)))
+		from, to, _ := strings.Cut(from, "-")
+		offset, _ = strconv.Atoi(from)
+		if last, err := strconv.Atoi(to); err == nil {
+			end = min(end, last+1)
+		}
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", offset, end-1, len(o.body)))
 		status = 206
 	} else {
 		h.Set("X-Amz-Checksum-Crc32", checksum(o.body))
 	}
-	body := bytes.Clone(o.body[offset:])
+	body := bytes.Clone(o.body[offset:end])
 	h.Set("ETag", `"`+o.etag+`"`)
 	h.Set("Last-Modified", o.modified.Format(http.TimeFormat))
 	h.Set("Content-Length", strconv.Itoa(len(body)))

@@ -16,7 +16,7 @@ import (
 )
 
 func (s *s3Store) get(ctx context.Context, key string, match Object) (io.ReadCloser, Object, error) {
-	out, err := s.getFrom(ctx, key, match, 0)
+	out, err := s.getFrom(ctx, key, match, 0, 0)
 	if err != nil {
 		return nil, Object{}, err
 	}
@@ -30,12 +30,22 @@ func (s *s3Store) get(ctx context.Context, key string, match Object) (io.ReadClo
 	case match.ETag != "":
 		o.Size = match.Size
 	}
-	return &s3Body{ctx: ctx, store: s, object: o, body: out.Body}, o, nil
+	return &s3Body{ctx: ctx, store: s, object: o, end: o.Size, body: out.Body}, o, nil
 }
 
-// getFrom asks for the object from the offset to its end, on condition that it
-// is still the one in match.
-func (s *s3Store) getFrom(ctx context.Context, key string, match Object, offset int64) (*s3.GetObjectOutput, error) {
+// getPart opens the bytes [from, to) of the planned object. Only whole objects
+// come with a checksum.
+func (s *s3Store) getPart(ctx context.Context, planned Object, from, to int64) (io.ReadCloser, error) {
+	out, err := s.getFrom(ctx, planned.Key, planned, from, to)
+	if err != nil {
+		return nil, err
+	}
+	return &s3Body{ctx: ctx, store: s, object: planned, offset: from, end: to, part: true, body: out.Body}, nil
+}
+
+// getFrom asks for the object from the offset to its end, or to a place before
+// it that is not 0, on condition that it is still the one in match.
+func (s *s3Store) getFrom(ctx context.Context, key string, match Object, offset, end int64) (*s3.GetObjectOutput, error) {
 	bucket, full := s.name(key)
 	input := &s3.GetObjectInput{Bucket: bucket, Key: full, ChecksumMode: types.ChecksumModeEnabled}
 	planned := match.ETag != "" || match.Version != ""
@@ -45,7 +55,10 @@ func (s *s3Store) getFrom(ctx context.Context, key string, match Object, offset 
 	if match.Version != "" {
 		input.VersionId = aws.String(match.Version)
 	}
-	if offset > 0 {
+	switch {
+	case end > 0:
+		input.Range = aws.String(fmt.Sprintf("bytes=%d-%d", offset, end-1))
+	case offset > 0:
 		input.Range = aws.String(fmt.Sprintf("bytes=%d-", offset))
 	}
 	out, err := s.client.GetObject(ctx, input)
@@ -60,7 +73,7 @@ func (s *s3Store) getFrom(ctx context.Context, key string, match Object, offset 
 	// checked it.
 	if got := unquote(out.ETag); match.ETag != "" && got != match.ETag {
 		err = changed(s.uri(key), fmt.Errorf("its ETag is %q, %q was planned", got, match.ETag))
-	} else if offset > 0 && !strings.HasPrefix(aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", offset)) {
+	} else if input.Range != nil && !strings.HasPrefix(aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", offset)) {
 		err = fail.New(fail.Service, "asked for bytes from %d on, got range %q", offset, aws.ToString(out.ContentRange)).At("%s", s.uri(key))
 	}
 	if err != nil {
@@ -92,6 +105,8 @@ type s3Body struct {
 	object  Object // Size is -1 when the server did not tell it
 	body    io.ReadCloser
 	offset  int64
+	end     int64 // offset behind the last byte wanted; -1 when that is not known
+	part    bool  // end is before the object's own
 	resumed int
 	err     error // final
 }
@@ -118,7 +133,7 @@ func (b *s3Body) Read(p []byte) (int, error) {
 // at the end of the object, otherwise the error to report.
 func (b *s3Body) settle(err error) error {
 	at := b.store.uri(b.object.Key)
-	if b.offset == b.object.Size || b.object.Size < 0 && errors.Is(err, io.EOF) {
+	if b.offset == b.end || b.end < 0 && errors.Is(err, io.EOF) {
 		if errors.Is(err, io.EOF) {
 			return io.EOF
 		}
@@ -130,7 +145,7 @@ func (b *s3Body) settle(err error) error {
 		err = io.ErrUnexpectedEOF
 	}
 	if b.resumed >= b.store.options.MaxAttempts {
-		return classify(getting, at, fmt.Errorf("broken at byte %d of %d, %d resumptions used up: %w", b.offset, b.object.Size, b.resumed, err))
+		return classify(getting, at, fmt.Errorf("broken at byte %d of %d, %d resumptions used up: %w", b.offset, b.end, b.resumed, err))
 	}
 	if cause := b.ctx.Err(); cause != nil {
 		return classify(getting, at, cause)
@@ -143,7 +158,11 @@ func (b *s3Body) settle(err error) error {
 		}
 	}
 	_ = b.body.Close() // it is broken: its error says nothing new
-	out, again := b.store.getFrom(b.ctx, b.object.Key, b.object, b.offset)
+	end := int64(0)
+	if b.part {
+		end = b.end
+	}
+	out, again := b.store.getFrom(b.ctx, b.object.Key, b.object, b.offset, end)
 	if again != nil {
 		b.body = io.NopCloser(strings.NewReader(""))
 		return again

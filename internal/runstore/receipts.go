@@ -1,6 +1,7 @@
 package runstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -52,6 +53,9 @@ func (s *Store) PutChunkReceipt(ctx context.Context, r *runplan.ChunkReceipt) (*
 	there, err := s.putNew(ctx, key, body)
 	if err != nil {
 		return nil, err
+	}
+	if bytes.Equal(there, body) {
+		return r, nil
 	}
 	return s.readChunkReceipt(key, r.Chunk, there)
 }

@@ -28,6 +28,7 @@ const partBytes = 192 << 20
 type attempt struct {
 	w       *workspace.Workspace
 	head    *runplan.Head
+	source  *source
 	columns []schema.Column
 	options parquetio.Options
 	writer  *parquetio.Writer
@@ -60,6 +61,8 @@ func (p *part) Write(b []byte) (int, error) {
 func (a *attempt) convert(ctx context.Context, s *scan.Scanner, c runplan.Chunk, alone bool) (*runplan.ChunkReceipt, error) {
 	a.ctx, a.chunk = ctx, c.ID
 	a.begin()
+	a.source.begin(ctx, c)
+	defer a.source.end()
 	s.ReadAhead(alone)
 	counts, err := a.read(s, c, alone)
 	if err == nil {

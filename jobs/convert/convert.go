@@ -107,14 +107,15 @@ type job struct {
 
 // work is one worker: it owns a scanner and a Parquet writer.
 func (c *converter) work(ctx context.Context, next <-chan job) (err error) {
+	src := newSource(c.w, c.size.pieceBytes)
 	s, err := scan.New(scan.Options{
-		Dataset: c.w.Dataset, Window: c.head.Window, Source: c.w, BlockBytes: blockBytes, RecordBytes: recordBytes,
+		Dataset: c.w.Dataset, Window: c.head.Window, Source: src, BlockBytes: blockBytes, RecordBytes: recordBytes,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	a := &attempt{w: c.w, head: c.head, columns: scan.StageColumns(c.w.Dataset), options: c.size.parquet()}
+	a := &attempt{w: c.w, head: c.head, source: src, columns: scan.StageColumns(c.w.Dataset), options: c.size.parquet()}
 	for j := range next {
 		chunk := j.chunk
 		if err := c.w.Stopped(ctx, c.head); err != nil {

@@ -4,6 +4,7 @@ import (
 	"runtime"
 
 	"backfill/internal/fail"
+	"backfill/internal/objstore"
 	"backfill/internal/parquetio"
 	"backfill/internal/scan"
 	"backfill/internal/schema"
@@ -33,12 +34,17 @@ const maxWorkers = 64
 type sizes struct {
 	pageBytes     int
 	rowGroupBytes int64
+	pieceBytes    int // of an object that is got ahead
 }
 
 // ladder holds the sizes to choose from. Smaller ones cost little time: a few
-// per cent more Parquet.
+// per cent more Parquet. Row groups are small, too, since what they hold stays
+// in memory until they end.
 func ladder() []sizes {
-	return []sizes{{512 << 10, 24 << 20}, {256 << 10, 16 << 20}, {128 << 10, 8 << 20}, {64 << 10, 4 << 20}, {32 << 10, 4 << 20}}
+	return []sizes{
+		{512 << 10, 8 << 20, 2 << 20}, {256 << 10, 8 << 20, 1 << 20}, {128 << 10, 8 << 20, 512 << 10},
+		{64 << 10, 4 << 20, 256 << 10}, {32 << 10, 4 << 20, 256 << 10},
+	}
 }
 
 func (s sizes) parquet() parquetio.Options {
@@ -47,7 +53,8 @@ func (s sizes) parquet() parquetio.Options {
 
 // worker returns the most bytes that a worker of these sizes holds.
 func (s sizes) worker(stage []schema.Column) int64 {
-	return blockBytes + growBytes + codecBytes + uploadBytes + pipeBytes + parquetio.MemoryBound(stage, s.parquet())
+	return blockBytes + growBytes + codecBytes + uploadBytes + pipeBytes + objstore.SequenceBytes(s.pieceBytes) +
+		parquetio.MemoryBound(stage, s.parquet())
 }
 
 // fit chooses how many chunks are converted at a time, and the sizes of their
