@@ -101,16 +101,16 @@ func outcome(err error) string {
 	return "broken"
 }
 
-// Every fault of S3 by name shows through the SDK as the service's own would: under its code, tried again or not.
-func TestS3FaultsThroughTheSDK(t *testing.T) {
-	p := startPair(t)
-	c := p.caller()
-	for _, test := range []struct {
-		rule, call string
-		want       string
-		operations int64 // of this call
-		stored     bool  // afterwards
-	}{
+// faultSeen is a rule, a call that meets it, and what the caller then sees.
+type faultSeen struct {
+	rule, call string
+	want       string
+	operations int64 // of this call
+	stored     bool  // afterwards
+}
+
+func faultsSeen() []faultSeen {
+	return []faultSeen{
 		// Once: what the SDK tries again goes well.
 		{"s3 PutObject fail=throttled", "put", "", 2, true},
 		{"s3 PutObject fail=internal", "put", "", 2, true},
@@ -155,7 +155,14 @@ func TestS3FaultsThroughTheSDK(t *testing.T) {
 		// By number.
 		{"s3 PutObject nth=2 fail=denied", "put", "", 1, true},
 		{"s3 * note times=all", "put", "", 1, true},
-	} {
+	}
+}
+
+// Every fault of S3 by name shows through the SDK as the service's own would: under its code, tried again or not.
+func TestS3FaultsThroughTheSDK(t *testing.T) {
+	p := startPair(t)
+	c := p.caller()
+	for _, test := range faultsSeen() {
 		t.Run(test.rule+" "+test.call, func(t *testing.T) {
 			object := &s3.DeleteObjectInput{Bucket: aws.String("lake"), Key: aws.String("k")}
 			if _, err := p.client.DeleteObject(t.Context(), object); err != nil {
