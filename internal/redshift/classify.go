@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -181,6 +182,10 @@ func byText(e *pgconn.PgError) verdict {
 		if rule.match.MatchString(e.Message) || rule.match.MatchString(e.Detail) {
 			return rule.verdict
 		}
+	}
+	// The codes of load errors: a value, a date, a number against its column.
+	if code, err := strconv.Atoi(envelope(e.Detail)["code"]); err == nil && code >= 1200 && code <= 1299 {
+		return verdict{code: fail.LoadRefused}
 	}
 	return verdict{code: fail.Internal}
 }

@@ -92,6 +92,10 @@ func TestClassifyAnswers(t *testing.T) {
 			fail.LoadRefused, "S3ServiceException:The bucket you are attempting to access must be addressed using the specified endpoint.,Status 301,Error PermanentRedirect (SQLSTATE XX000)"},
 		{pg("XX000", "User arn:aws:redshift:eu-west-1:1:dbuser:c/u is not authorized to assume IAM Role arn:aws:iam::1:role/x", ""), fail.Permission,
 			"User arn:aws:redshift:eu-west-1:1:dbuser:c/u is not authorized to assume IAM Role arn:aws:iam::1:role/x (SQLSTATE XX000)"},
+		{pg("XX000", "Invalid digit, Value 'DE89', Pos 3, Type: Decimal", "\n error: Invalid digit, Value 'DE89', Pos 3, Type: Decimal\n code: 1207\n context: Invalid digit, Value 'DE89', Pos 3, Type: Decimal\n"),
+			fail.LoadRefused, "Invalid digit (value left out) (code 1207) (SQLSTATE XX000)"},
+		{pg("XX000", "Unreachable - Invalid type: 4000", "\n error: Assert\n code: 1000\n context: Unreachable - Invalid type: 4000\n"), fail.Internal,
+			"Unreachable - Invalid type: 4000 (code 1000) (SQLSTATE XX000)"},
 		{pg("XX000", "Assert", "error: Assert"), fail.Internal, "Assert (SQLSTATE XX000)"},
 	}
 	for _, test := range tests {

@@ -10,9 +10,12 @@ import (
 	"backfill/internal/fail"
 )
 
-// loadErrorWait bounds the look-up of a refused COPY: the view lags by seconds,
-// and the message must come out even if it never fills.
-const loadErrorWait = 12 * time.Second
+// The look-up of a refused COPY is bounded: the view takes seconds to answer
+// and lags, and the message must come out even if it never fills.
+const (
+	loadErrorWait = 15 * time.Second
+	loadErrorAsks = 3 // with pauses of 1 s and 2 s
+)
 
 // loadError is a row of sys_load_error_detail. It has no raw row; a value that
 // error_message may repeat is left out by sentence's rules.
@@ -35,7 +38,7 @@ func (c *Conn) withLoadErrors(ctx context.Context, f *fail.Error) *fail.Error {
 		return f
 	}
 	c.lastCopy = id
-	for pause := time.Second; ; pause *= 2 {
+	for ask := 1; ; ask++ {
 		found, err := c.loadErrors(ctx, id)
 		if err != nil {
 			return f
@@ -45,7 +48,7 @@ func (c *Conn) withLoadErrors(ctx context.Context, f *fail.Error) *fail.Error {
 			known.What = cut(f.What + "; " + text)
 			return &known
 		}
-		if sleep(ctx, pause) != nil {
+		if ask == loadErrorAsks || sleep(ctx, time.Second<<(ask-1)) != nil {
 			return f
 		}
 	}
