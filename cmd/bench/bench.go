@@ -24,6 +24,7 @@ type bench struct {
 	product *contender.Product
 	peers   []*contender.Contender
 	box     *contender.Sandbox // nil while contenders are measured
+	load    float64            // of the machine before anything was run
 
 	workloads []workloadResult
 	targets   []targetResult
@@ -51,6 +52,9 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 		return nil, fmt.Errorf("emptying the work folder: %w", err)
 	}
 	var err error
+	if b.load, err = loadNow(); err != nil {
+		return nil, err
+	}
 	if b.product, err = contender.NewProduct(ctx, b.folders, o.backfill); err != nil {
 		return nil, err
 	}

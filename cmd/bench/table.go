@@ -19,6 +19,10 @@ func (b *bench) markdown(ctx context.Context, failed error) (string, error) {
 		return "", err
 	}
 	out.WriteString(facts)
+	if b.load > float64(runtime.NumCPU()) {
+		fmt.Fprintf(&out, "\n**The machine was busy with other work** (load %.1f at the start, on %d cores): wall times and what follows from them say little, and CPU seconds are higher than on a quiet one.\n",
+			b.load, runtime.NumCPU())
+	}
 	out.WriteString(`
 **How to read it.** CPU is user and system time of the process and its children, as the kernel counted it; ratios below 1 are in our favour and are the
 medians of the pairs' own ratios. Memory is the largest resident size; of the Python processor the sum of its processes. Before a ratio is printed, DuckDB has read
@@ -93,10 +97,6 @@ func (b *bench) facts(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	load, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "", fmt.Errorf("reading the machine's facts: %w", err)
-	}
 	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
 		return "", fmt.Errorf("reading the machine's facts: %w", err)
@@ -106,9 +106,9 @@ func (b *bench) facts(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("asking for Go's version: %w", err)
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "| | |\n|---|---|\n| date | %s |\n| machine | %s, %d cores, %s memory, Linux %s, load at the end %s |\n| Go | %s |\n| product | %s |\n",
+	fmt.Fprintf(&out, "| | |\n|---|---|\n| date | %s |\n| machine | %s, %d cores, %s memory, Linux %s |\n| Go | %s |\n| product | %s |\n",
 		time.Now().UTC().Format("2006-01-02 15:04 UTC"), cpu, runtime.NumCPU(), memory, strings.TrimSpace(string(kernel)),
-		strings.Fields(string(load))[1], strings.TrimSpace(string(version)), b.product.Version)
+		strings.TrimSpace(string(version)), b.product.Version)
 	seen := map[string]bool{}
 	for _, p := range b.peers {
 		if p.Missing == "" && !seen[p.Version] {
@@ -117,6 +117,19 @@ func (b *bench) facts(ctx context.Context) (string, error) {
 		}
 	}
 	return out.String(), nil
+}
+
+// loadNow returns how many processes wanted to run in the last five minutes.
+func loadNow() (load float64, err error) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err == nil {
+		var last float64
+		_, err = fmt.Sscan(string(text), &last, &load)
+	}
+	if err != nil {
+		err = fmt.Errorf("reading the machine's load: %w", err)
+	}
+	return load, err
 }
 
 // field returns the value of a line "name : value".
