@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -56,4 +57,12 @@ func TestAbort(t *testing.T) {
 		t.Errorf("%s (%s)", o.result.Error, o.result.Hint)
 	}
 	h.run(t, 2, "abort", "--dataset", a.dataset)
+	// A mark that came after the last slice stops nothing.
+	mark := `{"format": 1, "seq": 2, "by": "ana", "reason": "late", "at": "2026-04-03T03:00:00Z"}`
+	if err := h.put(context.Background(), "staging", "aborted/targets/payroll.aborted/loads/000000000002/aborted.json", []byte(mark)); err != nil {
+		t.Fatal(err)
+	}
+	if o := h.run(t, 0, append([]string{"run", "--allow-vanish", "1"}, args...)...); !o.result.Done || o.result.Seq != 2 {
+		t.Errorf("after a late mark: plan %d, done %v", o.result.Seq, o.result.Done)
+	}
 }

@@ -67,6 +67,15 @@ func (p *publisher) fence(ctx context.Context, c *change) (already bool, err err
 	return false, p.checkNewer(Holding(rows), c.slice)
 }
 
+// stopped asks whether a person stopped the plan. What is committed stays, and a
+// plan that is finished is not asked any more.
+func (p *publisher) stopped(ctx context.Context) error {
+	if p.l.Stopped == nil {
+		return nil
+	}
+	return p.l.Stopped(ctx)
+}
+
 // checkOwn refuses a ledger row that has this plan's number but is another's:
 // its slices would be taken for done. It refuses a plan that a person stopped,
 // too: an automatic retry must not bring back what was taken back.

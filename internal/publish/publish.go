@@ -84,7 +84,7 @@ type Load struct {
 	Flags   []string // what was allowed or asked for besides AllowVanish, one word each, for the ledger
 	Damaged string   // JSON list of archived objects that the plan leaves out; "": none
 
-	Stopped  func(ctx context.Context) error // asked under the lock before each slice; may be nil
+	Stopped  func(ctx context.Context) error // asked before the COPY, and under the lock before each slice; may be nil
 	Evidence Evidence
 	Observe  func(Event) // called after each step, from the calling goroutine; may be nil
 }
@@ -254,6 +254,9 @@ func (p *publisher) publish(ctx context.Context) (*Result, error) {
 			}
 		}
 		return result, nil
+	}
+	if err := p.stopped(ctx); err != nil {
+		return nil, err
 	}
 	if err := p.openKeeper(ctx); err != nil {
 		return nil, err

@@ -135,10 +135,8 @@ func (p *publisher) change(ctx context.Context, i int) (r SliceResult, err error
 	if already, err := p.fence(ctx, c); err != nil || already {
 		return SliceResult{Committed: already}, err
 	}
-	if p.l.Stopped != nil {
-		if err := p.l.Stopped(ctx); err != nil {
-			return r, err
-		}
+	if err := p.stopped(ctx); err != nil {
+		return r, err
 	}
 	if err := p.freshOutside(ctx); err != nil {
 		return r, err

@@ -119,12 +119,6 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, e
 		st.stopped = stopped
 		return st, nil
 	}
-	if err := p.w.Stopped(ctx, head); fail.Is(err, fail.Stopped) {
-		st.stopped = err
-		return st, nil
-	} else if err != nil {
-		return st, err
-	}
 	rows := publish.Holding(history)
 	ours := map[int]publish.LedgerRow{}
 	for _, row := range rows {
@@ -137,6 +131,14 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, e
 		}
 	}
 	st.loaded = len(ours)
+	if st.loaded != st.slices { // a mark that came after the last slice stops nothing
+		if err := p.w.Stopped(ctx, head); fail.Is(err, fail.Stopped) {
+			st.stopped = err
+			return st, nil
+		} else if err != nil {
+			return st, err
+		}
+	}
 	if st.loaded != st.slices && st.appendOnly {
 		st.overtaken, err = p.appended(ctx, head, chunks)
 	}
