@@ -67,6 +67,13 @@ func (b *binder) convert(x bound, t typ) (bound, error) {
 		return x, strict("cannot cast type super to %s", t.name())
 	}
 	sql, ok := "", true
+	if x.text != nil && from.isText() && t.isTime() {
+		s, err := timeConstant(*x.text, t)
+		if err != nil {
+			return x, err
+		}
+		x.sql, x.text = quoteText(s), &s
+	}
 	switch {
 	case from == t:
 		return x, nil
@@ -81,6 +88,8 @@ func (b *binder) convert(x bound, t typ) (bound, error) {
 		sql = b.zonedFromText(x)
 	case from.isTime() && t.isTime():
 		sql = b.timeCast(x, t)
+	case x.text != nil && from.isText() && t.isTime():
+		sql = castSQL(x.sql, t)
 	case from.isText():
 		sql, ok = fromText(x.sql, t)
 	case t.kind == kSuper:
@@ -137,8 +146,10 @@ func fromText(sql string, t typ) (string, bool) {
 		return castSQL("rs_integer("+sql+")", t), true
 	case t.kind == kNumeric:
 		return castSQL("rs_decimal("+sql+")", t), true
-	case t.isFloat(), t.isTime():
+	case t.isFloat():
 		return castSQL(sql, t), true
+	case t.isTime():
+		return castSQL("rs_time("+sql+")", t), true
 	case t.kind == kBool:
 		return "rs_bool(" + sql + ")", true
 	case t.kind == kSuper:
@@ -153,6 +164,9 @@ func fromText(sql string, t typ) (string, bool) {
 
 // assign converts a value for storing in a column: nothing is cut, only number to number, time to time and so on.
 func (b *binder) assign(x bound, c columnInfo) (bound, error) {
+	if x.untyped() && x.text == nil && x.sql != "NULL" && c.t.isText() { // a constant that a subquery hands on is not cut
+		x.t = varchar(maxVarchar)
+	}
 	if x.untyped() {
 		literal := x.text != nil
 		y, err := b.coerce(x, c.t)
@@ -273,7 +287,7 @@ func (b *binder) unify(xs []bound, what string) ([]bound, typ, error) {
 // typedLiteral writes DATE '…', TIMESTAMP '…' and INTERVAL '…'.
 func (b *binder) typedLiteral(l *typedLit) (bound, error) {
 	t := map[string]typ{"date": {kind: kDate}, "timestamp": {kind: kTimestamp}, "timestamptz": {kind: kTimestamptz}, "interval": {kind: kInterval}}[l.kind]
-	return b.convert(bound{sql: quoteText(l.text), t: varchar(max(1, len(l.text))), nulls: nullness{}, text: &l.text}, t)
+	return b.coerce(bound{sql: quoteText(l.text), text: &l.text}, t)
 }
 
 func timestampSQL(t time.Time) string {

@@ -1,6 +1,7 @@
 package redshiftd
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,10 +136,25 @@ func distinctSQL(items []item) string {
 	return "DISTINCT ON (" + strings.Join(keys, ", ") + ") "
 }
 
+// shows says whether an expression is in the select list.
+func (c *selectCore) shows(x expr) bool {
+	for _, item := range c.items {
+		if _, all := item.x.(*star); all || reflect.DeepEqual(item.x, x) {
+			return true
+		}
+		a, ok := item.x.(*column)
+		b, too := x.(*column)
+		if ok && too && a.name == b.name && (a.table == "" || b.table == "") {
+			return true
+		}
+	}
+	return false
+}
+
 // queryOrder binds ORDER BY of a query: output names and positions first, then expressions over the FROM clause.
-func (b *binder) queryOrder(items []orderItem, cols []output, inner, outer *scope) (string, error) {
+func (b *binder) queryOrder(q *query, cols []output, inner *scope) (string, error) {
 	var parts []string
-	for _, o := range items {
+	for _, o := range q.order {
 		sql := ""
 		if c, ok := o.x.(*column); ok && c.table == "" {
 			for i, out := range cols {
@@ -161,6 +177,9 @@ func (b *binder) queryOrder(items []orderItem, cols []output, inner, outer *scop
 			x, err := b.expr(o.x, inner)
 			if err != nil {
 				return "", err
+			}
+			if core, ok := q.body.(*selectCore); ok && core.distinct && !core.shows(o.x) {
+				return "", errorf("42P10", "for SELECT DISTINCT, ORDER BY expressions must appear in select list")
 			}
 			sql = x.sql
 		}

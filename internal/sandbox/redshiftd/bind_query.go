@@ -17,7 +17,7 @@ func (b *binder) query(q *query, parent *scope) (string, []output, error) {
 	}
 	sql = with + sql
 	if len(q.order) > 0 {
-		order, err := b.queryOrder(q.order, cols, inner, sc)
+		order, err := b.queryOrder(q, cols, inner)
 		if err != nil {
 			return "", nil, err
 		}

@@ -56,7 +56,7 @@ func encodeValue(v any, t typ, binaryFormat bool) ([]byte, error) {
 	case int8, int16, int32, int64:
 		return fmt.Append(nil, v), nil
 	}
-	return nil, strict("result of type %T is not supported", v)
+	return nil, strict("a result of type %s is not supported", t.name())
 }
 
 func floatText(f float64, digits int) string {

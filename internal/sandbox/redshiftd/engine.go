@@ -37,8 +37,10 @@ var macros = []string{
 		ELSE error('rs:22P02:invalid input syntax for type boolean: "'||x||'"'||chr(3)) END`,
 	`rs_nonzero(x) AS CASE WHEN x=0 THEN error('rs:22012:division by zero'||chr(3)) ELSE x END`,
 	`rs_known(x) AS CASE WHEN x IS NULL THEN error('rs:0A000:FNV_HASH of NULL is not supported (stand-in strictness)'||chr(3)) ELSE x END`,
-	`rs_left(x,n) AS left(x,n)`,
-	`rs_right(x,n) AS right(x,n)`,
+	`rs_left(x,n) AS CASE WHEN n<0 THEN error('rs:0A000:LEFT with a negative length is not supported (stand-in strictness)'||chr(3)) ELSE left(x,n) END`,
+	`rs_right(x,n) AS CASE WHEN n<0 THEN error('rs:0A000:RIGHT with a negative length is not supported (stand-in strictness)'||chr(3)) ELSE right(x,n) END`,
+	`rs_time(x) AS CASE WHEN x IS NULL OR regexp_full_match(x,'\s*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T]+[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,6})?)?\s*([+-][0-9]{1,2}(:?[0-9]{2})?|[zZ]|(utc|UTC|gmt|GMT))?)?\s*') THEN x
+		ELSE error('rs:0A000:the form of the date "'||x||'" is not supported (stand-in strictness)'||chr(3)) END`,
 	`rs_substring(x,a,n) AS CASE WHEN n<0 THEN error('rs:22011:negative substring length not allowed'||chr(3))
 		ELSE substring(x,greatest(a,1),greatest(n+least(a,1)-1,0)) END`,
 	`rs_listagg(x) AS CASE WHEN strlen(x)>65535 THEN error('rs:54000:Result size exceeds LISTAGG limit'||chr(3)) ELSE x END`,

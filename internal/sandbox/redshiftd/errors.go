@@ -109,7 +109,7 @@ func engineError(ctx context.Context, err error, query int64) *pgError {
 		return errorf("22P02", "invalid input syntax for type: %q", value)
 	case has("field value out of range"), has("invalid timestamp field"), has("invalid date field"):
 		return errorf("22008", "date/time field value out of range")
-	case has("Could not cast value") && has("DECIMAL"), has("Overflow in"), has("out of range"), has("overflow"):
+	case has("Could not cast value") && has("DECIMAL"), has("Overflow in"), has("Overflow on"), has("out of range"), has("overflow"):
 		return errorf("XX000", "Numeric data overflow (result precision)")
 	case has("More than one row returned"):
 		return errorf("21000", "more than one row returned by a subquery used as an expression")
@@ -120,5 +120,5 @@ func engineError(ctx context.Context, err error, query int64) *pgError {
 	case has("Binder Error"):
 		return errorf("0A000", "%s (stand-in strictness)", strings.SplitN(text, "\n", 2)[0])
 	}
-	return errorf("XX000", "%s", strings.SplitN(text, "\n", 2)[0])
+	return errorf("XX000", "%s (stand-in strictness)", strings.SplitN(text, "\n", 2)[0])
 }

@@ -102,13 +102,12 @@ func errFunction(name string, args []bound) error {
 }
 
 // redshiftFunctions exist there and are not modelled here; anything else does not exist at all.
-var redshiftFunctions = wordSet(`regexp_replace regexp_substr regexp_count regexp_instr split_part translate initcap
-reverse repeat chr ascii to_date to_timestamp to_number add_months months_between last_day next_day sqrt power exp ln
-log random sign ceiling json_extract_array_element_text json_array_length json_typeof is_array is_object is_varchar
+var redshiftFunctions = wordSet(`regexp_replace regexp_substr regexp_count regexp_instr chr to_date to_timestamp to_number months_between next_day sqrt power exp ln
+log random sign ceiling is_array is_object is_varchar
 object get_array_length array array_concat murmur3_32_hash checksum hashbytes stddev stddev_samp variance var_samp
 median percentile_cont percentile_disc approximate hll nth_value ratio_to_report cume_dist percent_rank bit_and bit_or
 current_setting has_table_privilege quote_ident quote_literal to_hex
-timezone interval_cmp timeofday trunc try_cast date_cmp nvl2 isnull ifnull octetindex bpcharcmp collate soundex difference`)
+timezone interval_cmp timeofday trunc try_cast date_cmp isnull ifnull octetindex bpcharcmp collate soundex difference`)
 
 func (b *binder) unknownFunction(c *call, sc *scope) error {
 	args, err := b.exprs(c.args, sc)

@@ -30,55 +30,68 @@ func sameText(format string, want ...typ) function {
 
 // functions is the whitelist of scalar functions, as forms of the engine.
 var functions = map[string]function{
-	"lower":                  sameText("lower(%s)", tText),
-	"upper":                  sameText("upper(%s)", tText),
-	"btrim":                  trimFunction("trim"),
-	"trim":                   trimFunction("trim"),
-	"ltrim":                  trimFunction("ltrim"),
-	"rtrim":                  trimFunction("rtrim"),
-	"len":                    simple(tInt4, "CAST(length(%s) AS INTEGER)", tText),
-	"length":                 simple(tInt4, "CAST(length(%s) AS INTEGER)", tText),
-	"char_length":            simple(tInt4, "CAST(length(%s) AS INTEGER)", tText),
-	"character_length":       simple(tInt4, "CAST(length(%s) AS INTEGER)", tText),
-	"octet_length":           simple(tInt4, "CAST(strlen(%s) AS INTEGER)", tText),
-	"left":                   sameText("rs_left(%s,%s)", tText, tInt8),
-	"right":                  sameText("rs_right(%s,%s)", tText, tInt8),
-	"substring":              substringFunction,
-	"substr":                 substringFunction,
-	"replace":                simple(tText, "rs_fit(replace(%s,%s,%s),65535)", tText, tText, tText),
-	"lpad":                   padFunction("lpad"),
-	"rpad":                   padFunction("rpad"),
-	"concat":                 {2, 2, []typ{{}}, func(b *binder, a []bound) (bound, error) { return b.concat(a[0], a[1]) }},
-	"strpos":                 simple(tInt4, "CAST(strpos(%s,%s) AS INTEGER)", tText, tText),
-	"charindex":              simple(tInt4, "CAST(strpos(%[2]s,%[1]s) AS INTEGER)", tText, tText),
-	"md5":                    simple(varchar(32), "md5(%s)", tText),
-	"sha":                    simple(varchar(40), "sha1(%s)", tText),
-	"sha1":                   simple(varchar(40), "sha1(%s)", tText),
-	"func_sha1":              simple(varchar(40), "sha1(%s)", tText),
-	"sha2":                   simple(varchar(128), "rs_sha2(%s,%s)", tText, tInt8),
-	"crc32":                  simple(varchar(8), "rs_crc32(%s)", tText),
-	"strtol":                 simple(tInt8, "rs_strtol(%s,%s)", tText, tInt8),
-	"farmfingerprint64":      {1, 1, []typ{tText}, fingerprint},
-	"json_parse":             simple(tSuper, "rs_json_parse(%s)", tText),
-	"json_serialize":         simple(tText, "rs_fit(%s,65535)", tSuper),
-	"is_valid_json":          simple(tBool, "rs_json_valid(%s)", tText),
-	"coalesce":               {1, 100, []typ{{}}, coalesce},
-	"nvl":                    {1, 100, []typ{{}}, coalesce},
-	"nullif":                 {2, 2, []typ{{}}, nullif},
-	"decode":                 {3, 1000, []typ{{}}, decode},
-	"greatest":               {1, 100, []typ{{}}, extreme("greatest")},
-	"least":                  {1, 100, []typ{{}}, extreme("least")},
-	"abs":                    {1, 1, []typ{{}}, numberFunction("abs")},
-	"mod":                    {2, 2, []typ{{}}, func(b *binder, a []bound) (bound, error) { return b.arithmetic("%", a[0], a[1]) }},
-	"floor":                  {1, 1, []typ{{}}, wholeFunction("floor")},
-	"ceil":                   {1, 1, []typ{{}}, wholeFunction("ceil")},
-	"ceiling":                {1, 1, []typ{{}}, wholeFunction("ceil")},
-	"round":                  {1, 2, []typ{{}}, round},
-	"to_char":                {2, 2, []typ{{kind: kTimestamp}, tText}, toChar},
-	"convert_timezone":       {2, 3, []typ{{}}, convertTimezone},
-	"json_extract_path_text": {2, 20, []typ{tText}, jsonPath},
-	"fnv_hash":               {1, 2, []typ{{}}, fnvHash},
-	"can_json_parse":         simple(tBool, "rs_json_valid(%s)", tText),
+	"lower":                           sameText("lower(%s)", tText),
+	"upper":                           sameText("upper(%s)", tText),
+	"btrim":                           trimFunction("trim"),
+	"trim":                            trimFunction("trim"),
+	"ltrim":                           trimFunction("ltrim"),
+	"rtrim":                           trimFunction("rtrim"),
+	"len":                             simple(tInt4, "CAST(length(%s) AS INTEGER)", tText),
+	"length":                          simple(tInt4, "CAST(length(%s) AS INTEGER)", tText),
+	"char_length":                     simple(tInt4, "CAST(length(%s) AS INTEGER)", tText),
+	"character_length":                simple(tInt4, "CAST(length(%s) AS INTEGER)", tText),
+	"octet_length":                    simple(tInt4, "CAST(strlen(%s) AS INTEGER)", tText),
+	"left":                            sameText("rs_left(%s,%s)", tText, tInt8),
+	"right":                           sameText("rs_right(%s,%s)", tText, tInt8),
+	"substring":                       substringFunction,
+	"substr":                          substringFunction,
+	"replace":                         simple(tText, "rs_fit(replace(%s,%s,%s),65535)", tText, tText, tText),
+	"lpad":                            padFunction("lpad"),
+	"rpad":                            padFunction("rpad"),
+	"concat":                          {2, 2, []typ{{}}, func(b *binder, a []bound) (bound, error) { return b.concat(a[0], a[1]) }},
+	"strpos":                          simple(tInt4, "CAST(strpos(%s,%s) AS INTEGER)", tText, tText),
+	"charindex":                       simple(tInt4, "CAST(strpos(%[2]s,%[1]s) AS INTEGER)", tText, tText),
+	"md5":                             simple(varchar(32), "md5(%s)", tText),
+	"sha":                             simple(varchar(40), "sha1(%s)", tText),
+	"sha1":                            simple(varchar(40), "sha1(%s)", tText),
+	"func_sha1":                       simple(varchar(40), "sha1(%s)", tText),
+	"sha2":                            simple(varchar(128), "rs_sha2(%s,%s)", tText, tInt8),
+	"crc32":                           simple(varchar(8), "rs_crc32(%s)", tText),
+	"strtol":                          simple(tInt8, "rs_strtol(%s,%s)", tText, tInt8),
+	"farmfingerprint64":               {1, 1, []typ{tText}, fingerprint},
+	"json_parse":                      simple(tSuper, "rs_json_parse(%s)", tText),
+	"json_serialize":                  simple(tText, "rs_fit(%s,65535)", tSuper),
+	"is_valid_json":                   simple(tBool, "rs_json_valid(%s)", tText),
+	"coalesce":                        {1, 100, []typ{{}}, coalesce},
+	"nvl":                             {1, 100, []typ{{}}, coalesce},
+	"nullif":                          {2, 2, []typ{{}}, nullif},
+	"decode":                          {3, 1000, []typ{{}}, decode},
+	"greatest":                        {1, 100, []typ{{}}, extreme("greatest")},
+	"least":                           {1, 100, []typ{{}}, extreme("least")},
+	"abs":                             {1, 1, []typ{{}}, numberFunction("abs")},
+	"mod":                             {2, 2, []typ{{}}, func(b *binder, a []bound) (bound, error) { return b.arithmetic("%", a[0], a[1]) }},
+	"floor":                           {1, 1, []typ{{}}, wholeFunction("floor")},
+	"ceil":                            {1, 1, []typ{{}}, wholeFunction("ceil")},
+	"ceiling":                         {1, 1, []typ{{}}, wholeFunction("ceil")},
+	"round":                           {1, 2, []typ{{}}, round},
+	"to_char":                         {2, 2, []typ{{kind: kTimestamp}, tText}, toChar},
+	"convert_timezone":                {2, 3, []typ{{}}, convertTimezone},
+	"json_extract_path_text":          {2, 20, []typ{tText}, jsonPath},
+	"fnv_hash":                        {1, 2, []typ{{}}, fnvHash},
+	"can_json_parse":                  simple(tBool, "rs_json_valid(%s)", tText),
+	"nvl2":                            {3, 3, []typ{{}}, nvl2},
+	"split_part":                      sameText("rs_split_part(%s,%s,%s)", tText, tText, tInt8),
+	"translate":                       simple(tText, "rs_fit(rs_translate(%s,%s,%s),65535)", tText, tText, tText),
+	"initcap":                         sameText("rs_initcap(%s)", tText),
+	"reverse":                         sameText("rs_reverse(%s)", tText),
+	"repeat":                          simple(tText, "rs_repeat(%s,%s)", tText, tInt8),
+	"replicate":                       simple(tText, "rs_repeat(%s,%s)", tText, tInt8),
+	"ascii":                           simple(tInt4, "CAST(ascii(%s) AS INTEGER)", tText),
+	"add_months":                      simple(tStamp, "rs_add_months(%s,%s)", tStamp, tInt8),
+	"last_day":                        simple(typ{kind: kDate}, "CAST(last_day(%s) AS DATE)", tStamp),
+	"json_typeof":                     simple(varchar(16), "rs_json_type(%s)", tSuper),
+	"json_array_length":               simple(tInt4, "CAST(rs_json_length(%s) AS INTEGER)", tText),
+	"json_extract_array_element_text": simple(tText, "rs_json_element(%s,%s)", tText, tInt8),
 }
 
 func trimFunction(name string) function {
@@ -210,21 +223,6 @@ func wholeFunction(name string) func(*binder, []bound) (bound, error) {
 		}
 		return x, errFunction(name, a)
 	}
-}
-
-func round(_ *binder, a []bound) (bound, error) {
-	x := a[0]
-	if !x.t.isNumber() || len(a) == 2 && !a[1].t.isInt() {
-		return x, errFunction("round", a)
-	}
-	sql := "round(" + x.sql + ")"
-	if len(a) == 2 {
-		sql = "round(" + x.sql + "," + a[1].sql + ")"
-	}
-	if x.t.isFloat() {
-		return bound{sql: sql, t: tFloat}, nil
-	}
-	return bound{sql: castSQL(sql, x.t), t: x.t}, nil
 }
 
 func toChar(b *binder, a []bound) (bound, error) {

@@ -44,7 +44,7 @@ func TestSnippets(t *testing.T) {
 			execAll(t, c, "ROLLBACK")
 		}
 	}
-	if all != 200 || legal != 100 {
+	if all != 300 || legal != 150 {
 		t.Errorf("%d statements, %d of them legal", all, legal)
 	}
 }

@@ -105,13 +105,25 @@ func userFunctions() map[string]*udf {
 		"rs_crc32": row(dText, func(a []any) (any, error) {
 			return fmt.Sprintf("%08x", crc32.Checksum([]byte(text(a[0])), castagnoli)), nil
 		}, dText),
-		"rs_sha2":       row(dText, func(a []any) (any, error) { return sha2(text(a[0]), whole(a[1])) }, dText, dInt),
-		"rs_strtol":     row(dInt, func(a []any) (any, error) { return strtol(text(a[0]), whole(a[1])) }, dText, dInt),
-		"rs_cut":        row(dText, func(a []any) (any, error) { return cut(text(a[0]), int(whole(a[1]))), nil }, dText, dInt),
-		"rs_divide":     row(dText, func(a []any) (any, error) { return divide(text(a[0]), text(a[1]), int(whole(a[2]))) }, dText, dText, dInt),
-		"rs_json_valid": row(dBool, func(a []any) (any, error) { return jsonValid(text(a[0])), nil }, dText),
-		"rs_json_path":  row(dText, func(a []any) (any, error) { return jsonExtract(text(a[0]), strings.Split(text(a[1]), "\x1f")) }, dText, dText),
-		"rs_to_char":    row(dText, func(a []any) (any, error) { return formatTime(a[0].(time.Time), text(a[1])) }, dStamp, dText),
+		"rs_sha2":         row(dText, func(a []any) (any, error) { return sha2(text(a[0]), whole(a[1])) }, dText, dInt),
+		"rs_strtol":       row(dInt, func(a []any) (any, error) { return strtol(text(a[0]), whole(a[1])) }, dText, dInt),
+		"rs_cut":          row(dText, func(a []any) (any, error) { return cut(text(a[0]), int(whole(a[1]))), nil }, dText, dInt),
+		"rs_divide":       row(dText, func(a []any) (any, error) { return divide(text(a[0]), text(a[1]), int(whole(a[2]))) }, dText, dText, dInt),
+		"rs_json_valid":   row(dBool, func(a []any) (any, error) { return jsonValid(text(a[0])), nil }, dText),
+		"rs_json_path":    row(dText, func(a []any) (any, error) { return jsonExtract(text(a[0]), strings.Split(text(a[1]), "\x1f")) }, dText, dText),
+		"rs_to_char":      row(dText, func(a []any) (any, error) { return formatTime(a[0].(time.Time), text(a[1])) }, dStamp, dText),
+		"rs_split_part":   row(dText, func(a []any) (any, error) { return splitPart(text(a[0]), text(a[1]), whole(a[2])) }, dText, dText, dInt),
+		"rs_translate":    row(dText, func(a []any) (any, error) { return translate(text(a[0]), text(a[1]), text(a[2])), nil }, dText, dText, dText),
+		"rs_initcap":      row(dText, func(a []any) (any, error) { return initCap(text(a[0])), nil }, dText),
+		"rs_reverse":      row(dText, func(a []any) (any, error) { return reverse(text(a[0])), nil }, dText),
+		"rs_repeat":       row(dText, func(a []any) (any, error) { return repeat(text(a[0]), whole(a[1])) }, dText, dInt),
+		"rs_add_months":   row(dStamp, func(a []any) (any, error) { return addMonths(a[0].(time.Time).UTC(), whole(a[1])), nil }, dStamp, dInt),
+		"rs_json_type":    row(dText, func(a []any) (any, error) { return jsonType(text(a[0])), nil }, dText),
+		"rs_json_element": row(dText, func(a []any) (any, error) { return jsonElement(text(a[0]), whole(a[1])) }, dText, dInt),
+		"rs_json_length": row(dInt, func(a []any) (any, error) {
+			l, err := jsonArray(text(a[0]))
+			return int64(len(l)), err
+		}, dText),
 		"rs_zoned": row(dText, func(a []any) (any, error) {
 			zone, err := loadZone(text(a[1]))
 			if err != nil {

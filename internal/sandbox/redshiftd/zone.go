@@ -76,6 +76,7 @@ func (b *binder) zonedFromText(x bound) string {
 	case x.text != nil:
 		return b.timeCast(bound{sql: castSQL(x.sql, stamp), t: stamp}, tz)
 	}
+	x.sql = "rs_time(" + x.sql + ")"
 	try := "TRY_CAST(" + x.sql + " AS TIMESTAMP)"
 	return fmt.Sprintf("CASE WHEN regexp_full_match(%s,%s) THEN %s WHEN %[1]s IS NOT NULL AND %[4]s IS NULL THEN error('rs:22008:date/time field value out of range: \"'||%[1]s||'\"'||chr(3)) ELSE %[5]s END",
 		x.sql, quoteText(withOffset), castSQL(x.sql, tz), try, b.timeCast(bound{sql: try, t: stamp}, tz))

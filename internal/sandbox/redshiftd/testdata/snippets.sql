@@ -1,4 +1,4 @@
--- 200 statements, one a line, half of them legal in Redshift. The comment at a line's end says what the stand-in answers: ok
+-- 300 statements, one a line, half of them legal in Redshift. The comment at a line's end says what the stand-in answers: ok
 -- or a SQLSTATE. They run one after the other in one session; a line with several statements is one transaction.
 
 -- Tables to work on
@@ -111,6 +111,58 @@ ALTER TABLE emp2 RENAME TO emp3; -- ok
 TRUNCATE TABLE emp3; -- ok
 DROP TABLE IF EXISTS emp3, nowhere; -- ok
 
+-- More that is legal
+SELECT SPLIT_PART('a,b', ',', 2), TRANSLATE('abc', 'ab', 'x'), INITCAP('a b'), REVERSE('ab'), REPEAT('a', 3), ASCII('a'); -- ok
+SELECT NVL2(id, 'some', 'none') FROM emp; -- ok
+SELECT ADD_MONTHS(hired, 1), LAST_DAY(hired) FROM emp; -- ok
+SELECT JSON_TYPEOF(extra) FROM emp; -- ok
+SELECT JSON_ARRAY_LENGTH('[1,2]'), JSON_EXTRACT_ARRAY_ELEMENT_TEXT('[1,2]', 0); -- ok
+SELECT TIMESTAMP '20200430 04:05:06', DATE '20200430', '2020-4-3'::DATE, '2020-04-30T10:00'::TIMESTAMP; -- ok
+SELECT a "b c", a AS select FROM (SELECT 1 AS a) x; -- ok
+SELECT a FROM (SELECT 1 AS a) x LIMIT ALL; -- ok
+SELECT asof.a FROM (SELECT 1 AS a) asof; -- ok
+SELECT 1e3, .5, 5., 1.5e-3; -- ok
+SELECT DISTINCT LOWER(name) FROM emp ORDER BY LOWER(name); -- ok
+SELECT DISTINCT e.id FROM emp e ORDER BY e.id; -- ok
+SELECT '1' + 1, 1 < '2', DATE '2026-01-01' < '2026-01-02'; -- ok
+SELECT 2.5::INT, 10 / 4, 7 % 4, 1 / 3.0; -- ok
+SELECT 100::DECIMAL(5,2) * 100::DECIMAL(5,2), ROUND(28.05, 1), 1::DECIMAL; -- ok
+SELECT LEFT('abc', 99), RIGHT('abc', 0), SUBSTRING('abc', 0, 2); -- ok
+SELECT COUNT(*) FROM emp HAVING COUNT(*) > -1; -- ok
+SELECT ROW_NUMBER() OVER () FROM emp; -- ok
+SELECT t.* FROM emp AS t; -- ok
+SELECT x.b FROM (SELECT id, name FROM emp) x (a, b); -- ok
+SELECT 'a' || 1, 'a' || NULL, NULL || 'a'; -- ok
+SELECT NULL = NULL, NULL + 1, 'a' LIKE NULL; -- ok
+SELECT SUM(DISTINCT id), COUNT(DISTINCT name) FROM emp; -- ok
+SELECT hired + INTERVAL '1 year 2 mons' FROM emp; -- ok
+SELECT MIN(name), MAX(hired) FROM emp WHERE name LIKE 'A\\_%' ESCAPE '\\'; -- ok
+SELECT CAST(id AS VARCHAR(20)) || '-' || TO_CHAR(hired, 'YYYYMMDD') FROM emp; -- ok
+SELECT GREATEST(1, NULL, 3), LEAST(NULL, 1), COALESCE(NULL, NULL); -- ok
+SELECT id FROM emp ORDER BY salary NULLS FIRST, id DESC; -- ok
+SELECT id, COUNT(*) FROM emp GROUP BY 1 ORDER BY 2 DESC, 1; -- ok
+SELECT EXTRACT(dow FROM hired), EXTRACT(epoch FROM seen), DATE_PART('quarter', hired) FROM emp; -- ok
+INSERT INTO pay.runs VALUES ('r1', 'yes'), ('r2', DEFAULT); -- ok
+INSERT INTO pay.runs (run_id) SELECT 'r' || id FROM emp; -- ok
+UPDATE pay.runs SET closed = true WHERE run_id IN ('r1', 'r2'); -- ok
+DELETE FROM pay.runs USING emp WHERE pay.runs.run_id = 'r' || emp.id; -- ok
+SET timezone TO 'Europe/Berlin'; -- ok
+SELECT SYSDATE::TIMESTAMPTZ, '2026-07-01 12:00:00+02'::TIMESTAMPTZ, TIMESTAMPTZ '2026-07-01 12:00:00'; -- ok
+SET TIME ZONE 'UTC'; -- ok
+BEGIN; SET LOCAL query_group TO 'x'; COMMIT; -- ok
+SHOW query_group; -- ok
+SELECT txn_owner, lock_mode, relation, granted FROM svv_transactions; -- ok
+SELECT "table", tbl_rows, size FROM svv_table_info; -- ok
+SELECT pg_cancel_backend(1), pg_terminate_backend(1); -- ok
+CANCEL 1; -- ok
+CANCEL 1 'too slow'; -- ok
+COMMENT ON COLUMN emp.name IS 'as on the payslip'; -- ok
+REVOKE SELECT ON emp FROM PUBLIC; -- ok
+GRANT ALL ON SCHEMA pay TO GROUP finance; -- ok
+ANALYZE; -- ok
+VACUUM; -- ok
+SELECT TRIM(BOTH 'x' FROM 'xax'), CHARINDEX('a', 'ba'), POSITION('a' IN 'ba'); -- ok
+
 -- What PostgreSQL has and Redshift has not
 INSERT INTO emp (id) VALUES (1) ON CONFLICT DO NOTHING; -- 42601
 INSERT INTO emp (id) VALUES (1) RETURNING id; -- 42601
@@ -214,3 +266,55 @@ BEGIN; VACUUM emp; -- 25001
 LOCK TABLE emp; -- 25P01
 DROP SCHEMA pay; -- 2BP01
 SELECT * FROM stl_load_errors; -- 42501
+
+-- What the engine below has and Redshift has not
+SELECT id == 1 FROM emp; -- 42601
+SELECT id // 2 FROM emp; -- 42601
+SELECT id ** 2 FROM emp; -- 42601
+SELECT * EXCLUDE (id) FROM emp; -- 42601
+SELECT * REPLACE (1 AS id) FROM emp; -- 42601
+SELECT COLUMNS('id') FROM emp; -- 42883
+FROM emp SELECT id; -- 42601
+FROM emp; -- 42601
+SELECT FROM emp; -- 42601
+SELECT id, FROM emp; -- 42601
+SELECT [1, 2]; -- 42601
+SELECT {'a': 1}; -- 42601
+SELECT x -> x + 1; -- 42601
+SELECT id FROM emp GROUP BY ALL; -- 42601
+SELECT id FROM emp ORDER BY ALL; -- 42601
+SELECT name[1] FROM emp; -- 42601
+SELECT name[1:2] FROM emp; -- 42601
+SELECT 1_000; -- 42601
+SELECT 0x1F; -- 42601
+SELECT $$a$$; -- 42601
+SELECT U&'a'; -- 42601
+SELECT `id` FROM emp; -- 42601
+SELECT 1::TINYINT; -- 42704
+SELECT 1::HUGEINT; -- 42704
+SELECT 1::STRUCT(a INT); -- 42704
+SELECT 'a'::STRING; -- 42704
+SELECT 'a'::BLOB; -- 42704
+SELECT TRY_CAST('x' AS INT); -- 42601
+SELECT starts_with(name, 'x') FROM emp; -- 42883
+SELECT strlen(name) FROM emp; -- 42883
+SELECT hash(id) FROM emp; -- 42883
+SELECT strftime(seen, '%Y') FROM emp; -- 42883
+SELECT list(id) FROM emp; -- 42883
+SELECT arg_max(id, salary) FROM emp; -- 42883
+SELECT * FROM range(3); -- 42601
+SELECT * FROM 'file.parquet'; -- 42601
+SELECT id FROM emp LIMIT 50%; -- 42601
+SELECT id FROM emp USING SAMPLE 10; -- 42601
+SELECT * FROM emp POSITIONAL JOIN stage; -- 42601
+SELECT 1 UNION BY NAME SELECT 2; -- 42601
+PIVOT emp ON id USING SUM(salary); -- 42601
+DESCRIBE emp; -- 42601
+SUMMARIZE emp; -- 42601
+INSERT OR IGNORE INTO emp (id) VALUES (1); -- 42601
+INSERT INTO emp BY NAME SELECT 1 AS id; -- 42601
+SELECT 'infinity'::DATE; -- 0A000
+SELECT 'x'::DATE; -- 22007
+SELECT DISTINCT id FROM emp ORDER BY name; -- 42P10
+INSERT INTO emp (id, dept) SELECT 1, 'TOO LONG'; -- 22001
+SELECT LEFT('abc', -1); -- 0A000
