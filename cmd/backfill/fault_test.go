@@ -16,7 +16,7 @@ import (
 
 // The settings of the fault matrix, from the environment.
 const (
-	faultsEnv = "BACKFILL_FAULTS"      // "all" runs every case, a number so many of them (default 32)
+	faultsEnv = "BACKFILL_FAULTS"      // "all" runs every case, a number so many of them (default 24)
 	modesEnv  = "BACKFILL_FAULT_MODES" // only these modes, by name, with commas between them
 	lanesEnv  = "BACKFILL_FAULT_LANES" // cases at a time (default 3)
 	seedEnv   = "BACKFILL_TEST_SEED"   // which part a smaller run takes
@@ -110,7 +110,7 @@ func sample(t *testing.T, cases []faultCase) []faultCase {
 		fmt.Printf("fault matrix: all %d cases\n", len(cases))
 		return cases
 	}
-	n := min(int(number(t, faultsEnv, 32)), len(cases))
+	n := min(int(number(t, faultsEnv, 24)), len(cases))
 	seed := number(t, seedEnv, int64(rand.Uint32()))
 	fmt.Printf("fault matrix: %d of %d cases, %s=%d\n", n, len(cases), seedEnv, seed)
 	r := rand.New(rand.NewPCG(uint64(seed), 1))

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-const sequencesEnv = "BACKFILL_SEQUENCES" // how many (default 12)
+const sequencesEnv = "BACKFILL_SEQUENCES" // how many (default 8)
 
 // TestSequencesOfRunsEqualAPlainOracle runs random sequences of loads, archived objects and changes
 // by hand, and compares the table with the oracle's after every step. The seed
@@ -19,7 +19,7 @@ const sequencesEnv = "BACKFILL_SEQUENCES" // how many (default 12)
 // BACKFILL_SEQUENCES=1 runs it again.
 func TestSequencesOfRunsEqualAPlainOracle(t *testing.T) {
 	seed := number(t, seedEnv, int64(rand.Uint32()))
-	count := number(t, sequencesEnv, 12)
+	count := number(t, sequencesEnv, 8)
 	fmt.Printf("sequences: %d, the first with %s=%d\n", count, seedEnv, seed)
 	started := time.Now()
 	var done, steps, refused, failed atomic.Int64
