@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +39,7 @@ const (
 // harness is one pair of stand-ins for all tests; tests differ in topic,
 // table and staging prefix.
 type harness struct {
+	seen      sync.Once // the worker's sources
 	s3        *s3d.Server
 	warehouse *redshiftd.Server
 	binary    string
@@ -57,6 +59,18 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// seeSources looks into the folders that the worker is built from, which go
+// test notes. The test's own binary holds little of them, so that a change of
+// the worker would otherwise be answered by a cached result.
+func seeSources(t *testing.T) {
+	t.Helper()
+	for _, root := range []string{"../../internal", "../../jobs"} {
+		if err := filepath.WalkDir(root, func(_ string, _ fs.DirEntry, err error) error { return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func withHarness(m *testing.M) (code int, err error) {
@@ -163,6 +177,7 @@ type outcome struct {
 // start begins a run of the worker; wait collects it.
 func (h *harness) start(t *testing.T, env []string, args ...string) (cmd *exec.Cmd, wait func() outcome) {
 	t.Helper()
+	h.seen.Do(func() { seeSources(t) })
 	cmd = exec.Command(h.binary, append(args, "--output", "json")...)
 	cmd.Env = env
 	cmd.Dir = t.TempDir()
