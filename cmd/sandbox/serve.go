@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"backfill/internal/sandbox/redshiftd"
 )
 
 type serveOptions struct {
@@ -22,6 +24,8 @@ type serveOptions struct {
 	warehouseListen  string
 	awsListen        string
 	memoryLimit      string
+	profile          string
+	loadLag          time.Duration
 	tls              bool
 	cleartext        bool
 	copyPolicy       string
@@ -67,6 +71,8 @@ Redshift's behaviour is not known it refuses too, and says that this is its own 
 			flags.StringArrayVar(&o.kmsBuckets, "kms-bucket", nil, "bucket whose objects need kms:Decrypt on "+keyARN+", too; repeatable")
 			flags.DurationVar(&o.lifetime, "credentials-lifetime", 0, "longest life of minted credentials, to see them expire (default: as asked for)")
 			flags.StringVar(&o.memoryLimit, "memory-limit", "1GB", "memory that the warehouse may use before it spills into DIR")
+			flags.StringVar(&o.profile, "profile", string(redshiftd.Serverless), "kind of warehouse: serverless (SNAPSHOT, no stl_*, stv_*) or provisioned (SERIALIZABLE)")
+			flags.DurationVar(&o.loadLag, "load-lag", 0, "how long after a COPY sys_load_* show it")
 			flags.BoolVar(&o.untilStdinCloses, "until-stdin-closes", false, "end also when stdin closes, so that no server outlives the program that started it")
 			return func(ctx context.Context, p process, args []string) error {
 				if len(args) > 0 {
@@ -74,6 +80,12 @@ Redshift's behaviour is not known it refuses too, and says that this is its own 
 				}
 				if o.lifetime < 0 {
 					return usagef("--credentials-lifetime must not be negative, got %s", o.lifetime)
+				}
+				if p := redshiftd.Profile(o.profile); p != redshiftd.Serverless && p != redshiftd.Provisioned {
+					return usagef("--profile is serverless or provisioned, got %q", o.profile)
+				}
+				if o.loadLag < 0 {
+					return usagef("--load-lag must not be negative, got %s", o.loadLag)
 				}
 				if o.dir == "" {
 					return usagef("serve needs a folder: --dir DIR")

@@ -236,3 +236,20 @@ func TestStaleEnvironmentFile(t *testing.T) {
 		t.Errorf("another sandbox's environment file became %q, %v", now, err)
 	}
 }
+
+// The profile says which system tables show; an unknown one is refused before anything starts.
+func TestServeProfile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if got := execute(t, dir, "", "serve", "--dir", "data", "--profile", "dense"); got.code != exitUsage || !strings.Contains(got.stderr, `--profile is serverless or provisioned, got "dense"`) {
+		t.Errorf("%+v", got)
+	}
+	s := serveIn(t, dir, "--profile", "provisioned", "--load-lag", "1h")
+	defer func() {
+		_ = s.stdin.Close()
+		s.ended(t)
+	}()
+	if out := mustExecute(t, dir, "sql", "--env-file", "env", "--output", "csv", "SELECT COUNT(*) FROM stv_locks"); !strings.Contains(out, "0") {
+		t.Errorf("%q", out)
+	}
+}
