@@ -125,6 +125,10 @@ func (p *parser) session() (statement, string, error) {
 		return &setStmt{name: n, reset: true}, "RESET", err
 	case "show":
 		p.i++
+		switch t := p.cur(); t.text {
+		case "all", "tables", "columns", "schemas", "databases", "table", "view", "external", "procedure", "grants":
+			return nil, "", strict("SHOW %s is not supported", strings.ToUpper(t.text))
+		}
 		n, err := p.settingName()
 		return &showStmt{n}, "SHOW", err
 	case "deallocate":

@@ -59,6 +59,7 @@ func TestRefused(t *testing.T) {
 		{"SELECT * FROM pg_enum", "42P01", ""},
 		{"SELECT * FROM stl_load_errors", "42501", "permission denied for relation stl_load_errors"},
 		{"DEALLOCATE ALL", "42601", ""},
+		{"SHOW TABLES FROM SCHEMA dev.public", "0A000", "SHOW TABLES is not supported (stand-in strictness)"},
 		{"SET standard_conforming_strings = on", "42704", `unrecognized configuration parameter "standard_conforming_strings"`},
 		{"SET timezone TO 'Nowhere/Else'", "22023", "unrecognized time zone name: \"Nowhere/Else\""},
 		{"SELECT regexp_replace('a','b','c')", "0A000", "(stand-in strictness)"},
