@@ -2,15 +2,10 @@ package convert
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
-
-	"github.com/klauspost/compress/zstd"
 
 	"backfill/internal/account"
 	"backfill/internal/columns"
-	"backfill/internal/fail"
 	"backfill/internal/objstore"
 	"backfill/internal/parquetio"
 	"backfill/internal/runplan"
@@ -181,71 +176,4 @@ func (a *attempt) abort() error {
 		a.rejects = nil
 	}
 	return errors.Join(errs...)
-}
-
-// quarantine writes rejected records as zstd-compressed JSON lines.
-type quarantine struct {
-	up    *objstore.Upload
-	key   string
-	size  *counting
-	zip   *zstd.Encoder
-	lines *json.Encoder
-	rows  int64
-}
-
-type counting struct {
-	w io.Writer
-	n int64
-}
-
-func (c *counting) Write(b []byte) (int, error) {
-	n, err := c.w.Write(b)
-	c.n += int64(n)
-	return n, err
-}
-
-func newQuarantine(up *objstore.Upload, key string) (*quarantine, error) {
-	q := &quarantine{up: up, key: key, size: &counting{w: up}}
-	zip, err := zstd.NewWriter(q.size, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithEncoderLevel(zstd.SpeedFastest))
-	if err != nil {
-		return nil, fail.Wrap(err, fail.Internal, "starting zstd")
-	}
-	q.zip, q.lines = zip, json.NewEncoder(zip)
-	return q, nil
-}
-
-// rejectLine is one line of a quarantine file. Raw is the record's bytes.
-type rejectLine struct {
-	Object      string `json:"object"`
-	Row         int64  `json:"row"`
-	Offset      int64  `json:"offset"`
-	Disposition string `json:"disposition"`
-	Reason      string `json:"reason"`
-	Column      string `json:"column,omitempty"`
-	Detail      string `json:"detail,omitempty"`
-	Raw         []byte `json:"raw"`
-	Truncated   bool   `json:"truncated,omitempty"`
-}
-
-func (q *quarantine) add(r *scan.Rejected) error {
-	q.rows++
-	return q.lines.Encode(rejectLine{
-		Object: r.Object, Row: r.Row, Offset: int64(r.Offset), Disposition: r.Disposition.String(), Reason: r.Reason,
-		Column: r.Column, Detail: r.Detail, Raw: r.Raw, Truncated: r.Truncated,
-	})
-}
-
-func (q *quarantine) close(ctx context.Context) (*runplan.File, error) {
-	if err := q.zip.Close(); err != nil {
-		return nil, err
-	}
-	object, err := q.up.Commit(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &runplan.File{Key: q.key, Size: q.size.n, ETag: object.ETag, Rows: q.rows}, nil
-}
-
-func (q *quarantine) abort(ctx context.Context) error {
-	return errors.Join(q.zip.Close(), q.up.Abort(ctx))
 }

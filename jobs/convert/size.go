@@ -12,13 +12,15 @@ import (
 )
 
 // What a worker holds whatever its sizes, in bytes: the decoder's block while
-// it grows to the longest record, the decompressor's window, two upload parts.
+// it grows to the longest record, the decompressor's window, two upload parts,
+// and as much with an encoder for rejected records.
 const (
 	blockBytes  = 1 << 20
 	recordBytes = 8 << 20
 	growBytes   = recordBytes + recordBytes/2
 	codecBytes  = 9 << 20
 	uploadBytes = 2 * 5 << 20
+	rejectBytes = uploadBytes + 4<<20
 )
 
 // What the process holds besides its workers, in bytes.
@@ -53,13 +55,13 @@ func (s sizes) parquet() parquetio.Options {
 
 // worker returns the most bytes that a worker of these sizes holds.
 func (s sizes) worker(stage []schema.Column) int64 {
-	return blockBytes + growBytes + codecBytes + uploadBytes + pipeBytes + objstore.SequenceBytes(s.pieceBytes) +
+	return blockBytes + growBytes + codecBytes + uploadBytes + rejectBytes + pipeBytes + objstore.SequenceBytes(s.pieceBytes) +
 		parquetio.MemoryBound(stage, s.parquet())
 }
 
 // fit chooses how many chunks are converted at a time, and the sizes of their
 // workers: as many as asked for, else as fit, with the largest sizes that fit.
-// A limit that can't hold one is refused. A quarter of the limit is left to
+// A limit that can't hold one is refused. A fifth of the limit is left to
 // memory that waits to be collected.
 func fit(w *workspace.Workspace, objects int, o Options) (int, sizes, error) {
 	workers := o.Workers
@@ -75,12 +77,12 @@ func fit(w *workspace.Workspace, objects int, o Options) (int, sizes, error) {
 	fixed := int64(programBytes + objects*objectBytes)
 	for n := workers; n > 0; n-- {
 		for _, s := range list {
-			if fixed+int64(n)*s.worker(stage) <= o.Memory/4*3 {
+			if fixed+int64(n)*s.worker(stage) <= o.Memory/5*4 {
 				return n, s, nil
 			}
 		}
 	}
-	least := (fixed + list[len(list)-1].worker(stage)) / 3 * 4
+	least := (fixed + list[len(list)-1].worker(stage)) / 4 * 5
 	return 0, sizes{}, fail.New(fail.Memory, "--memory %d MiB is too little for one worker", o.Memory>>20).
 		Try("give at least %d MiB", least>>20+1)
 }
