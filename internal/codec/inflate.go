@@ -192,31 +192,26 @@ func (z *inflater) symbols() (end bool, err error) {
 	for pos<<3-int(n) <= limit && w < windowSize {
 		before = w
 		bits |= binary.LittleEndian.Uint64(src[pos:]) << (n & 63)
-		pos += int((63 - n) >> 3)
-		n |= 56
+		pos, n = pos+int((63-n)>>3), n|56
 		e := literals[bits&(1<<literalRoot-1)]
 		if e&isLiteral != 0 {
 			out[w] = byte(e >> valueShift)
 			w++
-			bits >>= e & allMask
-			n -= uint(e & allMask)
+			bits, n = bits>>(e&allMask), n-uint(e&allMask)
 			e = literals[bits&(1<<literalRoot-1)]
 			if e&isLiteral != 0 {
 				out[w] = byte(e >> valueShift)
 				w++
-				bits >>= e & allMask
-				n -= uint(e & allMask)
+				bits, n = bits>>(e&allMask), n-uint(e&allMask)
 				e = literals[bits&(1<<literalRoot-1)]
 			}
 		}
 		if e&isTable != 0 {
-			bits >>= literalRoot
-			n -= literalRoot
+			bits, n = bits>>literalRoot, n-literalRoot
 			e = literals[(uint64(e>>valueShift)+bits&(1<<(e>>codeShift&codeMask)-1))&(1<<(literalRoot+1)-1)]
 		}
 		code := bits
-		bits >>= e & allMask
-		n -= uint(e & allMask)
+		bits, n = bits>>(e&allMask), n-uint(e&allMask)
 		if e&(isLiteral|isSpecial) != 0 {
 			if e&isLiteral != 0 {
 				out[w] = byte(e >> valueShift)
@@ -230,17 +225,14 @@ func (z *inflater) symbols() (end bool, err error) {
 		}
 		length := int(e>>valueShift) + int(code&(1<<(e&allMask)-1)>>(e>>codeShift&codeMask))
 		bits |= binary.LittleEndian.Uint64(src[pos:]) << (n & 63)
-		pos += int((63 - n) >> 3)
-		n |= 56
+		pos, n = pos+int((63-n)>>3), n|56
 		d := dists[bits&(1<<distRoot-1)]
 		if d&isTable != 0 {
-			bits >>= distRoot
-			n -= distRoot
+			bits, n = bits>>distRoot, n-distRoot
 			d = dists[(uint64(d>>valueShift)+bits&(1<<(d>>codeShift&codeMask)-1))&(1<<(distRoot+1)-1)]
 		}
 		back := int(d>>valueShift) + int(bits&(1<<(d&allMask)-1)>>(d>>codeShift&codeMask))
-		bits >>= d & allMask
-		n -= uint(d & allMask)
+		bits, n = bits>>(d&allMask), n-uint(d&allMask)
 		if d&isSpecial != 0 || back > w {
 			err = errDeflate
 			break

@@ -23,8 +23,8 @@
 //     more leniently; what nobody wants is checked and stepped over.
 //   - ocf.go reads Avro object container files, which begin with their magic;
 //     avroschema.go reads their schema, avro.go walks a value beside the same tree
-//     of paths and spells it as JSON would, and avrojson.go does so for whole
-//     values, so that what follows is the same for both formats.
+//     of paths, and avrotext.go and avrojson.go spell scalars and whole values as
+//     JSON would, so that what follows is the same for both formats.
 //   - store.go turns a value into what its column holds, with decimal.go,
 //     moment.go and zone.go. Nothing is rounded, cut or guessed: what does not
 //     fit is a Reject, with a Reason.
