@@ -78,7 +78,7 @@ bench: build ## convert against its peers, in turn (BENCH_ROWS, _PAIRS, _WORKLOA
 	  --targets '$(BENCH_TARGETS)' --dir '$(BENCH_DIR)' $(BENCH_FLAGS)
 
 microbench: ## Go benchmarks of the hot path's stages
-	$(GO) test -run '^$$' -bench . -benchmem ./internal/decode ./internal/canon ./internal/parquetio ./internal/scan
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/codec ./internal/decode ./internal/canon ./internal/parquetio ./internal/scan
 
 image: build ## the container image (docker, podman or buildah)
 	docker/build-image $(VERSION)

@@ -5,12 +5,24 @@ import "time"
 // Calendar cuts instants into the days of one time zone, 23- and 25-hour days
 // included. A day reaches from its Start to the next day's Start, so that days
 // never interleave, even where a clock set back over midnight repeats the end
-// of a date. It is not safe for concurrent use: it remembers the last day.
+// of a date. It is not safe for concurrent use: it remembers days.
 type Calendar struct {
-	zone       *time.Location
+	zone   *time.Location
+	recent [recentDays]span // by half days, of which a day begins in one
+}
+
+// span is the day from start to end.
+type span struct {
 	day        Day
 	start, end Instant
 }
+
+// recentDays bounds the days remembered: records of a few months may come in
+// any order at the price of one day's.
+const (
+	recentDays = 256
+	halfDay    = 12 * 60 * 60 * 1_000_000
+)
 
 // NewCalendar returns the calendar of the zone.
 func NewCalendar(zone *time.Location) *Calendar { return &Calendar{zone: zone} }
@@ -20,16 +32,17 @@ func (c *Calendar) Zone() *time.Location { return c.zone }
 
 // DayOf returns the day that holds the instant.
 func (c *Calendar) DayOf(i Instant) Day {
-	if i >= c.start && i < c.end {
-		return c.day
+	s := &c.recent[uint64(i/halfDay)%recentDays]
+	if i >= s.start && i < s.end {
+		return s.day
 	}
 	y, m, d := i.Time().In(c.zone).Date()
-	c.day = Day(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
-	if i >= c.Start(c.day+1) { // a date that is left and entered again: the later day holds it
-		c.day++
+	day := Day(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+	if i >= c.Start(day+1) { // a date that is left and entered again: the later day holds it
+		day++
 	}
-	c.start, c.end = c.Start(c.day), c.Start(c.day+1)
-	return c.day
+	*s = span{day: day, start: c.Start(day), end: c.Start(day + 1)}
+	return day
 }
 
 // Start returns the first instant at which the local date is d or later: local

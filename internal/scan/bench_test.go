@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"syscall"
 	"testing"
+	"time"
 
 	"backfill/internal/account"
 	"backfill/internal/columns"
 	"backfill/internal/dataset"
+	"backfill/internal/decode"
 	"backfill/internal/kafka"
 )
 
@@ -97,4 +100,44 @@ func BenchmarkChunk(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*objects*each), "ns/record")
 	b.ReportMetric(float64(plain)/(objects*each), "B/record")
+}
+
+// BenchmarkAccounting counts batches that are decoded already: lanes, digests,
+// cells, money and offsets. cpu-ns/row is the processor's time, which a loaded
+// machine changes less than the clock's.
+func BenchmarkAccounting(b *testing.B) {
+	ds, err := dataset.Compile("payroll.yaml", []byte(payrollText), nil, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var text bytes.Buffer
+	for i := range 2 * columns.BatchRows {
+		text.WriteString(payrollEvent(i) + "\n")
+	}
+	s, err := New(Options{Dataset: ds, Window: window, Source: newArchive(), BlockBytes: 4 << 20})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.decoder.Reset(bytes.NewReader(text.Bytes()))
+	if err := s.decoder.Scan(s.batch, func(*decode.Record) bool { return true }); err != nil || s.batch.N != columns.BatchRows {
+		b.Fatalf("%d rows, %v", s.batch.N, err)
+	}
+	s.counter.start(partition, account.NewChunk())
+	b.ReportAllocs()
+	rows, before := 0, processorTime(b)
+	for b.Loop() {
+		if err := s.counter.rows(s.batch); err != nil {
+			b.Fatal(err)
+		}
+		rows += s.batch.N
+	}
+	b.ReportMetric(float64(processorTime(b)-before)/float64(rows), "cpu-ns/row")
+}
+
+func processorTime(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
