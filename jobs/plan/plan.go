@@ -128,8 +128,7 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 		return nil, err
 	}
 	if len(objects) == 0 && !p.o.AllowEmpty {
-		return nil, fail.New(fail.EmptyWindow, "the archive holds no object to load").At("%s", ds.Archive.URI).
-			Try("check archive.uri; if an empty archive is right, say --allow-empty")
+		return nil, p.nothing()
 	}
 	head := &runplan.Head{
 		Format: runplan.Format, Run: p.run, Attempt: runstore.NewAttempt(), Target: p.w.TargetName(),
@@ -173,6 +172,17 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 		r.Notes = append(r.Notes, fmt.Sprintf("left out as damaged, its records are unknown: %s", ObjectURI(head.Archive, o.Key)))
 	}
 	return r, p.replaced(ctx, r)
+}
+
+// nothing says why there is no object to read.
+func (p *planner) nothing() error {
+	uri := p.w.Dataset.Archive.URI
+	if n := len(p.now.Objects); n > 0 {
+		return fail.New(fail.EmptyWindow, "all %d objects of the archive were loaded before or left out: none is left", n).At("%s", uri).
+			Try("`backfill status` shows by which plans; if that is right, say --allow-empty")
+	}
+	return fail.New(fail.EmptyWindow, "the archive holds no object to load").At("%s", uri).
+		Try("check archive.uri; if an empty archive is right, say --allow-empty")
 }
 
 // objects returns what to read: everything listed, or for append what no

@@ -35,6 +35,19 @@ type Result struct {
 
 	Verified *publish.Watermark // the dataset's; nil: none was ever set
 	Moved    bool               // by this call
+
+	mode dataset.Mode
+}
+
+// remedy says what running the same backfill again does to breaks.
+func remedy(m dataset.Mode) string {
+	switch m {
+	case dataset.Append:
+		return "append takes no row back: correct the table by hand, or load into an empty one"
+	case dataset.Upsert, dataset.InsertMissing:
+		return "running the same backfill again adds rows that are missing; a row that differs without a newer version must be corrected by hand"
+	}
+	return "running the same backfill again replaces the window from the archive"
 }
 
 // Error returns the verdict as an error: nil when the window is reconciled.
@@ -42,7 +55,7 @@ func (r *Result) Error() error {
 	switch tieout.Verdict(r.Report.Verdict) {
 	case tieout.NotReconciled:
 		return fail.New(fail.Break, "%s", r.Report.Sentence).
-			Try("the report lists every break; running the same backfill again replaces the window from the archive")
+			Try("the report lists every break; %s", remedy(r.mode))
 	case tieout.Incomplete:
 		if len(r.Report.Plans) == 0 {
 			return fail.New(fail.Incomplete, "%s", r.Report.Sentence).Try("load the window with backfill run, then reconcile")
@@ -302,7 +315,7 @@ func (g *gathering) report(ctx context.Context, result *tieout.Result) (*Result,
 	if err != nil {
 		return nil, fail.Wrap(err, fail.Internal, "writing the report")
 	}
-	out := &Result{Report: doc}
+	out := &Result{Report: doc, mode: g.w.Dataset.Table.Mode}
 	if !g.o.Keep {
 		return out, nil
 	}
