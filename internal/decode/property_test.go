@@ -2,6 +2,7 @@ package decode
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"strings"
 	"testing"
@@ -57,6 +58,9 @@ func TestDecimalsAgainstBig(t *testing.T) {
 		precision := rapid.IntRange(1, 38).Draw(t, "precision")
 		scale := rapid.IntRange(0, min(37, precision)).Draw(t, "scale")
 		want, wantReason := bigDecimal(text, precision, scale)
+		if wantReason == fits && precision == 19 && want.CmpAbs(big.NewInt(math.MaxInt64)) > 0 {
+			wantReason = OutOfRange // the warehouse keeps 19 digits in 64 bits
+		}
 		got, reason := "", fits
 		if precision <= narrowDigits {
 			var n int64

@@ -67,7 +67,7 @@ func samples() map[string]any {
 			Segments: []runplan.Segment{{Key: "targets/payroll.events/segments/ATTEMPT/00000.jsonl.zst", Chunks: 1, Bytes: 99, SHA256: "ab"}},
 			Slices:   []runplan.Slice{slice}, ListingID: "l1", Supersedes: &runplan.Supersedes{Seq: 11, Reasons: []string{"asked for"}}, Seal: "cd",
 			Standing: []runplan.Standing{{Rows: 2, Lane1: account.FromInt64(-7), Lane2: account.FromInt64(8)}}, LastChange: 5,
-			Asked: []string{"replan"}, By: "finance", Reason: "late files",
+			Damaged: []runplan.Input{{Partition: tp, ObjectRef: sampleRefs()[0]}}, Salt: "SALT", Asked: []string{"replan"}, By: "finance", Reason: "late files",
 		},
 		"head_least": &runplan.Head{},
 		"chunk":      &runplan.Chunk{ID: "c1", Partition: tp, Objects: sampleRefs(), Following: sampleRefs()[:1], Bytes: 1020},
