@@ -83,7 +83,7 @@ func (t *target) asTable(cells account.Cells) (account.Cells, error) {
 func (p *publisher) dropOlder(ctx context.Context) (superseded int64, err error) {
 	stage, twice, newest := stageName(p.l.Head.Seq), twiceName(p.l.Head.Seq), newestName(p.l.Head.Seq)
 	if err := p.createTemp(ctx, twice, p.t.twiceSQL(stage, twice)); err != nil {
-		return 0, err
+		return 0, fmt.Errorf("finding keys that stand more than once: %w", err)
 	}
 	keys := int64(-1)
 	err = p.s.Query(ctx, "SELECT COUNT(*)\nFROM "+quoteOwn(twice), func(r redshift.Scanner) error { return r.Scan(&keys) })
@@ -91,18 +91,18 @@ func (p *publisher) dropOlder(ctx context.Context) (superseded int64, err error)
 		return 0, err
 	}
 	if err := p.createTemp(ctx, newest, p.t.newestSQL(stage, twice, newest)); err != nil {
-		return 0, err
+		return 0, fmt.Errorf("ranking their rows: %w", err)
 	}
 	if err := p.readTies(ctx, stage, newest); err != nil {
 		return 0, err
 	}
 	deleted, err := p.s.Exec(ctx, p.t.dropTwiceSQL(stage, twice))
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("taking their rows out of the stage: %w", err)
 	}
 	inserted, err := p.s.Exec(ctx, p.t.putNewestSQL(stage, newest))
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("putting the newest ones back: %w", err)
 	}
 	if inserted != keys || deleted < 2*keys {
 		return 0, fail.New(fail.Break, "%d keys stand more than once, %d of their rows were taken and %d put back; nothing was changed", keys, deleted, inserted).

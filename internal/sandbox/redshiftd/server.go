@@ -33,7 +33,7 @@ type Config struct {
 	Roles       []string          // IAM role ARNs that COPY may use
 	S3          S3                // where COPY reads
 	IAM         IAM               // what COPY's roles may do there
-	MemoryLimit string            // of the engine, default "1GB"; the process needs about half as much again
+	MemoryLimit string            // of the engine, default "1300MB"; the process needs about half as much again
 	Threads     int               // of the engine, default 2
 	Profile     Profile           // default Serverless
 	LoadLag     time.Duration     // after which a load shows in the sys_load_* and stl_load_* views
@@ -84,7 +84,7 @@ type Server struct {
 // Start opens the data, listens and serves until Close, or until ctx ends; Close must be called either way.
 func Start(ctx context.Context, c Config) (*Server, error) {
 	if c.MemoryLimit == "" {
-		c.MemoryLimit = "1GB"
+		c.MemoryLimit = "1300MB"
 	}
 	if c.Threads == 0 {
 		c.Threads = 2
