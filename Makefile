@@ -25,7 +25,7 @@ demo: build ## the main job on a month of payroll events, against the sandbox (E
 	cmd/sandbox/demo.sh $(EVENTS)
 
 test: ## all tests (also needs python3 with venv, PyPI and psql, for the clients, and zstd, for the oracle)
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 	python3 -m unittest discover --start-directory internal/sandbox/oracle
 
 FAULTS    ?= all
@@ -38,7 +38,7 @@ guarantees: ## write README's table of guarantees from the tests' names
 	BACKFILL_UPDATE_README=1 $(GO) test -count=1 -run TestGuaranteesTable ./cmd/backfill
 
 race: ## all tests under the race detector
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 60m ./...
 
 check: format vet staticcheck imports race vulnerabilities ## format, vet, staticcheck, import direction, race tests, vulnerabilities
 
