@@ -10,15 +10,15 @@ import (
 // transaction runs f between BEGIN, the lock of the ledger and COMMIT. All ways
 // out but a commit, and a commit of unknown outcome, roll back.
 func (t *target) transaction(ctx context.Context, s Session, f func() error) (err error) {
-	if err := s.Begin(ctx); err != nil {
-		return fmt.Errorf("beginning: %w", err)
-	}
 	committed := false
 	defer func() {
 		if !committed && !fail.Is(err, fail.Lost) {
-			rollback(ctx, s)
+			rollback(ctx, s) // also after a BEGIN that was done and answered with an error
 		}
 	}()
+	if err := s.Begin(ctx); err != nil {
+		return fmt.Errorf("beginning: %w", err)
+	}
 	if _, err := s.Exec(ctx, t.lockSQL()); err != nil {
 		return fmt.Errorf("locking the ledger: %w", err)
 	}
