@@ -21,6 +21,7 @@ const (
 type commitLog struct {
 	mu        sync.Mutex
 	seq       int64
+	catalog   int64              // grows with every commit that changed the catalog
 	last      map[string]*commit // of each table, the last that wrote it
 	recent    []*commit          // the graph, by seq
 	forgotten int64              // up to here commits were dropped for want of room
@@ -32,6 +33,7 @@ type commit struct {
 	seq, snapshot, xid int64
 	pid                int
 	reads, writes      map[string]bool
+	ddl                bool
 	after              []*commit // those that must come after it
 }
 
@@ -43,16 +45,23 @@ func newCommitLog() *commitLog {
 	return &commitLog{last: map[string]*commit{}, active: map[int64]int{}}
 }
 
-// begin runs fn, which fixes a snapshot, and gives the number of the last commit that the snapshot sees. Every begin
-// without an error has an end.
-func (l *commitLog) begin(fn func() error) (int64, error) {
+// begin runs fn, which fixes a snapshot, and gives the number of the last commit that the snapshot sees, and of the
+// catalog's last change. Every begin without an error has an end.
+func (l *commitLog) begin(fn func() error) (snapshot, catalog int64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := fn(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	l.active[l.seq]++
-	return l.seq, nil
+	return l.seq, l.catalog, nil
+}
+
+// catalogNow numbers the last committed change of the catalog.
+func (l *commitLog) catalogNow() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.catalog
 }
 
 // end tells that a transaction with this snapshot is over.
@@ -82,6 +91,9 @@ func (l *commitLog) commit(fn func() error, c *commit, serializable bool) error 
 	}
 	l.seq++
 	c.seq = l.seq
+	if c.ddl {
+		l.catalog++
+	}
 	for t := range c.writes {
 		l.last[t] = c
 	}

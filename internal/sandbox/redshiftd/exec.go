@@ -254,14 +254,14 @@ func (s *session) runNoop(ctx context.Context, r *running, st *noopStmt) (*answe
 func (s *session) lookup(ctx context.Context, n tableName) (*relation, error) {
 	schemas := []string{n.schema}
 	if n.schema == "" {
-		rel, err := findTable(ctx, s.db, true, "", n.name)
+		rel, err := s.find(ctx, relationName{temp: true, name: n.name})
 		if rel != nil || err != nil {
 			return rel, err
 		}
 		schemas = s.searchPath()
 	}
 	for _, schema := range schemas {
-		rel, err := findTable(ctx, s.db, false, schema, n.name)
+		rel, err := s.find(ctx, relationName{schema: schema, name: n.name})
 		if rel != nil || err != nil {
 			return rel, err
 		}

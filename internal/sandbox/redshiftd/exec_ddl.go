@@ -21,6 +21,9 @@ func (s *session) exec(ctx context.Context, stmts ...string) error {
 func (s *session) runDDL(ctx context.Context, r *running) (*answer, error) {
 	var err error
 	a := &answer{tag: r.p.tag}
+	s.tx.ddl = true
+	s.relations.off = true
+	defer s.relations.forget()
 	switch st := r.p.stmt.(type) {
 	case *createSchema:
 		err = s.createSchema(ctx, st)

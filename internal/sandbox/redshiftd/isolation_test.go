@@ -109,7 +109,7 @@ func TestCommitLogForgets(t *testing.T) {
 	set := func(names ...string) map[string]bool { return wordSet(strings.Join(names, " ")) }
 	done := func() error { return nil }
 	run := func(reads, writes map[string]bool) error {
-		snapshot, err := l.begin(done)
+		snapshot, _, err := l.begin(done)
 		if err != nil {
 			return err
 		}
@@ -121,7 +121,7 @@ func TestCommitLogForgets(t *testing.T) {
 			t.Fatal(err, len(l.recent))
 		}
 	}
-	old, _ := l.begin(done)
+	old, _, _ := l.begin(done)
 	for range maxRecent + 5 {
 		if err := run(set("t"), set("t")); err != nil {
 			t.Fatal(err)

@@ -22,15 +22,16 @@ var errClosed = errors.New("connection closed")
 
 // session is one connection: its protocol state, its transaction and its connection to the engine.
 type session struct {
-	srv    *Server
-	conn   net.Conn
-	wire   *pgproto3.Backend
-	pid    int
-	secret uint32
-	user   string
-	db     *sql.Conn
-	locks  lockOwner
-	tx     transaction
+	srv       *Server
+	conn      net.Conn
+	wire      *pgproto3.Backend
+	pid       int
+	secret    uint32
+	user      string
+	db        *sql.Conn
+	locks     lockOwner
+	tx        transaction
+	relations relationCache
 	// settings are the values of SET by name.
 	settings   map[string]string
 	prepared   map[string]*preparedStatement

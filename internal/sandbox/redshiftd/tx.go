@@ -15,6 +15,8 @@ type transaction struct {
 	open     bool // the engine's transaction has begun
 	id       int64
 	snapshot int64 // the last commit that the snapshot sees
+	catalog  int64 // the last change of the catalog that the snapshot sees
+	ddl      bool  // the catalog was changed
 	tracked  bool  // the commit log counts the snapshot as open
 	began    time.Time
 	before   map[string]string // the settings when the block first changed one; nil: it has not
@@ -28,7 +30,7 @@ func (s *session) begin(ctx context.Context) error {
 	if s.tx.open {
 		return nil
 	}
-	snapshot, err := s.srv.commits.begin(func() error {
+	snapshot, catalog, err := s.srv.commits.begin(func() error {
 		if _, err := s.db.ExecContext(ctx, "BEGIN TRANSACTION"); err != nil {
 			return err
 		}
@@ -39,7 +41,7 @@ func (s *session) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.tx.snapshot, s.tx.tracked = snapshot, true
+	s.tx.snapshot, s.tx.catalog, s.tx.tracked = snapshot, catalog, true
 	s.number()
 	s.tx.reads, s.tx.writes = map[string]bool{}, map[string]bool{}
 	return nil
@@ -72,7 +74,7 @@ func (s *session) commit() (err error) {
 	err = s.srv.commits.commit(func() error {
 		_, err := s.db.ExecContext(ctx, "COMMIT")
 		return err
-	}, &commit{snapshot: s.tx.snapshot, xid: s.tx.id, pid: s.pid, reads: s.tx.reads, writes: s.tx.writes}, s.srv.config.Profile == Provisioned)
+	}, &commit{snapshot: s.tx.snapshot, xid: s.tx.id, pid: s.pid, reads: s.tx.reads, writes: s.tx.writes, ddl: s.tx.ddl}, s.srv.config.Profile == Provisioned)
 	var skew *skewError
 	if errors.As(err, &skew) {
 		schema, name, _ := strings.Cut(skew.table, ".")
@@ -101,6 +103,9 @@ func (s *session) undo() {
 		_, _ = s.db.ExecContext(context.WithoutCancel(s.srv.ctx), "ROLLBACK") // fails only if the engine has done it already
 	}
 	s.tx.open = false
+	if s.tx.ddl {
+		s.relations.forget()
+	}
 	s.leaveLog()
 }
 
