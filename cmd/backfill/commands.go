@@ -40,8 +40,8 @@ func commands() []command {
 		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, createTableFlag, datasetFlags, undoFlags, onlyFlag("change only the slices that hold this day; may be given several times"), func(f *flags, s *pflag.FlagSet) {
 			s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without rows is no error")
 		}), run: runLoad, examples: []string{"backfill load --plan s3://…/plans/000000000001.json", "backfill load --undo 1 --dataset payroll.yaml --reason 'wrong file'"}},
-		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: windowFlags, run: runReconcile,
-			examples: []string{"backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01"}},
+		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: both(windowFlags, planURIFlag), run: runReconcile,
+			examples: []string{"backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01", "backfill reconcile --plan s3://…/plans/000000000001.json"}},
 		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags, createTableFlag), run: runAll,
 			examples: []string{"backfill run --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --memory 512MiB"}},
 		{name: "status", does: "what stands where, and the command that goes on", flags: statusFlags, run: runStatus, arg: "RUN",
@@ -66,18 +66,32 @@ func find(name string) (command, bool) {
 
 // openDataset compiles --dataset with --set and opens the workspace.
 func (p *program) openDataset(ctx context.Context) (*workspace.Workspace, error) {
-	if p.flags.dataset == "" {
-		return nil, fail.New(fail.Usage, "--dataset is missing").Try("name the dataset file, or set BACKFILL_DATASET")
-	}
-	text, err := os.ReadFile(p.flags.dataset)
+	name, text, err := p.datasetText()
 	if err != nil {
-		return nil, fail.Wrap(err, fail.NotFoundInput, "the dataset file can't be read")
+		return nil, err
 	}
-	ds, err := dataset.Compile(p.flags.dataset, text, p.flags.set, p.env)
+	ds, err := dataset.Compile(name, text, p.flags.set, p.env)
 	if err != nil {
 		return nil, err
 	}
 	return p.open(ctx, ds)
+}
+
+// datasetText returns the dataset's bytes and their name in messages. A pod gets
+// the bytes themselves, so that whoever asked for the run and the pod can't disagree.
+func (p *program) datasetText() (name string, text []byte, err error) {
+	switch file := p.flags.dataset; {
+	case p.flags.datasetText != "":
+		return orDefault(file, "dataset text"), []byte(p.flags.datasetText), nil
+	case file == "":
+		return "", nil, fail.New(fail.Usage, "--dataset is missing").Try("name the dataset file, or set BACKFILL_DATASET")
+	default:
+		text, err = os.ReadFile(file)
+		if err != nil {
+			return "", nil, fail.Wrap(err, fail.NotFoundInput, "the dataset file can't be read")
+		}
+		return file, text, nil
+	}
 }
 
 func (p *program) open(ctx context.Context, ds *dataset.Dataset) (*workspace.Workspace, error) {
@@ -273,11 +287,7 @@ func runLoad(ctx context.Context, p *program) error {
 }
 
 func runReconcile(ctx context.Context, p *program) error {
-	w, err := p.openDataset(ctx)
-	if err != nil {
-		return err
-	}
-	win, err := window(w.Dataset, p.flags.from, p.flags.to)
+	w, o, err := p.toReconcile(ctx)
 	if err != nil {
 		return err
 	}
@@ -286,12 +296,36 @@ func runReconcile(ctx context.Context, p *program) error {
 		return err
 	}
 	defer done()
-	r, err := reconcile.Reconcile(ctx, w, s, reconcile.Options{Window: win, Keep: true})
+	r, err := reconcile.Reconcile(ctx, w, s, o)
 	if err != nil {
 		return err
 	}
 	p.result.reconciled(r)
 	return errors.Join(p.printReport(r), r.Error())
+}
+
+// toReconcile opens what is to be tied out: a window of a dataset, or a plan,
+// which must then stand in the ledger.
+func (p *program) toReconcile(ctx context.Context) (*workspace.Workspace, reconcile.Options, error) {
+	o := reconcile.Options{Keep: true}
+	if p.flags.plan != "" {
+		if p.flags.from != "" || p.flags.to != "" || len(p.flags.set) > 0 {
+			return nil, o, fail.New(fail.Usage, "--plan has its dataset and window: --from, --to and --set can't change them").Try("leave them out, or give --dataset instead of --plan")
+		}
+		w, head, _, err := p.openPlan(ctx)
+		if err != nil {
+			return nil, o, err
+		}
+		p.result.head(head, p.flags.plan)
+		o.Window, o.Plan = head.Window, head
+		return w, o, nil
+	}
+	w, err := p.openDataset(ctx)
+	if err != nil {
+		return nil, o, err
+	}
+	o.Window, err = window(w.Dataset, p.flags.from, p.flags.to)
+	return w, o, err
 }
 
 func runAll(ctx context.Context, p *program) error {

@@ -16,6 +16,7 @@ import (
 // flags are the flags of all commands; each command registers what it takes.
 type flags struct {
 	dataset     string
+	datasetText string
 	set         []string
 	from, to    string
 	plan        string
@@ -48,6 +49,7 @@ type flags struct {
 
 func datasetFlags(f *flags, s *pflag.FlagSet) {
 	s.StringVar(&f.dataset, "dataset", "", "dataset file")
+	s.StringVar(&f.datasetText, "dataset-text", "", "the dataset itself instead of a file, for pods that have none; errors name it as --dataset says")
 	s.StringArrayVar(&f.set, "set", nil, "override a value of the dataset file, as path=value; may be given several times")
 }
 

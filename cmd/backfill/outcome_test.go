@@ -249,7 +249,12 @@ func TestStepsAndShards(t *testing.T) {
 	a := h.generate(t, archivegen.Options{Seed: 24, Events: 2000, Partitions: 3, Codec: "mixed", EventsPerObject: 300, BodyOffsets: true, Faults: archivegen.DefaultFaults()})
 	flags := append(h.table(t, "steps"), "--chunk-bytes", "32KiB")
 	plan := h.run(t, 0, append([]string{"plan"}, a.window(flags...)...)...).result
-	if again := h.run(t, 0, append([]string{"plan"}, a.window(flags...)...)...).result; again.Plan != plan.Plan || again.Sealed {
+	text, err := os.ReadFile(a.dataset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := a.window(flags...)[2:] // without --dataset F
+	if again := h.run(t, 0, append([]string{"plan", "--dataset-text", string(text)}, from...)...).result; again.Plan != plan.Plan || again.Sealed {
 		t.Errorf("planning again gave %s (sealed %v), want %s", again.Plan, again.Sealed, plan.Plan)
 	}
 	if o := h.run(t, 6, "load", "--plan", plan.Plan); !strings.Contains(o.result.Hint, "backfill convert --plan "+plan.Plan) {
@@ -265,7 +270,14 @@ func TestStepsAndShards(t *testing.T) {
 	if o := h.run(t, 0, "convert", "--plan", plan.Plan); o.result.Converted != 0 {
 		t.Errorf("converting again converted %d chunks", o.result.Converted)
 	}
+	if o := h.run(t, 6, "reconcile", "--plan", plan.Plan); !strings.Contains(o.result.Error, "plan 1 is not loaded") {
+		t.Errorf("reconciling before the load: %s", o.result.Error)
+	}
 	h.run(t, 0, "load", "--plan", plan.Plan)
+	h.run(t, 0, "load", "--plan", plan.Plan) // a scheduler may ask twice
+	if o := h.run(t, 0, "reconcile", "--plan", plan.Plan); o.result.Verdict != "RECONCILED WITH EXCEPTIONS" || o.result.Seq != 1 {
+		t.Errorf("reconciling the plan: %+v", o.result)
+	}
 	o := h.run(t, 0, append([]string{"reconcile"}, a.window(flags[:4]...)...)...)
 	if o.result.Verdict != "RECONCILED WITH EXCEPTIONS" {
 		t.Errorf("verdict %q: %s", o.result.Verdict, o.result.Sentence)

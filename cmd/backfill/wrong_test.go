@@ -60,6 +60,8 @@ func TestWrongInput(t *testing.T) {
 		{name: "too little memory", args: run("--memory", "64MiB"), exit: 2, says: []string{"--memory", "at least"}},
 		{name: "not settled", args: run("--set", "archive.lateness=3000d"), exit: 6, says: []string{"lateness"}},
 		{name: "bad set", args: run("--set", "table.nosuch=1"), exit: 2, says: []string{"--set", "nosuch"}},
+		{name: "dataset text", args: []string{"run", "--dataset", "datasets/pay.yaml", "--from", "2026-03-01", "--to", "2026-04-01"}, env: []string{"BACKFILL_DATASET_TEXT=version: 1\nnme: x\n"}, exit: 2, says: []string{"datasets/pay.yaml:2", "unknown key", "nme"}},
+		{name: "plan and window", args: []string{"reconcile", "--plan", "s3://staging/x/targets/y/plans/000000000001.json", "--from", "2026-03-01"}, exit: 2, says: []string{"--plan has its dataset and window"}},
 		{name: "bad shard", args: []string{"convert", "--plan", "s3://staging/x/targets/y/plans/000000000001.json", "--shard", "5/4"}, exit: 2, says: []string{"5/4"}},
 		{name: "not a plan", args: []string{"load", "--plan", "s3://staging/x"}, exit: 2, says: []string{"--plan"}},
 		{name: "plan that is not there", args: []string{"load", "--plan", "s3://staging/x/targets/y/plans/000000000001.json"}, exit: 2, says: []string{"000000000001.json"}},

@@ -23,7 +23,8 @@ import (
 // Options say what to tie out.
 type Options struct {
 	Window kafka.Window
-	Keep   bool // keep the report in staging
+	Keep   bool          // keep the report in staging
+	Plan   *runplan.Head // a plan that the ledger must hold; nil: whatever it holds
 
 	Standing string // URI of an earlier report on the same load, which the watermark names when this one is not kept; "": none
 }
@@ -76,6 +77,9 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o
 	parts, uncovered, err := cover(held, o.Window, w.Calendar())
 	if err != nil {
 		return nil, err
+	}
+	if o.Plan != nil {
+		uncovered = append(notLoaded(o.Plan, held, w.Calendar()), uncovered...)
 	}
 	g := &gathering{w: w, o: o, in: tieout.Input{
 		Totals: len(w.Dataset.Reconcile.Totals), Archive: account.Cells{}, Stage: account.Cells{}, Expected: account.Cells{}, Differing: account.Cells{}, Ties: account.Cells{},
