@@ -31,9 +31,23 @@ func (c *compiler) archive(root section) {
 		a.URI = c.storage(c.place(s, "uri"), s.key("uri"), uri)
 	}
 	c.layout(s)
+	a.Format = c.format(s)
 	a.Lateness = c.duration(s, "lateness")
 	a.Idle = c.duration(s, "idle")
 	c.gaps(s)
+}
+
+// format reads archive.format; its default is to look at the bytes.
+func (c *compiler) format(s section) string {
+	n := s.values["format"]
+	if n == nil {
+		return FormatAuto
+	}
+	name, ok := c.text(s, "format")
+	if ok && !contains(formats, name) {
+		c.at(n, "use "+strings.Join(formats, ", ")+"; compression is always read from the bytes", "archive.format %s is not known", shown(name))
+	}
+	return name
 }
 
 // layout reads archive.layout and the constants that stand in for its groups.

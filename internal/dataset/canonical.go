@@ -32,6 +32,7 @@ type document struct {
 type archiveForm struct {
 	URI      string    `json:"uri"`
 	Layout   any       `json:"layout"`
+	Format   string    `json:"format,omitempty"`
 	Topic    string    `json:"topic,omitempty"`
 	Part     *int32    `json:"partition,omitempty"`
 	Lateness string    `json:"lateness,omitempty"`
@@ -100,6 +101,7 @@ type reconcileForm struct {
 // chunk's business.
 type convertForm struct {
 	Layout    any            `json:"layout"`
+	Format    string         `json:"format,omitempty"`
 	Topic     string         `json:"topic,omitempty"`
 	Partition *int32         `json:"partition,omitempty"`
 	Records   recordsForm    `json:"records"`
@@ -114,7 +116,7 @@ type convertForm struct {
 func (d *Dataset) seal() error {
 	whole := d.document()
 	convert := convertForm{
-		Layout: whole.Archive.Layout, Topic: whole.Archive.Topic, Partition: whole.Archive.Part,
+		Layout: whole.Archive.Layout, Format: whole.Archive.Format, Topic: whole.Archive.Topic, Partition: whole.Archive.Part,
 		Records: whole.Records, Calendar: whole.Calendar, Columns: whole.Columns, Reconcile: whole.Reconcile,
 	}
 	if d.Records.EventTime != nil {
@@ -166,6 +168,9 @@ func (a Archive) form() archiveForm {
 	f := archiveForm{URI: a.URI, Layout: a.Layout.Name, Topic: a.Layout.Topic, Part: a.Layout.Partition}
 	if a.Layout.Name == LayoutKeyPattern {
 		f.Layout = map[string]string{LayoutKeyPattern: a.Layout.KeyPattern}
+	}
+	if a.Format != FormatAuto {
+		f.Format = a.Format
 	}
 	if a.Lateness > 0 {
 		f.Lateness = a.Lateness.String()

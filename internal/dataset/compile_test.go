@@ -120,7 +120,7 @@ func TestDigestIgnoresSpelling(t *testing.T) {
 		"rate":          swap("max_rate: 0.001", `max_rate: "0.00100"`),
 		"tolerance":     swap(", tolerance: 0", ""),
 		"slash":         swap("topics/payroll.events", "topics/payroll.events/"),
-		"neutral keys":  swap("  layout: confluent", "  layout: confluent\n  format: auto"),
+		"format":        swap("  layout: confluent", "  layout: confluent\n  format: auto"),
 		"staging":       swap("s3://acme-lake/backfill", "s3://other-lake/backfill"),
 		"warehouse":     swap("cluster.eu-west-1/analytics", "other.host:5439/dev"),
 		"CRLF":          func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") },
@@ -157,6 +157,7 @@ func TestDigestsTellChangesApart(t *testing.T) {
 		"archive.uri=s3://acme-copy/x":                false,
 		"archive.lateness=1h":                         false,
 		"archive.gaps=":                               false,
+		"archive.format=json":                         true, // an Avro file is refused
 		"table.scope=all":                             false,
 		"table.latest_by=[occurred_at]":               false,
 		"table.key=[employee_id]":                     false,

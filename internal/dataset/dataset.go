@@ -60,10 +60,20 @@ type Dataset struct {
 type Archive struct {
 	URI      string // s3://bucket[/prefix] or file:///path, without a slash at the end
 	Layout   Layout
+	Format   string        // of the records inside the compression: FormatAuto, FormatJSON or FormatAvro
 	Lateness time.Duration // how much later than its event time a record may have been archived
 	Idle     time.Duration // how long a partition may be silent at a window's end and still be settled
 	Gaps     []Gap         // by topic, partition, offset; never overlapping
 }
+
+// The formats of records. An object that is not in the declared one is refused.
+const (
+	FormatAuto = "auto" // each object's first bytes say it
+	FormatJSON = "json" // values in a row, or arrays of them
+	FormatAvro = "avro" // object container files
+)
+
+var formats = []string{FormatAuto, FormatJSON, FormatAvro}
 
 // The layouts.
 const (

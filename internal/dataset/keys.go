@@ -6,7 +6,7 @@ import "strings"
 // items of a list by [].
 var known = map[string][]string{
 	"":           {"version", "name", "archive", "records", "calendar", "columns", "table", "staging", "warehouse", "quarantine", "reconcile"},
-	"archive":    {"uri", "layout", "topic", "partition", "lateness", "idle", "gaps"},
+	"archive":    {"uri", "layout", "format", "topic", "partition", "lateness", "idle", "gaps"},
 	layoutPath:   {"key_pattern"},
 	gapPath:      {"topic", "partition", "from", "to", "reason"},
 	"records":    {"where", "event_time", "event_time_zone", "event_time_unit", "partition", "offset", "timestamp"},
@@ -37,7 +37,6 @@ const (
 // Ignoring them would do something else than the file says.
 var later = map[string]map[string]string{
 	"archive": {
-		"format":      "leave it out: compression, and whether records are JSON or Avro, is read from the bytes",
 		"folder_time": "leave it out: dated folders are then not used to prune",
 	},
 	"records": {
@@ -56,7 +55,6 @@ var later = map[string]map[string]string{
 // neutral holds keys of later that may stand with the one value that says what
 // this version does anyhow.
 var neutral = map[string]map[string]string{
-	"archive": {"format": "auto"},
 	"records": {"envelope": "none"},
 }
 

@@ -255,6 +255,33 @@ func TestAvroRefused(t *testing.T) {
 	}
 }
 
+// TestDeclaredFormat: an object that is not what was declared is refused, and
+// one without a byte is either.
+func TestDeclaredFormat(t *testing.T) {
+	avro, avroCells := avroPayments(t, ocf.Null, 3)
+	columns := []schema.Column{column("s", "varchar(5)", "s")}
+	for _, c := range []struct {
+		declared Format
+		object   string
+		records  int
+		refused  string
+	}{
+		{AnyFormat, "{}", 1, ""}, {JSON, "{}", 1, ""}, {JSON, "Obj", 1, ""}, {JSON, "", 0, ""}, {Avro, "", 0, ""},
+		{AnyFormat, string(avro), len(avroCells), ""}, {Avro, string(avro), len(avroCells), ""},
+		{JSON, string(avro), 0, "the object is an Avro file, and archive.format says json"},
+		{Avro, "{}", 0, "the object is no Avro file, and archive.format says avro"},
+		{Avro, "Obj", 0, "the object is no Avro file, and archive.format says avro"},
+	} {
+		got, err := scanAll(t, Spec{Columns: columns, Format: c.declared}, Limits{}, strings.NewReader(c.object))
+		if len(got) != c.records || c.refused == "" && err != nil {
+			t.Errorf("declared %d, %.4q: %d records, %v", c.declared, c.object, len(got), err)
+		}
+		if c.refused != "" && (!fail.Is(err, fail.BadLayout) || !strings.Contains(err.Error(), c.refused)) {
+			t.Errorf("declared %d, %.4q: %v, want %s", c.declared, c.object, err, c.refused)
+		}
+	}
+}
+
 // avroWriter writes a file by hand, for what no library writes.
 type avroWriter struct{ bytes.Buffer }
 

@@ -72,12 +72,22 @@ func (s *Scanner) need(n int) (bool, error) {
 	return true, nil
 }
 
-// detect looks at the stream's first bytes: what is no Avro file is JSON.
+// detect looks at the stream's first bytes: what is no Avro file is JSON. A
+// stream that is not what was declared is refused; one without a byte is either.
 func (s *Scanner) detect() error {
 	s.avro.on = false
 	there, err := s.need(len(ocfMagic))
-	if err != nil || !there || string(s.buf[s.pos:s.pos+len(ocfMagic)]) != ocfMagic {
+	if err != nil {
 		return err
+	}
+	is := there && string(s.buf[s.pos:s.pos+len(ocfMagic)]) == ocfMagic
+	switch declared := s.program.spec.Format; {
+	case is && declared == JSON:
+		return fail.New(fail.BadLayout, "the object is an Avro file, and archive.format says json").Try("write archive.format: auto, or exclude the object from the archive")
+	case !is && declared == Avro && s.end > s.pos:
+		return fail.New(fail.BadLayout, "the object is no Avro file, and archive.format says avro").Try("write archive.format: auto, or exclude the object from the archive")
+	case !is:
+		return nil
 	}
 	s.avro.on = true
 	s.avro.data, s.avro.pos, s.avro.left, s.avro.read, s.avro.err = nil, 0, 0, 0, nil

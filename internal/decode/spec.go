@@ -34,6 +34,16 @@ func (u Unit) scale() int {
 	return 3
 }
 
+// Format is how records follow one another in a stream.
+type Format uint8
+
+// The formats; by default the stream's first bytes tell them apart.
+const (
+	AnyFormat Format = iota
+	JSON
+	Avro
+)
+
 // Spec says what to read of each record. Paths are object keys from the
 // record's root; an empty path that is not nil is the root itself. Keys are
 // compared exactly. The last of several equal keys counts.
@@ -41,6 +51,7 @@ type Spec struct {
 	// Columns, in the order of the batch. One with a Const is filled with it;
 	// one with neither Path nor Const is left alone.
 	Columns   []schema.Column
+	Format    Format
 	EventTime *TimeField // nil: the dataset has none
 	Timestamp *TimeField // the record's Kafka timestamp; nil: not in the body
 	Partition []string   // nil: not in the body

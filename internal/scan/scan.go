@@ -141,7 +141,7 @@ func New(o Options) (*Scanner, error) {
 }
 
 func spec(ds *dataset.Dataset, stage []schema.Column) decode.Spec {
-	sp := decode.Spec{Columns: stage, Partition: ds.Records.Partition, Offset: ds.Records.Offset}
+	sp := decode.Spec{Columns: stage, Format: format(ds.Archive.Format), Partition: ds.Records.Partition, Offset: ds.Records.Offset}
 	if f := ds.Records.EventTime; f != nil {
 		// Digits past microseconds don't make a record undatable: its window is
 		// known, and the column decides whether it is rejected.
@@ -154,6 +154,16 @@ func spec(ds *dataset.Dataset, stage []schema.Column) decode.Spec {
 		sp.Where = w.Paths
 	}
 	return sp
+}
+
+func format(name string) decode.Format {
+	switch name {
+	case dataset.FormatJSON:
+		return decode.JSON
+	case dataset.FormatAvro:
+		return decode.Avro
+	}
+	return decode.AnyFormat
 }
 
 func unit(name string) decode.Unit {
