@@ -6,13 +6,14 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/xi2/xz"
 
 	"backfill/internal/fail"
 )
 
 var (
 	errClosed   = errors.New("the reader is closed")
-	errTrailing = errors.New("bytes after the last gzip member")
+	errTrailing = errors.New("bytes after the last member")
 	errPadding  = errors.New("zero bytes after the last gzip member")
 )
 
@@ -47,11 +48,13 @@ func (d *Reader) damaged(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		what = "is cut off"
+	case errors.Is(err, errZipCoding), errors.Is(err, errVersion), errors.Is(err, xz.ErrOptions), errors.Is(err, xz.ErrUnsupportedCheck):
+		what = "uses a part of its format that is not read"
 	case errors.Is(err, errTrailing), errors.Is(err, zstd.ErrMagicMismatch):
 		what = "has garbage behind its end"
 	case errors.Is(err, errPadding):
 		what = "is padded with zero bytes behind its end"
-	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, errBlock), errors.Is(err, xz.ErrMemlimit):
 		what = fmt.Sprintf("needs more than the %d bytes of memory allowed for one frame", d.limits.Window)
 	}
 	return fail.Wrap(err, fail.Damaged, "the %s object %s; %d bytes were decoded", d.kind, what, d.decoded)

@@ -15,14 +15,7 @@ var gzipMagic = []byte{0x1f, 0x8b}
 
 // magics names what is known by its first bytes and not read.
 var magics = []struct{ prefix, name string }{
-	{"\x82SNAPPY\x00", "snappy data (xerial framing)"},
-	{"\xff\x06\x00\x00sNaPpY", "snappy data (standard framing)"},
-	{"\x04\x22\x4d\x18", "lz4 data"},
 	{"\x02\x21\x4c\x18", "lz4 data (legacy framing)"},
-	{"\xfd7zXZ\x00", "xz data"},
-	{"PK\x03\x04", "a zip archive"},
-	{"PK\x05\x06", "an empty zip archive"},
-	{"PAR1", "a Parquet file"},
 	{"PARE", "an encrypted Parquet file"},
 	{"ORC", "an ORC file"},
 	{"\xff\xfe", "UTF-16 text"},
@@ -38,6 +31,23 @@ func supported(first []byte) string {
 		return Gzip
 	case hasPrefix(first, "\x28\xb5\x2f\xfd"), isSkippable(first):
 		return Zstd
+	case hasPrefix(first, xerialMagic):
+		return SnappyXerial
+	case hasPrefix(first, framedMagic):
+		return SnappyFramed
+	case hasPrefix(first, lz4Magic):
+		return LZ4
+	case hasPrefix(first, "\xfd7zXZ\x00"):
+		return XZ
+	case hasPrefix(first, zipEntry), hasPrefix(first, zipEnd):
+		return Zip
+	case isZlib(first):
+		return Zlib
+	case hasPrefix(first, "BZh") && len(first) >= 10 && first[3] >= '1' && first[3] <= '9' &&
+		(string(first[4:10]) == "1AY&SY" || string(first[4:10]) == "\x17\x72\x45\x38\x50\x90"):
+		return Bzip2
+	case isHadoopSnappy(first):
+		return SnappyHadoop
 	}
 	return Plain
 }
@@ -55,13 +65,8 @@ func unsupported(first []byte) string {
 			return m.name
 		}
 	}
-	switch {
-	case hasPrefix(first, "BZh") && len(first) > 3 && first[3] >= '1' && first[3] <= '9':
-		return "bzip2 data"
-	case hasPrefix(first, "SEQ") && len(first) > 3 && first[3] < ' ':
+	if hasPrefix(first, "SEQ") && len(first) > 3 && first[3] < ' ' {
 		return "a Hadoop SequenceFile"
-	case isHadoopSnappy(first):
-		return "snappy data (Hadoop framing)"
 	}
 	return ""
 }

@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	ocfMagic = "Obj\x01"
+	ocfMagic     = "Obj\x01"
+	parquetMagic = "PAR1"
 	syncSize = 16
 
 	maxMetadata = 10_000 // entries of a file's header
@@ -86,6 +87,8 @@ func (s *Scanner) detect() error {
 		return fail.New(fail.BadLayout, "the object is an Avro file, and archive.format says json").Try("write archive.format: auto, or exclude the object from the archive")
 	case !is && declared == Avro && s.end > s.pos:
 		return fail.New(fail.BadLayout, "the object is no Avro file, and archive.format says avro").Try("write archive.format: auto, or exclude the object from the archive")
+	case !is && s.end-s.pos >= len(parquetMagic) && string(s.buf[s.pos:s.pos+len(parquetMagic)]) == parquetMagic:
+		return fail.New(fail.BadLayout, "the object holds a Parquet file, which is not read yet")
 	case !is:
 		return nil
 	}

@@ -169,7 +169,7 @@ func (p *pass) openCodec(body io.Reader) error {
 	if p.plain != nil {
 		return p.plain.Reset(body)
 	}
-	r, err := codec.Open(body, codec.Limits{})
+	r, err := codec.Open(body, codec.Limits{Ratio: maxRatio})
 	p.plain = r
 	return err
 }

@@ -34,6 +34,10 @@ import (
 // an object no longer believed does not stand for the copies inside it.
 const maxPasses = 5
 
+// maxRatio is the most decoded bytes per byte of an object. gzip can't give
+// more than 1,032, and text that packs better by others than this is a bomb.
+const maxRatio = 4096
+
 // defaultRecord is the longest record where Options give none.
 const defaultRecord = 16 << 20
 
