@@ -9,8 +9,6 @@ package archive
 
 import (
 	"regexp"
-	"strconv"
-	"strings"
 
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
@@ -21,6 +19,13 @@ type Name struct {
 	kafka.TopicPartition
 	FirstOffset kafka.Offset // of the first record; kafka.NoOffset when the key has none
 	Ordered     bool         // the first offsets of the partition are comparable and its objects contiguous
+
+	// Last says that the key has the offset of the last record instead, which
+	// stands in FirstOffset until List has seen the partition's other names.
+	Last bool
+	// Lower says that FirstOffset is only a lower bound: no record has a lower
+	// one, and the first need not have it.
+	Lower bool
 }
 
 // Kind is what a key is to a layout.
@@ -48,64 +53,6 @@ type Layout interface {
 }
 
 func unknown(reason string) (Name, Verdict) { return Name{}, Verdict{Unknown, reason} }
-
-// confluent is the layout of the Confluent S3 sink with its default delimiters:
-// [<topics.dir>/]<topic>/<encoded partition>/<topic>+<partition>+<first offset><extension>.
-type confluent struct{}
-
-// Confluent returns the layout of the Confluent S3 sink. Only the default
-// partitioner, whose folder is `partition=<n>` with the partition of the name,
-// gives Ordered: others spread one partition over folders, so that its files
-// interleave. Key and header files and tombstones are Unknown, because leaving
-// them out would lose what they hold.
-func Confluent() Layout { return confluent{} }
-
-// Parse splits the base name at its plus signs, which no topic name holds.
-func (confluent) Parse(key string) (Name, Verdict) {
-	if reason := junk(key); reason != "" {
-		return Name{}, Verdict{Ignored, reason}
-	}
-	dir, base := split(key)
-	topic, rest, plus := strings.Cut(base, "+")
-	partition, rest, second := strings.Cut(rest, "+")
-	if !plus || !second || !isTopic(topic) {
-		return foreign(key, "the name is not <topic>+<partition>+<offset>.<extension>")
-	}
-	offset, extension := cutDigits(rest)
-	if partition == "" || offset == "" || strings.Trim(partition, "0123456789") != "" || len(extension) < 2 || extension[0] != '.' {
-		return foreign(key, "the name is not <topic>+<partition>+<offset>.<extension>")
-	}
-	name, reason := numbers(topic, partition, offset)
-	if reason != "" {
-		return unknown(reason)
-	}
-	encoded, found := below(dir, topic)
-	if !found {
-		return unknown("no folder is named like the topic of the file")
-	}
-	if first, _, _ := strings.Cut(encoded, "/"); first == "tombstone" {
-		return unknown("a tombstone file is not supported by this version")
-	}
-	for _, view := range []string{".keys", ".headers"} {
-		if after, is := strings.CutPrefix(extension, view); is && len(after) > 1 && after[0] == '.' {
-			return unknown("a " + view + " side file is not supported by this version")
-		}
-	}
-	number, isDefault := strings.CutPrefix(encoded, "partition=")
-	name.Ordered = isDefault && number == strconv.Itoa(int(name.Partition))
-	return name, Verdict{Kind: Data}
-}
-
-// below returns what follows the last segment of dir that equals the topic.
-func below(dir, topic string) (encoded string, found bool) {
-	segments := strings.Split(dir, "/")
-	for i := len(segments) - 1; i >= 0; i-- {
-		if segments[i] == topic {
-			return strings.Join(segments[i+1:], "/"), true
-		}
-	}
-	return "", false
-}
 
 // pattern is a layout given by the user.
 type pattern struct {

@@ -74,6 +74,7 @@ func List(ctx context.Context, l Lister, layout Layout, limits Limits) (*Listing
 			strings.Compare(a.Key, b.Key),
 		)
 	})
+	follow(objects)
 	c.listing.Digest = digest(objects)
 	return c.listing, nil
 }
