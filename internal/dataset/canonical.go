@@ -38,6 +38,7 @@ type archiveForm struct {
 	Lateness string    `json:"lateness,omitempty"`
 	Idle     string    `json:"idle,omitempty"`
 	Gaps     []gapForm `json:"gaps,omitempty"`
+	Ignore   []string  `json:"ignore,omitempty"`
 }
 
 type gapForm struct {
@@ -169,6 +170,20 @@ func (a Archive) form() archiveForm {
 	if a.Layout.Name == LayoutKeyPattern {
 		f.Layout = map[string]string{LayoutKeyPattern: a.Layout.KeyPattern}
 	}
+	if t := a.Layout.Template; t != "" {
+		f.Layout = map[string]map[string]string{LayoutAiven: {"template": t}}
+	}
+	delimiters := map[string]string{}
+	if d := a.Layout.FileDelim; d != "" {
+		delimiters["file_delim"] = d
+	}
+	if d := a.Layout.DirectoryDelim; d != "" {
+		delimiters["directory_delim"] = d
+	}
+	if len(delimiters) > 0 {
+		f.Layout = map[string]any{LayoutConfluent: delimiters}
+	}
+	f.Ignore = a.Layout.Ignore
 	if a.Format != FormatAuto {
 		f.Format = a.Format
 	}

@@ -77,17 +77,35 @@ var formats = []string{FormatAuto, FormatJSON, FormatAvro}
 
 // The layouts.
 const (
-	LayoutConfluent  = "confluent"   // the default partitioner of the Confluent S3 sink
+	LayoutAuto       = "auto" // a sample of the keys decides
+	LayoutConfluent  = "confluent"
+	LayoutLenses     = "lenses"
+	LayoutAiven      = "aiven"
+	LayoutFirehose   = "firehose"
+	LayoutMSK        = "msk"
+	LayoutSecor      = "secor"
+	LayoutWix        = "wix"
+	LayoutUnnamed    = "unnamed"     // keys say nothing: Vector, Redpanda Connect, Fluent Bit, Camel
 	LayoutKeyPattern = "key_pattern" // a regular expression of the user's
+)
+
+var (
+	layouts   = []string{LayoutAuto, LayoutConfluent, LayoutLenses, LayoutAiven, LayoutFirehose, LayoutMSK, LayoutSecor, LayoutWix, LayoutUnnamed}
+	sideFiles = []string{"keys", "headers", "tombstones"}
 )
 
 // Layout says how an object's key names its topic, partition and first offset.
 type Layout struct {
-	Name       string         // LayoutConfluent or LayoutKeyPattern
+	Name       string         // one of the constants
 	KeyPattern string         // as the user wrote it; LayoutKeyPattern only
-	Pattern    *regexp.Regexp // KeyPattern anchored at both ends, for the key below Archive.URI; groups topic, partition, offset; nil for LayoutConfluent
-	Topic      string         // topic of all objects where Pattern has no such group
-	Partition  *int32         // partition of all objects where Pattern has no such group
+	Pattern    *regexp.Regexp // KeyPattern anchored at both ends, for the key below Archive.URI; groups topic, partition, offset; nil for other layouts
+	Topic      string         // topic of all objects where names have none
+	Partition  *int32         // partition of all objects where names have none
+	Template   string         // LayoutAiven: file.name.template, "" for its default
+	FileDelim  string         // LayoutConfluent: file.delim, "" for its default
+	// DirectoryDelim is LayoutConfluent's directory.delim, "" for its default.
+	DirectoryDelim string
+	Ignore         []string // LayoutConfluent: side files that are left out: keys, headers, tombstones
 }
 
 // Gap is a range of offsets [From, To) that is known to be missing.

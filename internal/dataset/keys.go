@@ -5,27 +5,31 @@ import "strings"
 // known holds the keys of each section; sections are named by their path,
 // items of a list by [].
 var known = map[string][]string{
-	"":           {"version", "name", "archive", "records", "calendar", "columns", "table", "staging", "warehouse", "quarantine", "reconcile"},
-	"archive":    {"uri", "layout", "format", "topic", "partition", "lateness", "idle", "gaps"},
-	layoutPath:   {"key_pattern"},
-	gapPath:      {"topic", "partition", "from", "to", "reason"},
-	"records":    {"where", "event_time", "event_time_zone", "event_time_unit", "partition", "offset", "timestamp"},
-	columnPath:   {"name", "type", "from", "const", "required", "fraction", "zone", "overflow"},
-	"table":      {"name", "mode", "scope", "window_column", "key", "latest_by", "not_loaded", "provenance", "deleted"},
-	"staging":    {"uri"},
-	"warehouse":  {"url", "iam_role", "sign_in", "password", "tls"},
-	signInPath:   {"password", "iam", "secret"},
-	passwordPath: {"file"},
-	iamPath:      {"cluster", "workgroup", "region"},
-	tlsPath:      {"ca_file", "server_name"},
-	"quarantine": {"max_records", "max_rate"},
-	"reconcile":  {"totals", "by", "tolerance", "buckets"},
+	"":            {"version", "name", "archive", "records", "calendar", "columns", "table", "staging", "warehouse", "quarantine", "reconcile"},
+	"archive":     {"uri", "layout", "format", "topic", "partition", "lateness", "idle", "gaps", "ignore"},
+	layoutPath:    {"key_pattern", LayoutConfluent, LayoutAiven},
+	confluentPath: {"file_delim", "directory_delim"},
+	aivenPath:     {"template"},
+	gapPath:       {"topic", "partition", "from", "to", "reason"},
+	"records":     {"where", "event_time", "event_time_zone", "event_time_unit", "partition", "offset", "timestamp"},
+	columnPath:    {"name", "type", "from", "const", "required", "fraction", "zone", "overflow"},
+	"table":       {"name", "mode", "scope", "window_column", "key", "latest_by", "not_loaded", "provenance", "deleted"},
+	"staging":     {"uri"},
+	"warehouse":   {"url", "iam_role", "sign_in", "password", "tls"},
+	signInPath:    {"password", "iam", "secret"},
+	passwordPath:  {"file"},
+	iamPath:       {"cluster", "workgroup", "region"},
+	tlsPath:       {"ca_file", "server_name"},
+	"quarantine":  {"max_records", "max_rate"},
+	"reconcile":   {"totals", "by", "tolerance", "buckets"},
 }
 
 const (
-	layoutPath = "archive.layout"
-	gapPath    = "archive.gaps[]"
-	columnPath = "columns[]"
+	layoutPath    = "archive.layout"
+	confluentPath = "archive.layout.confluent"
+	aivenPath     = "archive.layout.aiven"
+	gapPath       = "archive.gaps[]"
+	columnPath    = "columns[]"
 
 	signInPath   = "warehouse.sign_in"
 	passwordPath = "warehouse.sign_in.password"

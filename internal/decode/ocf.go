@@ -19,7 +19,7 @@ import (
 const (
 	ocfMagic     = "Obj\x01"
 	parquetMagic = "PAR1"
-	syncSize = 16
+	syncSize     = 16
 
 	maxMetadata = 10_000 // entries of a file's header
 

@@ -145,6 +145,7 @@ type ObjectRef struct {
 	Version string       `json:"version,omitempty"`
 	First   kafka.Offset `json:"first_offset"`      // from the name; -1: none
 	Ordered bool         `json:"ordered,omitempty"` // first offsets of such names order the partition's records
+	Lower   bool         `json:"lower,omitempty"`   // First is a lower bound: the first record's may be higher
 }
 
 // Chunk is consecutive objects of one topic-partition. Following are the next

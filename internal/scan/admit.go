@@ -143,7 +143,8 @@ func (p *pass) offsetOf(r *decode.Record) (kafka.Offset, bool) {
 
 // noteOffset counts the offset as found in the object.
 func (p *pass) noteOffset(offset kafka.Offset, row int64) {
-	if first := p.chunk.Objects[p.index].First; p.overlap.ordered && (offset < first || offset <= p.object.Last || row == 0 && offset != first) {
+	ref := &p.chunk.Objects[p.index]
+	if p.overlap.ordered && (offset < ref.First || offset <= p.object.Last || row == 0 && offset != ref.First && !ref.Lower) {
 		p.disorder(offset)
 	}
 	p.fill(offset)

@@ -163,6 +163,9 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 	}
 	r := p.result(head, chunks)
 	r.Sealed = true
+	if p.now.Layout != "" {
+		r.Notes = append(r.Notes, "archive.layout: auto chose "+p.now.Layout)
+	}
 	if head.Supersedes != nil {
 		for _, reason := range reasons {
 			r.Notes = append(r.Notes, fmt.Sprintf("supersedes plan %d: %s", older.Seq, reason))

@@ -73,13 +73,14 @@ func openStore(ctx context.Context, text string) (*objstore.Store, objstore.URI,
 type Listing struct {
 	Objects []runplan.Input
 	Ignored map[string]int
+	Layout  string // which one was chosen and why, if the dataset leaves it to a sample
 	Bytes   int64
 	ID      string
 }
 
 // List lists the archive by the dataset's layout.
 func (w *Workspace) List(ctx context.Context) (*Listing, error) {
-	layout, err := w.layout()
+	layout, why, err := w.layout(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -87,30 +88,19 @@ func (w *Workspace) List(ctx context.Context) (*Listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Listing{Ignored: found.Ignored, Objects: make([]runplan.Input, 0, len(found.Objects))}
+	l := &Listing{Ignored: found.Ignored, Layout: why, Objects: make([]runplan.Input, 0, len(found.Objects))}
 	for _, o := range found.Objects {
 		l.Bytes += o.Size
 		l.Objects = append(l.Objects, runplan.Input{
 			Partition: o.Name.TopicPartition,
 			ObjectRef: runplan.ObjectRef{
-				Key: o.Key, Size: o.Size, ETag: o.ETag, Version: o.Version, First: o.Name.FirstOffset, Ordered: o.Name.Ordered,
+				Key: o.Key, Size: o.Size, ETag: o.ETag, Version: o.Version, First: o.Name.FirstOffset,
+				Ordered: o.Name.Ordered, Lower: o.Name.Lower,
 			},
 		})
 	}
 	l.ID = runplan.ListingID(l.Objects)
 	return l, nil
-}
-
-func (w *Workspace) layout() (archive.Layout, error) {
-	l := w.Dataset.Archive.Layout
-	if l.Name == dataset.LayoutConfluent {
-		return archive.Confluent(), nil
-	}
-	pattern, err := archive.Pattern(l.Pattern, l.Topic, l.Partition)
-	if err != nil {
-		return nil, err
-	}
-	return archive.Below(w.Archive.Root().Key, pattern), nil
 }
 
 // Open opens a planned object exactly as it was listed; it is the Source of scan.
