@@ -105,6 +105,7 @@ func (p *program) open(ctx context.Context, ds *dataset.Dataset) (*workspace.Wor
 	}
 	return workspace.Open(ctx, ds, workspace.Options{
 		Env: p.env, Log: p.log, Now: now, Version: version, By: p.by(), Image: p.env("BACKFILL_IMAGE"), Airflow: p.airflow(), Timeout: timeout, Lock: lock,
+		Halt: p.halt, Pulse: p.pulse,
 	})
 }
 

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"backfill/internal/fail"
+	"backfill/internal/pod"
 )
 
 // flags are the flags of all commands; each command registers what it takes.
@@ -45,6 +47,11 @@ type flags struct {
 	output, logFormat, logLevel string
 	xcomFile, terminationLog    string
 	timeout, lockTimeout        string
+	systemRoot                  string
+
+	deadline, grace, heartbeat string
+	deadlineAt                 time.Time // zero: none
+	graceTime, heartbeatTime   time.Duration
 }
 
 func datasetFlags(f *flags, s *pflag.FlagSet) {
@@ -84,7 +91,7 @@ func convertFlags(f *flags, s *pflag.FlagSet) {
 
 func shardFlag(f *flags, s *pflag.FlagSet) {
 	f.shard = shard{i: 1, n: 1}
-	s.Var(&f.shard, "shard", "convert only part i of n, as i/n")
+	s.Var(&f.shard, "shard", "convert only part i of n, as i/n; auto: the pod's part of an Indexed Job, by JOB_COMPLETION_INDEX and JOB_COMPLETIONS")
 }
 
 func loadFlags(f *flags, s *pflag.FlagSet) {
@@ -107,6 +114,10 @@ func (p *program) flagSet(cmd command) *pflag.FlagSet {
 	s.StringVar(&p.flags.logLevel, "log-level", "info", "debug, info, warning or error")
 	s.StringVar(&p.flags.timeout, "statement-timeout", "4h", "longest time one warehouse statement may take")
 	s.StringVar(&p.flags.lockTimeout, "lock-timeout", "10m", "longest wait for a lock in the warehouse, per try")
+	s.StringVar(&p.flags.deadline, "deadline", "", "when the process must have ended, as a duration from its start or an RFC 3339 time; it stops as by SIGTERM so much earlier as --grace says")
+	s.StringVar(&p.flags.grace, "grace", "25s", "after SIGTERM or SIGINT: how long until the process has ended; less than the pod's terminationGracePeriodSeconds")
+	s.StringVar(&p.flags.heartbeat, "heartbeat", "30s", "how often the log says where the work stands; 0s: never")
+	s.StringVar(&p.flags.systemRoot, "system-root", "", "folder that stands for / where the pod's memory limit is read, for tests (default /)")
 	s.StringVar(&p.flags.xcomFile, "xcom-file", "", "where the result JSON goes if its directory exists (default /airflow/xcom/return.json)")
 	s.StringVar(&p.flags.terminationLog, "termination-log", "", "where the cause of a failure goes (default /dev/termination-log)")
 	return s
@@ -135,6 +146,14 @@ func (p *program) parse(cmd command, s *pflag.FlagSet, args []string) (err error
 	}
 	if err := s.Parse(dropUnset(args)); err != nil {
 		return err
+	}
+	if err := p.flags.times(p.started); err != nil {
+		return err
+	}
+	if s.Lookup("shard") != nil {
+		if err := p.flags.shard.resolve(p.env); err != nil {
+			return err
+		}
 	}
 	rest := s.Args()
 	if cmd.arg != "" && len(rest) > 0 {
@@ -181,12 +200,57 @@ func dropUnset(args []string) []string {
 	return out
 }
 
-// shard is the value of --shard.
+// times reads the flags of the process's own end.
+func (f *flags) times(started time.Time) (err error) {
+	if f.graceTime, err = time.ParseDuration(f.grace); err != nil || f.graceTime <= 0 {
+		return fmt.Errorf("--grace %q is no duration: give one such as 25s", f.grace)
+	}
+	if f.heartbeatTime, err = time.ParseDuration(f.heartbeat); err != nil || f.heartbeatTime < 0 {
+		return fmt.Errorf("--heartbeat %q is no duration: give one such as 30s", f.heartbeat)
+	}
+	if f.deadline == "" {
+		return nil
+	}
+	if f.deadlineAt, err = time.Parse(time.RFC3339Nano, strings.Replace(f.deadline, " ", "T", 1)); err == nil {
+		return nil
+	}
+	left, err := time.ParseDuration(f.deadline)
+	if err != nil {
+		return fmt.Errorf("--deadline %q is no duration and no time: give one such as 2h or 2026-03-01T06:00:00Z", f.deadline)
+	}
+	if left <= f.graceTime {
+		return fmt.Errorf("--deadline %s leaves no time for work: --grace is %s", left, f.graceTime)
+	}
+	f.deadlineAt = started.Add(left)
+	return nil
+}
+
+// shard is the value of --shard. The zero shard is auto until it is resolved.
 type shard struct{ i, n int }
 
-func (v *shard) String() string { return fmt.Sprintf("%d/%d", v.i, v.n) }
-func (v *shard) Type() string   { return "i/n" }
+// resolve asks the environment of an Indexed Job for the part of auto.
+func (v *shard) resolve(env func(string) string) (err error) {
+	if *v != (shard{}) {
+		return nil
+	}
+	if v.i, v.n, err = pod.Index(env); err != nil {
+		return fmt.Errorf("--shard auto: %w", err)
+	}
+	return nil
+}
+
+func (v *shard) String() string {
+	if *v == (shard{}) {
+		return "auto"
+	}
+	return fmt.Sprintf("%d/%d", v.i, v.n)
+}
+func (v *shard) Type() string { return "i/n" }
 func (v *shard) Set(text string) error {
+	if text == "auto" {
+		*v = shard{}
+		return nil
+	}
 	a, b, ok := strings.Cut(text, "/")
 	i, err1 := strconv.Atoi(a)
 	n, err2 := strconv.Atoi(b)

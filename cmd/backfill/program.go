@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -13,6 +16,8 @@ import (
 
 	"backfill/internal/fail"
 	"backfill/internal/pod"
+	"backfill/internal/progress"
+	"backfill/jobs/workspace"
 )
 
 // gcPercent makes the collector run early. Converting allocates next to nothing
@@ -26,6 +31,14 @@ type program struct {
 	log            *zap.Logger
 	flags          flags
 	result         result
+
+	signals  <-chan os.Signal
+	exit     func(int) // ends the process
+	started  time.Time
+	halt     *workspace.Halt
+	pulse    *progress.Pulse
+	ended    chan struct{} // closed when the command has returned
+	reported sync.Once
 }
 
 // command is one subcommand.
@@ -51,21 +64,49 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 	set := p.flagSet(cmd)
 	p.flags.output = wantedOutput(args) // also for errors before the flags are read
 	if !ok {
-		return p.finish(ctx, command{name: args[0]}, fail.New(fail.Usage, "there is no command %q", args[0]).Try("`backfill help` lists them"))
+		return p.finish(ctx, command{name: args[0]}, fail.New(fail.Usage, "there is no command %q", args[0]).Try("`backfill help` lists them"), p.result)
 	}
 	if err := p.parse(cmd, set, args[1:]); err != nil {
 		if err == pflag.ErrHelp {
 			p.help(cmd, set)
 			return fail.ExitDone
 		}
-		return p.finish(ctx, cmd, fail.Wrap(err, fail.Usage, "reading the flags").Try("`backfill %s --help` shows them", cmd.name))
+		return p.finish(ctx, cmd, fail.Wrap(err, fail.Usage, "reading the flags").Try("`backfill %s --help` shows them", cmd.name), p.result)
 	}
 	p.log = newLogger(p.stderr, p.flags.logFormat, p.flags.logLevel)
-	debug.SetGCPercent(gcPercent)
-	if limit := p.memory(); limit > 0 {
-		debug.SetMemoryLimit(limit * 8 / 10)
+	p.settle()
+	p.halt, p.ended = workspace.NewHalt(), make(chan struct{})
+	p.pulse = progress.NewPulse(now, func(line string) { p.log.Info(line) })
+	p.pulse.Step("%s", cmd.name)
+	ctx, done := p.heed(ctx, cmd)
+	defer done()
+	beating, rest := context.WithCancel(ctx)
+	defer rest()
+	if p.flags.heartbeatTime > 0 {
+		go p.pulse.Run(beating, p.flags.heartbeatTime)
 	}
-	return p.finish(ctx, cmd, recovered(ctx, p, cmd))
+	err := recovered(ctx, p, cmd)
+	rest()
+	close(p.ended)
+	return p.finish(ctx, cmd, err, p.result)
+}
+
+// settle tells the runtime how much memory it may use, and the log what the
+// process goes by. A GOMEMLIMIT that is set is kept if it is lower.
+func (p *program) settle() {
+	debug.SetGCPercent(gcPercent)
+	limit := p.memory()
+	if limit == 0 {
+		p.log.Debug("no memory limit is known: give --memory")
+		return
+	}
+	heap := min(limit*8/10, debug.SetMemoryLimit(-1))
+	debug.SetMemoryLimit(heap)
+	from := "--memory"
+	if p.flags.memory == 0 {
+		from = "the cgroup"
+	}
+	p.log.Info(fmt.Sprintf("memory limit %d MiB from %s, GOMEMLIMIT %d MiB, %d processors; nothing is written to disk", limit>>20, from, heap>>20, runtime.GOMAXPROCS(0)))
 }
 
 // wantedOutput looks for --output without reading the other flags.
@@ -90,52 +131,75 @@ func recovered(ctx context.Context, p *program, cmd command) (err error) {
 	return cmd.run(ctx, p)
 }
 
-// finish reports the outcome on every channel and returns the exit code.
-func (p *program) finish(ctx context.Context, cmd command, err error) fail.Exit {
+// finish reports the outcome on every channel, once, and returns the exit code.
+func (p *program) finish(ctx context.Context, cmd command, err error, r result) fail.Exit {
 	exit := exitOf(ctx, err)
-	p.result.Command, p.result.Exit, p.result.Version = cmd.name, int(exit), version
-	if err != nil {
-		p.result.Code, p.result.Error, p.result.Hint = string(fail.CodeOf(err)), err.Error(), fail.HintOf(err)
-		if exit == fail.ExitInterrupted || exit == fail.ExitTerminated {
-			p.result.Code = "stopped"
-			p.result.Error = context.Cause(ctx).Error() + "; work so far is kept"
-			p.result.Hint = "run the same command again: it goes on from here"
+	p.reported.Do(func() {
+		r.Command, r.Exit, r.Version = cmd.name, int(exit), version
+		if err != nil {
+			r.failed(ctx, err, exit)
 		}
-		if p.result.Hint == "" && exit.Retryable() {
-			p.result.Hint = "run the same command again: it asks what is done and goes on from there"
-		}
-		p.complain()
-	}
-	if p.flags.output == "json" {
-		p.printJSON()
-	}
-	short := p.result
-	short.Ledger, short.Status = nil, p.result.Status.Short()
-	if werr := pod.WriteXCom(orDefault(p.flags.xcomFile, pod.XComFile), short); werr != nil {
-		fmt.Fprintf(p.stderr, "WARNING %v\n", werr)
-	}
-	if err != nil {
-		message := p.result.Error
-		if p.result.Hint != "" {
-			message += " (" + p.result.Hint + ")"
-		}
-		if werr := pod.WriteTermination(orDefault(p.flags.terminationLog, pod.TerminationFile), message); werr != nil {
-			fmt.Fprintf(p.stderr, "WARNING %v\n", werr)
-		}
-	}
+		p.report(r)
+	})
 	return exit
 }
 
+// failed says what went wrong and what to do.
+func (r *result) failed(ctx context.Context, err error, exit fail.Exit) {
+	r.Code, r.Error, r.Hint = string(fail.CodeOf(err)), err.Error(), fail.HintOf(err)
+	if s, ok := stopOf(ctx, err); ok {
+		r.Code, r.Error, r.Hint = "stopped", s.Error()+"; work so far is kept", "run the same command again: it goes on from here"
+	}
+	if r.Hint == "" && exit.Retryable() {
+		r.Hint = "run the same command again: it asks what is done and goes on from there"
+	}
+}
+
+// report writes the result for people, for scripts, for Airflow and for
+// Kubernetes.
+func (p *program) report(r result) {
+	if r.Exit != int(fail.ExitDone) {
+		p.complain(r)
+	}
+	if p.flags.output == "json" {
+		p.printJSON(r)
+	}
+	short := r
+	short.Ledger, short.Status = nil, r.Status.Short()
+	if err := pod.WriteXCom(orDefault(p.flags.xcomFile, pod.XComFile), short); err != nil {
+		fmt.Fprintf(p.stderr, "WARNING %v\n", err)
+	}
+	if message := r.termination(); message != "" {
+		if err := pod.WriteTermination(orDefault(p.flags.terminationLog, pod.TerminationFile), message); err != nil {
+			fmt.Fprintf(p.stderr, "WARNING %v\n", err)
+		}
+	}
+}
+
+// termination is the one text that Kubernetes keeps of a container: the cause of
+// a failure with what to do, or the URI of the plan for the pods that come after.
+func (r *result) termination() string {
+	switch {
+	case r.Error != "" && r.Hint != "":
+		return r.Error + " (" + r.Hint + ")"
+	case r.Error != "":
+		return r.Error
+	case r.Command == "plan":
+		return r.Plan
+	}
+	return ""
+}
+
 // complain prints the error for people: level first, one record a line.
-func (p *program) complain() {
-	for i, line := range strings.Split(strings.TrimRight(p.result.Error, "\n"), "\n") {
+func (p *program) complain(r result) {
+	for i, line := range strings.Split(strings.TrimRight(r.Error, "\n"), "\n") {
 		if i == 0 {
-			line = p.result.Code + ": " + line
+			line = r.Code + ": " + line
 		}
 		fmt.Fprintf(p.stderr, "ERROR %s\n", line)
 	}
-	if p.result.Hint != "" {
-		fmt.Fprintf(p.stderr, "ERROR what to do: %s\n", strings.ReplaceAll(p.result.Hint, "\n", " "))
+	if r.Hint != "" {
+		fmt.Fprintf(p.stderr, "ERROR what to do: %s\n", strings.ReplaceAll(r.Hint, "\n", " "))
 	}
 }
 
@@ -151,7 +215,7 @@ func (p *program) memory() int64 {
 	if p.flags.memory != 0 {
 		return int64(p.flags.memory)
 	}
-	return pod.MemoryLimit()
+	return pod.MemoryLimit(orDefault(p.flags.systemRoot, "/"))
 }
 
 func (p *program) usage() {

@@ -114,10 +114,10 @@ func (p *program) print(format string, args ...any) {
 	}
 }
 
-func (p *program) printJSON() {
+func (p *program) printJSON(r result) {
 	enc := json.NewEncoder(p.stdout)
 	enc.SetIndent("", " ")
-	if err := enc.Encode(p.result); err != nil {
+	if err := enc.Encode(r); err != nil {
 		fmt.Fprintf(p.stderr, "WARNING writing the result: %v\n", err)
 	}
 }

@@ -1,6 +1,6 @@
 // Package pod is what a container in Kubernetes shares with its scheduler: the
-// result file that Airflow reads as XCom, the termination message, and the
-// memory limit of the cgroup. Only main uses it.
+// result file that Airflow reads as XCom, the termination message, the memory
+// limit of the cgroup, and its number in an Indexed Job. Only main uses it.
 package pod
 
 import (
@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
 // The places that Kubernetes and Airflow's KubernetesPodOperator give.
@@ -74,13 +72,4 @@ func WriteTermination(file, message string) error {
 		return fmt.Errorf("writing the termination message: %w", err)
 	}
 	return nil
-}
-
-// MemoryLimit returns the cgroup's memory limit in bytes, 0 where there is none.
-func MemoryLimit() int64 {
-	limit, err := memlimit.FromCgroup()
-	if err != nil || limit > 1<<50 {
-		return 0
-	}
-	return int64(limit)
 }

@@ -142,9 +142,3 @@ func TestTermination(t *testing.T) {
 		t.Errorf("a folder: %v", err)
 	}
 }
-
-func TestMemoryLimit(t *testing.T) {
-	if limit := pod.MemoryLimit(); limit < 0 {
-		t.Errorf("%d bytes", limit)
-	}
-}

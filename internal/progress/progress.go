@@ -1,9 +1,9 @@
-// Package progress counts work that is done and says, at most once per
-// interval, how far it is, how fast it goes and when it will be done. The
-// estimate is honest: it is left out until there is something to go by.
+// Package progress says how far a piece of work is, how fast it goes and when
+// it will be done, once per interval whatever the work does, so that nobody
+// takes a long statement for a dead process. The estimate is honest: it is left
+// out until there is something to go by.
 //
-// Jobs report to it; it writes lines through a function and starts no
-// goroutine.
+// Jobs count on a [Meter] and put it on the process's [Pulse], which main runs.
 package progress
 
 import (
@@ -16,29 +16,46 @@ import (
 // anything to go by yet.
 const longest = 30 * 24 * time.Hour
 
-// Meter follows one piece of work, measured in bytes. It is safe for
+// Meter follows one piece of work that consists of items. It is safe for
 // concurrent use.
 type Meter struct {
-	mu       sync.Mutex
-	name     string
-	total    int64
-	done     int64
-	found    int64 // part of done that took no work
-	rows     int64
-	items    int
-	all      int
-	started  time.Time
-	last     time.Time
-	interval time.Duration
-	now      func() time.Time
-	say      func(string)
+	mu    sync.Mutex
+	name  string
+	items string // what they are called
+	bytes bool   // amounts are bytes, so that a rate can be said
+
+	total   int64
+	done    int64 // of finished items
+	found   int64 // part of done that took no work
+	open    int64 // of items under way
+	rows    int64
+	count   int
+	all     int
+	started time.Time
+	step    string
+	stepped time.Time
+	now     func() time.Time
 }
 
-// New returns a meter of total bytes in all items that says a line at most
-// once per interval.
-func New(name string, total int64, all int, interval time.Duration, now func() time.Time, say func(string)) *Meter {
+// Sized returns a meter of total bytes in all items.
+func Sized(name, items string, total int64, all int, now func() time.Time) *Meter {
 	t := now()
-	return &Meter{name: name, total: total, all: all, started: t, last: t, interval: interval, now: now, say: say}
+	return &Meter{name: name, items: items, bytes: true, total: total, all: all, started: t, stepped: t, now: now}
+}
+
+// Counted returns a meter of items that weigh one each.
+func Counted(name, items string, all int, now func() time.Time) *Meter {
+	m := Sized(name, items, int64(all), all, now)
+	m.bytes = false
+	return m
+}
+
+// Read counts bytes of an item that is not finished; negative ones take back
+// what its Done will count, or what is read again.
+func (m *Meter) Read(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.open += n
 }
 
 // Done counts one finished item of so many bytes and rows.
@@ -47,8 +64,7 @@ func (m *Meter) Done(bytes, rows int64) {
 	defer m.mu.Unlock()
 	m.done += bytes
 	m.rows += rows
-	m.items++
-	m.tick()
+	m.count++
 }
 
 // Found counts one item that an earlier try had finished. It counts as done,
@@ -59,45 +75,65 @@ func (m *Meter) Found(bytes, rows int64) {
 	m.found += bytes
 	m.done += bytes
 	m.rows += rows
-	m.items++
-	m.tick()
+	m.count++
 }
 
-// Tick says a line if the interval has passed.
-func (m *Meter) Tick() {
+// Step says what is done now, for as long as it takes.
+func (m *Meter) Step(format string, args ...any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tick()
+	m.step, m.stepped = fmt.Sprintf(format, args...), m.now()
 }
 
-func (m *Meter) tick() {
+// Begin says that items are worked on from now on: time before tells nothing of
+// the speed.
+func (m *Meter) Begin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.started = m.now()
+}
+
+// Line says where the work stands.
+func (m *Meter) Line() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	now := m.now()
-	if now.Sub(m.last) < m.interval {
-		return
+	line := fmt.Sprintf("%s %d%%, %d of %d %s", m.name, m.percent(), m.count, m.all, m.items)
+	if m.bytes {
+		line += fmt.Sprintf(", %d rows", m.rows)
 	}
-	m.last = now
-	m.say(m.line(now))
-}
-
-func (m *Meter) line(now time.Time) string {
-	line := fmt.Sprintf("%s %d%%, %d of %d chunks, %d rows", m.name, percent(m.done, m.total), m.items, m.all, m.rows)
-	elapsed, worked := now.Sub(m.started), m.done-m.found
-	if elapsed <= 0 || worked <= 0 {
-		return line
-	}
-	rate := float64(worked) / elapsed.Seconds()
-	line += fmt.Sprintf(", %.1f MB/s", rate/1e6)
-	if left := float64(m.total-m.done) / rate; left > 0 && left < longest.Seconds() {
-		line += ", about " + Roughly(time.Duration(left*float64(time.Second))) + " left"
+	line += m.speed(now)
+	if m.step != "" {
+		line += ": " + m.step + ", for " + Roughly(now.Sub(m.stepped))
 	}
 	return line
 }
 
-func percent(done, total int64) int64 {
-	if total <= 0 {
-		return 100
+// speed gives the rate and the time left, where there is something to go by.
+func (m *Meter) speed(now time.Time) string {
+	elapsed, worked := now.Sub(m.started), m.done-m.found+m.open
+	if elapsed <= 0 || worked <= 0 {
+		return ""
 	}
-	return min(100, done*100/total)
+	text, rate := "", float64(worked)/elapsed.Seconds()
+	if m.bytes {
+		text = fmt.Sprintf(", %.1f MB/s", rate/1e6)
+	}
+	if left := float64(m.total-m.done-m.open) / rate; left > 0 && left < longest.Seconds() {
+		text += ", about " + Roughly(time.Duration(left*float64(time.Second))) + " left"
+	}
+	return text
+}
+
+// percent is rounded down, and 100 only when all items are finished.
+func (m *Meter) percent() int64 {
+	switch {
+	case m.count >= m.all:
+		return 100
+	case m.total <= 0:
+		return 0
+	}
+	return min(99, (m.done+m.open)*100/m.total)
 }
 
 // Roughly gives a duration as people say it.

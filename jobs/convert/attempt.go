@@ -159,6 +159,7 @@ func (a *attempt) Reject(r *scan.Rejected) (err error) {
 
 // Restart gives up what was written and begins anew under another name.
 func (a *attempt) Restart() error {
+	a.source.forget()
 	err := a.abort()
 	a.begin()
 	return err

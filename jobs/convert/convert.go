@@ -39,7 +39,9 @@ type Result struct {
 	Took      time.Duration
 }
 
-// Convert converts the shard's chunks that have no receipt yet.
+// Convert converts the shard's chunks that have no receipt yet. When the
+// workspace is halted, chunks that were begun are finished; the result and the
+// halt's cause are returned.
 func Convert(ctx context.Context, w *workspace.Workspace, head *runplan.Head, chunks []runplan.Chunk, o Options) (*Result, error) {
 	started := w.Now()
 	if o.Of > 1 {
@@ -53,7 +55,8 @@ func Convert(ctx context.Context, w *workspace.Workspace, head *runplan.Head, ch
 		return nil, err
 	}
 	c := &converter{w: w, head: head, size: size, alone: len(chunks) - (workers - 1), result: &Result{Chunks: len(chunks)}}
-	c.meter = progress.New("converting", planBytes(chunks), len(chunks), 20*time.Second, w.Now, func(line string) { w.Log.Info(line) })
+	c.meter = progress.Sized("converting", "chunks", planBytes(chunks), len(chunks), w.Now)
+	w.Pulse.Follow(c.meter)
 	err = c.all(ctx, chunks, workers)
 	c.result.Took = w.Now().Sub(started)
 	return c.result, err
@@ -77,16 +80,19 @@ type converter struct {
 	result *Result
 }
 
-// all hands chunks to workers. The first error stops dispatching; chunks in
-// flight are given up.
+// all hands chunks to workers. The first error stops dispatching, and chunks in
+// flight are given up; a halt stops dispatching only.
 func (c *converter) all(ctx context.Context, chunks []runplan.Chunk, workers int) error {
 	group, ctx := errgroup.WithContext(ctx)
+	halted := c.w.Halt.Asked()
 	next := make(chan job)
 	group.Go(func() error {
 		defer close(next)
 		for i, chunk := range chunks {
 			select {
 			case next <- job{chunk, i >= c.alone}:
+			case <-halted:
+				return nil
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
@@ -96,7 +102,13 @@ func (c *converter) all(ctx context.Context, chunks []runplan.Chunk, workers int
 	for range min(workers, max(1, len(chunks))) {
 		group.Go(func() error { return c.work(ctx, next) })
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if c.result.Reused+c.result.Converted < len(chunks) {
+		return c.w.Halt.Cause()
+	}
+	return nil
 }
 
 // job is a chunk to convert, with a processor to itself or more than one.
@@ -107,7 +119,7 @@ type job struct {
 
 // work is one worker: it owns a scanner and a Parquet writer.
 func (c *converter) work(ctx context.Context, next <-chan job) (err error) {
-	src := newSource(c.w, c.size.pieceBytes)
+	src := newSource(c.w, c.size.pieceBytes, c.meter)
 	s, err := scan.New(scan.Options{
 		Dataset: c.w.Dataset, Window: c.head.Window, Source: src, BlockBytes: blockBytes, RecordBytes: recordBytes,
 	})
@@ -119,6 +131,9 @@ func (c *converter) work(ctx context.Context, next <-chan job) (err error) {
 	for j := range next {
 		chunk := j.chunk
 		if err := c.w.Stopped(ctx, c.head); err != nil {
+			if c.w.Halt.Cause() != nil { // other workers finish their chunks
+				return nil
+			}
 			return err
 		}
 		receipt, err := c.w.Runs.ChunkReceipt(ctx, chunk.ID)

@@ -3,8 +3,10 @@ package convert
 import (
 	"context"
 	"io"
+	"sync/atomic"
 
 	"backfill/internal/objstore"
+	"backfill/internal/progress"
 	"backfill/internal/runplan"
 	"backfill/jobs/workspace"
 )
@@ -15,10 +17,12 @@ type source struct {
 	w        *workspace.Workspace
 	sequence *objstore.Sequence
 	numbers  map[string]int // of the chunk's objects, by key
+	meter    *progress.Meter
+	read     atomic.Int64 // bytes of the chunk that the meter heard of
 }
 
-func newSource(w *workspace.Workspace, pieceBytes int) *source {
-	return &source{w: w, sequence: w.Archive.Sequence(pieceBytes)}
+func newSource(w *workspace.Workspace, pieceBytes int, meter *progress.Meter) *source {
+	return &source{w: w, sequence: w.Archive.Sequence(pieceBytes), meter: meter}
 }
 
 // begin starts on a chunk; end must follow.
@@ -35,12 +39,35 @@ func (s *source) begin(ctx context.Context, c runplan.Chunk) {
 func (s *source) end() {
 	s.sequence.Stop()
 	s.numbers = nil
+	s.forget()
 }
+
+// forget takes back what the meter heard of the chunk: it is counted as a whole
+// once it is done, or is read again.
+func (s *source) forget() { s.meter.Read(-s.read.Swap(0)) }
 
 // Open opens a planned object exactly as it was listed.
 func (s *source) Open(ctx context.Context, o runplan.ObjectRef) (io.ReadCloser, error) {
-	if i, ok := s.numbers[o.Key]; ok {
-		return s.sequence.Open(ctx, i)
+	i, ok := s.numbers[o.Key]
+	if !ok { // behind the chunk's end
+		return s.w.Open(ctx, o)
 	}
-	return s.w.Open(ctx, o)
+	body, err := s.sequence.Open(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	return &metered{body, s}, nil
+}
+
+// metered tells the meter of the bytes that are read.
+type metered struct {
+	io.ReadCloser
+	s *source
+}
+
+func (m *metered) Read(p []byte) (int, error) {
+	n, err := m.ReadCloser.Read(p)
+	m.s.read.Add(int64(n))
+	m.s.meter.Read(int64(n))
+	return n, err
 }

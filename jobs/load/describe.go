@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"backfill/internal/progress"
 	"backfill/internal/publish"
 )
 
@@ -30,6 +31,29 @@ func describe(e publish.Event) string {
 		return fmt.Sprintf("slice %d of %d was committed before: %s", e.Slice, e.Slices, e.Name)
 	}
 	return fmt.Sprintf("%s %s", e.Step, e.Name)
+}
+
+// follow counts the slices of a load and says what it does after a step.
+func follow(m *progress.Meter, e publish.Event) {
+	switch e.Step {
+	case publish.StepCopy, publish.StepStage, publish.StepWinners, publish.StepGuard:
+		m.Begin() // slices come after these: only they tell how fast slices are
+	}
+	switch e.Step {
+	case publish.StepCopy:
+		m.Step("checking the stage against the receipts")
+	case publish.StepStage:
+		m.Step("looking for the newest version of every key")
+	case publish.StepWinners:
+		m.Step("looking for rows that would vanish")
+	case publish.StepGuard:
+		m.Step("changing slice 1")
+	case publish.StepSlice:
+		m.Done(1, e.Rows)
+		m.Step("changing the next slice")
+	case publish.StepSkipped:
+		m.Found(1, e.Rows)
+	}
 }
 
 // changeText says what a slice's change did.

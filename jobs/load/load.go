@@ -18,6 +18,7 @@ import (
 	"backfill/internal/account"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
+	"backfill/internal/progress"
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
@@ -120,12 +121,18 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 			return nil, err
 		}
 	}
+	meter := progress.Counted("loading", "slices", len(head.Slices), w.Now)
+	meter.Step("copying %d rows to the stage", rows)
+	w.Pulse.Follow(meter)
 	done, err := publish.Publish(ctx, s, target, publish.Load{
 		Head: head, Calendar: w.Calendar(), PlanKey: runstore.KeyOf(head), ManifestURI: uri, IAMRole: w.Dataset.Warehouse.IAMRole,
 		Expected: expected, Rows: rows, AllowVanish: o.AllowVanish, Atomic: o.Atomic, Keep: o.Keep, Actor: w.Actor(cmp.Or(o.Reason, head.Reason)), Flags: flags,
 		Damaged: damaged(head), Only: o.Only,
 		Stopped: func(ctx context.Context) error { return w.Stopped(ctx, head) },
-		Objects: objects(head, chunks, receipts), Evidence: w.Runs, Observe: func(e publish.Event) { w.Log.Info(describe(e)) },
+		Objects: objects(head, chunks, receipts), Evidence: w.Runs, Observe: func(e publish.Event) {
+			w.Log.Info(describe(e))
+			follow(meter, e)
+		},
 	})
 	if err != nil {
 		return nil, err

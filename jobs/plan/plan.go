@@ -48,10 +48,12 @@ func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Opti
 	if err := w.CheckTable(ctx, s, o.CreateTable); err != nil {
 		return nil, err
 	}
+	w.Pulse.Step("planning: listing the archive")
 	now, err := w.List(ctx)
 	if err != nil {
 		return nil, err
 	}
+	w.Pulse.Step("planning: reading earlier plans and the ledger")
 	run := runplan.NewRunID(w.Dataset.Digest, o.Window)
 	w.Run = run
 	head, err := w.Runs.Newest(ctx, w.TargetName(), func(h *runplan.Head) bool { return h.Run == run })

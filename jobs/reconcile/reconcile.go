@@ -69,6 +69,7 @@ func (r *Result) Error() error {
 
 // Reconcile ties the window out.
 func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options) (*Result, error) {
+	w.Pulse.Step("reconciling: reading ledger and receipts")
 	rows, err := publish.Ledger(ctx, s, w.Target(), o.Window)
 	if err != nil {
 		return nil, err
@@ -104,10 +105,12 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o
 			Range:     account.Range{From: gap.From, To: gap.To}, Reason: gap.Reason,
 		})
 	}
+	w.Pulse.Step("reconciling: listing the archive")
 	if err := g.archiveNow(ctx); err != nil {
 		return nil, err
 	}
 	g.countRecords()
+	w.Pulse.Step("reconciling: counting and summing the table")
 	if g.in.Table, err = publish.TableCells(ctx, s, w.Target(), o.Window, w.Calendar()); err != nil {
 		return nil, err
 	}

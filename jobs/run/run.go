@@ -44,6 +44,9 @@ func Run(ctx context.Context, w *workspace.Workspace, connect Connect, o Options
 			return r, err
 		}
 	}
+	if err := w.Halt.Cause(); err != nil {
+		return r, err
+	}
 	s, done, err := connect(ctx)
 	if err != nil {
 		return r, err
@@ -53,6 +56,9 @@ func Run(ctx context.Context, w *workspace.Workspace, connect Connect, o Options
 		if r.Load, err = load.Load(ctx, w, s, r.Plan.Head, r.Plan.Chunks, o.Load); err != nil {
 			return r, err
 		}
+	}
+	if err := w.Halt.Cause(); err != nil {
+		return r, err
 	}
 	standing, err := r.reported(ctx, w)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/objstore"
+	"backfill/internal/progress"
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
@@ -32,6 +33,9 @@ type Options struct {
 	Airflow publish.Airflow
 	Timeout time.Duration // longest time of one warehouse statement
 	Lock    time.Duration // longest wait for a lock in the warehouse
+
+	Halt  *Halt           // nil: nobody asks to end soon
+	Pulse *progress.Pulse // says what is worked on; nil: nobody is told
 }
 
 // Workspace is an opened dataset.
@@ -139,8 +143,12 @@ func (w *Workspace) Actor(reason string) publish.Actor {
 // Calendar returns a calendar of the dataset's zone.
 func (w *Workspace) Calendar() *kafka.Calendar { return kafka.NewCalendar(w.Dataset.Calendar) }
 
-// Stopped returns fail.Stopped when a person aborted the plan.
+// Stopped returns why nothing new may be begun: the halt's cause, or
+// fail.Stopped when a person aborted the plan; nil to go on.
 func (w *Workspace) Stopped(ctx context.Context, head *runplan.Head) error {
+	if err := w.Halt.Cause(); err != nil {
+		return err
+	}
 	mark, err := w.Runs.Aborted(ctx, head)
 	if err != nil || mark == nil {
 		return err
