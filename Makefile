@@ -12,14 +12,16 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test faults guarantees race check format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
+.PHONY: help build worker e2e demo test faults guarantees race check format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build bin/backfill (static) and bin/sandbox
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(WORKER) ./cmd/backfill
+build: worker ## build bin/backfill (static) and bin/sandbox
 	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '-s -w' -o $(SANDBOX) ./cmd/sandbox
+
+worker: ## build bin/backfill (static)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(WORKER) ./cmd/backfill
 
 demo: build ## the main job on a month of payroll events, against the sandbox (EVENTS=1000000)
 	cmd/sandbox/demo.sh $(EVENTS)
@@ -80,8 +82,12 @@ bench: build ## convert against its peers, in turn (BENCH_ROWS, _PAIRS, _WORKLOA
 microbench: ## Go benchmarks of the hot path's stages
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/codec ./internal/decode ./internal/canon ./internal/parquetio ./internal/scan
 
-image: build ## the container image (docker, podman or buildah)
-	docker/build-image $(VERSION)
+image: worker ## the container image, from scratch: bin/backfill-image.tar, and into docker, podman or buildah
+	GO=$(GO) docker/build-image $(VERSION)
+
+E2E ?=
+e2e: build ## on a real Kubernetes: KUBECONFIG, or the one of ../shared/kube (E2E=test_kubernetes.IndexedJob for a part)
+	GO=$(GO) dags/e2e/run $(E2E)
 
 clean: ## remove what make built
 	rm -rf bin .demo .tools
