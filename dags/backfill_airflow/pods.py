@@ -1,0 +1,65 @@
+"""How the worker's pods look: restricted, bounded, and the same for every step."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Any
+
+from kubernetes.client import models as k8s
+
+from backfill_airflow.settings import Settings
+
+USER = 65532  # any other will do: the image has no users
+
+
+def arguments(settings: Settings, step: str) -> dict[str, Any]:
+    """Returns the operator's arguments that say where and within which limits a step's pod runs.
+
+    The pod passes the restricted Pod Security Standard, the XCom sidecar included.
+    Kubernetes ends a pod that outlives its task by a quarter of an hour, as when
+    Airflow died: a sidecar waits for ever to be told to stop.
+    """
+    size = settings.resource(step)
+    timeout = settings.timeout(step)
+    return {
+        "image": settings.image,
+        "namespace": settings.namespace,
+        "kubernetes_conn_id": settings.kubernetes_conn_id,
+        "in_cluster": settings.in_cluster,
+        "pod_template_file": settings.pod_template_file,
+        "service_account_name": settings.service_account,
+        "automount_service_account_token": False,
+        "env_vars": dict(settings.env),
+        "env_from": [k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=n)) for n in settings.env_from_secrets]
+        + [k8s.V1EnvFromSource(config_map_ref=k8s.V1ConfigMapEnvSource(name=n)) for n in settings.env_from_config_maps],
+        "container_resources": k8s.V1ResourceRequirements(
+            requests={"cpu": size["cpu"], "memory": size["memory"], "ephemeral-storage": size["disk"]},
+            # Whole processors: the worker takes as many threads as the limit says.
+            limits={"cpu": str(_whole(size["cpu"])), "memory": size["memory"], "ephemeral-storage": size["disk"]},
+        ),
+        "volumes": [k8s.V1Volume(name="tmp", empty_dir=k8s.V1EmptyDirVolumeSource(size_limit=size["disk"]))],
+        "volume_mounts": [k8s.V1VolumeMount(name="tmp", mount_path="/tmp")],
+        "security_context": k8s.V1PodSecurityContext(
+            run_as_non_root=True, run_as_user=USER, run_as_group=USER, fs_group=USER, seccomp_profile=k8s.V1SeccompProfile(type="RuntimeDefault")
+        ),
+        "container_security_context": _restricted(),
+        "xcom_sidecar_container_security_context": _restricted(),
+        "termination_grace_period": int(settings.grace.total_seconds()),
+        "execution_timeout": timeout,
+        "active_deadline_seconds": int((timeout + timedelta(minutes=15)).total_seconds()),
+        "startup_timeout_seconds": int(settings.startup_timeout.total_seconds()),
+        "deferrable": settings.deferrable and step != "plan",
+        "retries": settings.retries,
+        "retry_delay": settings.retry_delay,
+        "retry_exponential_backoff": True,
+        "max_retry_delay": max(settings.retry_delay, timedelta(minutes=15)),
+    }
+
+
+def _restricted() -> k8s.V1SecurityContext:
+    return k8s.V1SecurityContext(allow_privilege_escalation=False, read_only_root_filesystem=True, capabilities=k8s.V1Capabilities(drop=["ALL"]))
+
+
+def _whole(cpu: str) -> int:
+    return max(1, math.ceil(float(cpu[:-1]) / 1000 if cpu.endswith("m") else float(cpu)))
