@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build worker e2e demo test faults guarantees race check format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
+.PHONY: help build worker e2e demo test faults guarantees race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,9 +26,10 @@ worker: ## build bin/backfill (static)
 demo: build ## the main job on a month of payroll events, against the sandbox (EVENTS=1000000)
 	cmd/sandbox/demo.sh $(EVENTS)
 
-test: ## all tests (also needs python3 with venv, PyPI and psql, for the clients, and zstd, for the oracle)
+test: ## all tests (also needs python3 with venv, PyPI and psql, for the clients and the DAGs, and zstd, for the oracle)
 	$(GO) test -timeout 30m ./...
 	python3 -m unittest discover --start-directory internal/sandbox/oracle
+	dags/check tests
 
 FAULTS    ?= all
 SEQUENCES ?= 2000
@@ -42,7 +43,10 @@ guarantees: ## write README's table of guarantees from the tests' names
 race: ## all tests under the race detector
 	$(GO) test -race -timeout 60m ./...
 
-check: format vet staticcheck imports race vulnerabilities ## format, vet, staticcheck, import direction, race tests, vulnerabilities
+check: format vet staticcheck imports dags race vulnerabilities ## format, vet, staticcheck, import direction, ruff and mypy, race tests, vulnerabilities
+
+dags: ## ruff and mypy on the DAGs
+	dags/check lint
 
 format:
 	@out=$$(gofmt -l cmd jobs internal); if [ -n "$$out" ]; then echo "not gofmt-clean:"; echo "$$out"; exit 1; fi

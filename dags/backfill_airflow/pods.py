@@ -17,11 +17,13 @@ def arguments(settings: Settings, step: str) -> dict[str, Any]:
     """Returns the operator's arguments that say where and within which limits a step's pod runs.
 
     The pod passes the restricted Pod Security Standard, the XCom sidecar included.
-    Kubernetes ends a pod that outlives its task by a quarter of an hour, as when
-    Airflow died: a sidecar waits for ever to be told to stop.
+    First the worker ends itself, then Airflow its task, then Kubernetes the pod: a
+    sidecar whose Airflow died waits for ever to be told to stop.
     """
     size = settings.resource(step)
     timeout = settings.timeout(step)
+    task_timeout = timeout + settings.startup_timeout
+    grace = int(settings.grace.total_seconds())
     return {
         "image": settings.image,
         "namespace": settings.namespace,
@@ -30,7 +32,7 @@ def arguments(settings: Settings, step: str) -> dict[str, Any]:
         "pod_template_file": settings.pod_template_file,
         "service_account_name": settings.service_account,
         "automount_service_account_token": False,
-        "env_vars": dict(settings.env),
+        "env_vars": {"BACKFILL_DEADLINE": f"{int(timeout.total_seconds())}s", "BACKFILL_GRACE": f"{max(1, grace - 5)}s", **settings.env},
         "env_from": [k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=n)) for n in settings.env_from_secrets]
         + [k8s.V1EnvFromSource(config_map_ref=k8s.V1ConfigMapEnvSource(name=n)) for n in settings.env_from_config_maps],
         "container_resources": k8s.V1ResourceRequirements(
@@ -45,9 +47,9 @@ def arguments(settings: Settings, step: str) -> dict[str, Any]:
         ),
         "container_security_context": _restricted(),
         "xcom_sidecar_container_security_context": _restricted(),
-        "termination_grace_period": int(settings.grace.total_seconds()),
-        "execution_timeout": timeout,
-        "active_deadline_seconds": int((timeout + timedelta(minutes=15)).total_seconds()),
+        "termination_grace_period": grace,
+        "execution_timeout": task_timeout,
+        "active_deadline_seconds": int((task_timeout + timedelta(minutes=15)).total_seconds()),
         "startup_timeout_seconds": int(settings.startup_timeout.total_seconds()),
         "deferrable": settings.deferrable and step != "plan",
         "retries": settings.retries,

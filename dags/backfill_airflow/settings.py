@@ -55,7 +55,7 @@ class Settings:
     startup_timeout: timedelta = timedelta(minutes=10)  # also for a node that must come up first
 
     def timeout(self, step: str) -> timedelta:
-        """Longest time that one try of the step may take."""
+        """Longest time that the worker may take for one try of the step."""
         return self.timeouts.get(step, timedelta(hours=1) if step in ("plan", "reconcile") else timedelta(hours=6))
 
     def resource(self, step: str) -> Mapping[str, str]:

@@ -295,7 +295,9 @@ class ExitCodeTest(Scenario):
         self.ends(6, "chunks are not converted yet", "load", "--plan", uri)
         self.run_pod(0, "run", *WINDOW, *CHUNKS)
         self.check()
-        self.sandbox.sql(f"UPDATE payroll.{self.name} SET gross_amount = gross_amount + 0.01 WHERE event_id = (SELECT MIN(event_id) FROM payroll.{self.name})")
+        self.sandbox.sql(
+            f"UPDATE payroll.{self.name} SET gross_amount = gross_amount + 0.01 WHERE event_id = (SELECT MIN(event_id) FROM payroll.{self.name})"
+        )
         self.ends(5, "NOT RECONCILED", "reconcile", *WINDOW)
 
     def ends(self, code: int, says: str, *arguments: str, **env: str) -> None:
@@ -316,7 +318,9 @@ class StartTest(Scenario):
         self.assertEqual(self.cluster.ended(pod)["exitCode"], 0)
         line = next(json.loads(text) for text in self.cluster.logs(pod).splitlines() if text.startswith("{"))
         process = time.mktime(time.strptime(line["time"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone + float(line["time"][19:].rstrip("Z") or 0)
-        print(f"pod created to process started {process - began:.2f} s, to the archive's first byte asked for {read - process:.2f} s more", flush=True)
+        print(
+            f"pod created to process started {process - began:.2f} s, to the archive's first byte asked for {read - process:.2f} s more", flush=True
+        )
         self.assertLess(read - process, 300)
 
 

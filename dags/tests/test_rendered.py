@@ -65,6 +65,8 @@ def test_true_ids(dag: Any) -> None:
     task, made = rendered(dag, "convert")
     values = {v.name: v.value for v in task.env_vars}
     assert values == {
+        "BACKFILL_DEADLINE": "21600s",
+        "BACKFILL_GRACE": "115s",
         "BACKFILL_AIRFLOW_DAG_ID": "payroll_events_backfill",
         "BACKFILL_AIRFLOW_TASK_ID": "convert",
         "BACKFILL_AIRFLOW_RUN_ID": made["run_id"],
