@@ -132,16 +132,16 @@ func startHarness(dir, binary, memory string) (h *harness, err error) {
 			return nil, errors.Join(err, h.s3.Close())
 		}
 	}
-	if err := h.startWarehouse("127.0.0.1:0"); err != nil {
+	if err := h.startWarehouse(); err != nil {
 		return nil, errors.Join(err, h.s3.Close())
 	}
 	return h, nil
 }
 
-// startWarehouse starts the warehouse on its folder, which may hold data.
-func (h *harness) startWarehouse(listen string) (err error) {
+// startWarehouse starts the warehouse on its folder, which may hold data, and on a free port.
+func (h *harness) startWarehouse() (err error) {
 	h.warehouse, err = redshiftd.Start(context.Background(), redshiftd.Config{
-		Dir: h.warehouseDir(), Listen: listen, Database: "analytics", Users: map[string]string{"backfill": password}, MemoryLimit: h.memory,
+		Dir: h.warehouseDir(), Listen: "127.0.0.1:0", Database: "analytics", Users: map[string]string{"backfill": password}, MemoryLimit: h.memory,
 		Roles: []string{role}, S3: redshiftd.S3{Endpoint: h.s3.Endpoint(), Region: "eu-west-1", AccessKey: "TESTACCESSKEY", SecretKey: "test-secret-key", PathStyle: true},
 		Hook: func(op redshiftd.Op) redshiftd.Action {
 			if f := h.onSQL.Load(); f != nil {

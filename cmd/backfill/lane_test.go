@@ -98,10 +98,11 @@ func (l *lane) stopWarehouse(t *testing.T) {
 	}
 }
 
-// restartWarehouse serves the folder on the port it had before.
+// restartWarehouse serves the folder on a port of its own: the one it had
+// before may be somebody else's by now.
 func (l *lane) restartWarehouse(t *testing.T) {
 	t.Helper()
-	if err := l.startWarehouse(l.warehouse.Addr()); err != nil {
+	if err := l.startWarehouse(); err != nil {
 		t.Fatal(err)
 	}
 }
