@@ -154,7 +154,7 @@ class Cluster:
                         "args": list(arguments),
                         "env": [{"name": key, "value": value} for key, value in variables.items()],
                         "envFrom": [{"secretRef": {"name": "backfill"}}],
-                        "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": memory, "ephemeral-storage": "16Mi"}},
+                        "resources": {"requests": {"cpu": "50m", "memory": "16Mi"}, "limits": {"memory": memory, "ephemeral-storage": "16Mi"}},
                         "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
                         "volumeMounts": [
                             {"name": "xcom", "mountPath": "/airflow/xcom"},
