@@ -52,7 +52,8 @@ type Report struct {
 	Sequences  []tieout.Sequence  `json:"sequences"`
 	Exceptions []tieout.Exception `json:"exceptions"`
 	Unknown    []string           `json:"unknown"`
-	Legs       tieout.Legs        `json:"legs"` // unscaled sums and hash lanes, for machines
+	Rows       *tieout.Rows       `json:"rows,omitempty"` // row by row, where that was compared
+	Legs       tieout.Legs        `json:"legs"`           // unscaled sums and hash lanes, for machines
 }
 
 // Plan is one plan that the window's rows come from.
@@ -159,7 +160,7 @@ func New(h Head, r *tieout.Result) (*Report, error) {
 		Dataset: h.Dataset, Digest: h.Digest, Run: h.Run, Target: h.Target, Scope: h.Scope, Window: h.Window,
 		Calendar: h.Calendar, Plans: h.Plans, Version: h.Version, Written: h.Written.UTC().Truncate(time.Second),
 		TotalColumns: h.Totals, GroupColumns: h.By, Breaks: []Break{},
-		Sequences: r.Sequences, Unknown: r.Unknown, Legs: r.Cells,
+		Sequences: r.Sequences, Unknown: r.Unknown, Rows: r.Rows, Legs: r.Cells,
 	}
 	if !h.Window.IsAll() {
 		rep.From, rep.To = inZone(h.Window.From, h.Zone), inZone(h.Window.To, h.Zone)

@@ -69,6 +69,8 @@ type Input struct {
 	Preliminary  []kafka.Day   // days that were loaded before the window was settled
 	Declared     []Gap         // gaps with a reason
 	Unknown      []string
+
+	Rows *Rows // the comparison row by row; nil: none was made
 }
 
 // Chunk is one chunk's counts with its partition.
@@ -150,6 +152,7 @@ type Result struct {
 	Exceptions []Exception   `json:"exceptions"`
 	Unknown    []string      `json:"unknown"`
 	Cells      Legs          `json:"legs"`
+	Rows       *Rows         `json:"rows,omitempty"`
 }
 
 // Legs are the cells of all legs, at the places that were compared: Expected
@@ -169,7 +172,7 @@ func Compare(in Input) (*Result, error) {
 	}
 	r := &Result{
 		Superseded: in.Superseded, Outdated: in.Outdated, Already: in.Already, Differing: sumRows(in.Differing), Repeated: in.Repeated, Inserted: in.Inserted,
-		Taken: in.Taken, Records: in.Records, Unknown: append([]string{}, in.Unknown...),
+		Rows: in.Rows, Taken: in.Taken, Records: in.Records, Unknown: append([]string{}, in.Unknown...),
 		Exceptions: []Exception{}, Breaks: []Break{}, Sequences: []Sequence{},
 	}
 	for _, c := range in.Chunks {
@@ -188,6 +191,7 @@ func Compare(in Input) (*Result, error) {
 		return nil, err
 	}
 	r.exceptions(in)
+	r.rows()
 	r.verdict()
 	return r, nil
 }
@@ -317,7 +321,7 @@ func (r *Result) preliminary(days []kafka.Day) {
 
 func (r *Result) verdict() {
 	switch {
-	case len(r.Breaks) > 0:
+	case len(r.Breaks) > 0 || r.Rows.has(IsBreak):
 		r.Verdict = NotReconciled
 	case len(r.Unknown) > 0:
 		r.Verdict = Incomplete

@@ -1,0 +1,191 @@
+package tieout
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"backfill/internal/kafka"
+)
+
+// Class says what is wrong with one row, and so who is called.
+type Class string
+
+// The classes.
+const (
+	MissingRow    Class = "missing"          // the archive has it, the table has not
+	ExtraRow      Class = "extra"            // the table has it, no archived record explains it
+	DuplicateRow  Class = "duplicate"        // the table has its key once more
+	ChangedRow    Class = "changed"          // both have it, and columns differ
+	Late          Class = "late"             // missing, and archived behind the cut-off
+	Quarantined   Class = "quarantined"      // the table has it, and the archived record could not become a row
+	FilteredRow   Class = "filtered"         // the table has it, and the dataset's `where` drops its record
+	Suppressed    Class = "suppressed"       // the table has it, and its person is on the list of the erased
+	Superseded    Class = "superseded"       // missing here: a newer version of its key lies outside of the window, and the table has that
+	ArchiveGap    Class = "archive_gap"      // offsets that no object holds
+	Conflict      Class = "archive_conflict" // two records that can't both be true
+	DamagedObject Class = "damaged_object"   // an object that can't be read to its end
+	UnknownRow    Class = "unknown"          // differs, or may differ, and nothing more is known
+)
+
+// Outcome is what a class does to the verdict.
+type Outcome uint8
+
+// The outcomes.
+const (
+	IsException Outcome = iota + 1 // explained: a person should know
+	IsUnknown                      // INCOMPLETE
+	IsBreak                        // NOT RECONCILED
+)
+
+// Outcome returns what the class does to the verdict. A class that is not known
+// here is a break.
+func (c Class) Outcome() Outcome {
+	switch c {
+	case Late, Superseded:
+		return IsException
+	case Quarantined, ArchiveGap, Conflict, DamagedObject, UnknownRow:
+		return IsUnknown
+	}
+	return IsBreak
+}
+
+// ChangeKind says how a value differs.
+type ChangeKind string
+
+// The kinds of changes.
+const (
+	Rounding    ChangeKind = "rounding"     // the number, rounded to fewer digits
+	Truncation  ChangeKind = "truncation"   // the number or text, cut
+	ZoneShift   ChangeKind = "zone_shift"   // the instant, moved by quarters of hours, at most 26 hours
+	Padding     ChangeKind = "padding"      // blanks in front or behind
+	LetterCase  ChangeKind = "case"         // upper and lower case
+	NullEmpty   ChangeKind = "null_empty"   // NULL on one side, an empty text on the other
+	OlderValues ChangeKind = "older_values" // the whole row is an older version of its key
+	OtherValue  ChangeKind = "other"        // none of these
+)
+
+// Change is one column that differs. Values that may be personal are nil, and
+// Hidden says so; a nil value that is not hidden is NULL.
+type Change struct {
+	Column string     `json:"column"`
+	Kind   ChangeKind `json:"kind"`
+	Left   *string    `json:"archive"`
+	Right  *string    `json:"table"`
+	Hidden bool       `json:"hidden,omitempty"`
+}
+
+// RowBreak is one bad row: its class, its identity and its amounts on each side.
+type RowBreak struct {
+	ID    string     `json:"id"` // stable: the same difference found again has the same id
+	Class Class      `json:"class"`
+	Kind  ChangeKind `json:"kind,omitempty"`    // of ChangedRow: of the first column, or OlderValues
+	Diffs []Change   `json:"columns,omitempty"` // of ChangedRow
+
+	Key  []*string `json:"key"`      // values of table.key, in its order; those that are masked show a digest
+	Mark KeyMark   `json:"key_mark"` // identity for machines, also where the key is masked
+
+	Place  *Position      `json:"position,omitempty"` // of the archived record; absent where the archive has none
+	Day    kafka.Day      `json:"day"`                // of the archived row, else of the table's
+	At     *kafka.Instant `json:"event_time_micros,omitempty"`
+	Group  []*string      `json:"group,omitempty"`
+	Left   []*string      `json:"archive_amounts,omitempty"` // in the order of total_columns; absent: the archive has no such row; null: NULL
+	Right  []*string      `json:"table_amounts,omitempty"`   // likewise of the table
+	Copies int64          `json:"copies,omitempty"`          // rows of the table that this entry stands for, when more than one
+	Text   string         `json:"text"`                      // one sentence
+}
+
+// KeyMark is the two hash lanes of a key's canonical text, and with them the
+// bucket. They find the row again on both sides.
+type KeyMark struct {
+	Lane1 int64 `json:"lane1,string"`
+	Lane2 int64 `json:"lane2,string"`
+}
+
+// Position is where a record stands in the archive.
+type Position struct {
+	Topic     string          `json:"topic"`
+	Partition kafka.Partition `json:"partition"`
+	Offset    kafka.Offset    `json:"offset"` // -1: nothing proves it
+	Object    string          `json:"object"` // key below the archive's URI
+	Row       int64           `json:"row"`    // of the object, from 0
+}
+
+// Bucket is the rows of one day whose key falls in one part of the hash space:
+// what is compared as a whole, and fetched when it differs.
+type Bucket struct {
+	Day    kafka.Day `json:"day"`
+	Number int32     `json:"number"` // key hash modulo Of, sign kept
+	Of     int       `json:"of"`
+	Left   int64     `json:"archive_rows"`
+	Right  int64     `json:"table_rows"`
+	Looked bool      `json:"looked_into"` // its rows were fetched; else they are unknown
+}
+
+// Levels says how deep a comparison by key went, and what it cost.
+type Levels struct {
+	Scans       int      `json:"archive_scans"` // readings of all objects
+	Queries     int      `json:"queries"`
+	Texts       []string `json:"query_texts"` // of the queries, each once
+	ArchiveRows int64    `json:"archive_rows"`
+	TableRows   int64    `json:"table_rows"`
+	Buckets     int      `json:"buckets"`
+	PerBucket   int64    `json:"rows_per_bucket"` // aimed at
+	Fetched     int64    `json:"rows_fetched"`
+	Bad         []Bucket `json:"bad_buckets"`
+}
+
+// Rows is the comparison row by row.
+type Rows struct {
+	List   []RowBreak `json:"list"` // sorted by class, day and key
+	Cut    int64      `json:"not_listed,omitempty"`
+	Levels Levels     `json:"levels"`
+}
+
+// Sort orders the list as reports show it: breaks first, then by class, day and id.
+func (r *Rows) Sort() {
+	slices.SortFunc(r.List, func(a, b RowBreak) int {
+		return cmp.Or(cmp.Compare(b.Class.Outcome(), a.Class.Outcome()), cmp.Compare(a.Class, b.Class), cmp.Compare(a.Day, b.Day), cmp.Compare(a.ID, b.ID))
+	})
+}
+
+// Count returns how many rows of each class the list has.
+func (r *Rows) Count() map[Class]int64 {
+	n := map[Class]int64{}
+	for _, b := range r.List {
+		n[b.Class] += max(1, b.Copies)
+	}
+	return n
+}
+
+// has reports whether the list has a class with the outcome.
+func (r *Rows) has(o Outcome) bool {
+	return r != nil && slices.ContainsFunc(r.List, func(b RowBreak) bool { return b.Class.Outcome() == o })
+}
+
+// rows brings the rows that are no breaks into the exceptions and the unknown.
+func (r *Result) rows() {
+	if r.Rows == nil {
+		return
+	}
+	counts := r.Rows.Count()
+	for _, class := range slices.Sorted(maps.Keys(counts)) {
+		text := fmt.Sprintf("rows of class %s, see the list of rows", class)
+		switch class.Outcome() {
+		case IsException:
+			r.Exceptions = append(r.Exceptions, Exception{Class: string(class), Count: counts[class], Text: text})
+		case IsUnknown:
+			r.Unknown = append(r.Unknown, fmt.Sprintf("%d %s", counts[class], text))
+		}
+	}
+	for _, b := range r.Rows.Levels.Bad {
+		if !b.Looked {
+			r.Unknown = append(r.Unknown, fmt.Sprintf("buckets that differ and were not looked into, the first on %s: their rows are unknown", b.Day))
+			break
+		}
+	}
+	if r.Rows.Cut > 0 {
+		r.Unknown = append(r.Unknown, fmt.Sprintf("%d more bad rows are not listed", r.Rows.Cut))
+	}
+}
