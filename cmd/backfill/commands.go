@@ -12,6 +12,7 @@ import (
 
 	"backfill/internal/dataset"
 	"backfill/internal/fail"
+	"backfill/internal/mask"
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
@@ -70,11 +71,15 @@ func (p *program) openDataset(ctx context.Context) (*workspace.Workspace, error)
 	if err != nil {
 		return nil, err
 	}
-	ds, err := dataset.Compile(name, text, p.flags.set, p.env)
+	key, err := mask.ReadKey(p.env)
 	if err != nil {
 		return nil, err
 	}
-	return p.open(ctx, ds)
+	ds, err := dataset.Compile(name, text, p.flags.set, key.Environment(p.env))
+	if err != nil {
+		return nil, err
+	}
+	return p.open(ctx, ds, key)
 }
 
 // datasetText returns the dataset's bytes and their name in messages. A pod gets
@@ -94,7 +99,7 @@ func (p *program) datasetText() (name string, text []byte, err error) {
 	}
 }
 
-func (p *program) open(ctx context.Context, ds *dataset.Dataset) (*workspace.Workspace, error) {
+func (p *program) open(ctx context.Context, ds *dataset.Dataset, key *mask.Key) (*workspace.Workspace, error) {
 	timeout, err := time.ParseDuration(p.flags.timeout)
 	if err != nil || timeout <= 0 {
 		return nil, fail.New(fail.Usage, "--statement-timeout %q is no duration", p.flags.timeout).Try("give one such as 4h or 30m")
@@ -105,7 +110,7 @@ func (p *program) open(ctx context.Context, ds *dataset.Dataset) (*workspace.Wor
 	}
 	return workspace.Open(ctx, ds, workspace.Options{
 		Env: p.env, Log: p.log, Now: now, Version: version, By: p.by(), Image: p.env("BACKFILL_IMAGE"), Airflow: p.airflow(), Timeout: timeout, Lock: lock,
-		Halt: p.halt, Pulse: p.pulse,
+		Halt: p.halt, Pulse: p.pulse, MaskKey: key,
 	})
 }
 
@@ -120,14 +125,18 @@ func (p *program) openPlan(ctx context.Context) (*workspace.Workspace, *runplan.
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	ds, err := dataset.Compile("dataset of plan "+p.flags.plan, []byte(head.Dataset.Text), nil, p.planEnv(head, staging))
+	key, err := mask.ReadKey(p.env)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ds, err := dataset.Compile("dataset of plan "+p.flags.plan, []byte(head.Dataset.Text), nil, key.Environment(p.planEnv(head, staging)))
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	if ds.Digest != head.Dataset.Digest {
 		return nil, nil, nil, fail.New(fail.Corrupt, "the plan's dataset does not have the digest it was sealed with").At("%s", p.flags.plan).Try("plan again")
 	}
-	w, err := p.open(ctx, ds)
+	w, err := p.open(ctx, ds, key)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -27,6 +27,7 @@ type document struct {
 	Table      tableForm       `json:"table"`
 	Quarantine *quarantineForm `json:"quarantine,omitempty"`
 	Reconcile  *reconcileForm  `json:"reconcile,omitempty"`
+	MaskKeyID  string          `json:"mask_key_id,omitempty"`
 }
 
 type archiveForm struct {
@@ -68,6 +69,7 @@ type columnForm struct {
 	Fraction string  `json:"fraction,omitempty"`
 	Zone     string  `json:"zone,omitempty"`
 	Overflow string  `json:"overflow,omitempty"`
+	Mask     string  `json:"mask,omitempty"`
 }
 
 type tableForm struct {
@@ -111,6 +113,7 @@ type convertForm struct {
 	Columns   []columnForm   `json:"columns"`
 	Reconcile *reconcileForm `json:"reconcile,omitempty"`
 	BucketKey []string       `json:"bucket_key,omitempty"`
+	MaskKeyID string         `json:"mask_key_id,omitempty"`
 }
 
 // seal fills Text and the digests.
@@ -118,7 +121,7 @@ func (d *Dataset) seal() error {
 	whole := d.document()
 	convert := convertForm{
 		Layout: whole.Archive.Layout, Format: whole.Archive.Format, Topic: whole.Archive.Topic, Partition: whole.Archive.Part,
-		Records: whole.Records, Calendar: whole.Calendar, Columns: whole.Columns, Reconcile: whole.Reconcile,
+		Records: whole.Records, Calendar: whole.Calendar, Columns: whole.Columns, Reconcile: whole.Reconcile, MaskKeyID: whole.MaskKeyID,
 	}
 	if d.Records.EventTime != nil {
 		convert.Fraction = fractionForm(d.Records.EventTime.Fraction)
@@ -151,7 +154,7 @@ func (d *Dataset) document() document {
 			Key: d.Table.Key, LatestBy: d.Table.LatestBy, NotLoaded: d.Table.NotLoaded, Provenance: d.Table.Provenance,
 			Deleted: d.Table.Deleted,
 		},
-		Quarantine: d.Quarantine.form(), Reconcile: d.reconcileForm(),
+		Quarantine: d.Quarantine.form(), Reconcile: d.reconcileForm(), MaskKeyID: d.MaskKeyID,
 	}
 	if d.Table.Scope == "" {
 		doc.Table.Scope = "all"
@@ -159,7 +162,7 @@ func (d *Dataset) document() document {
 	for _, column := range d.Columns {
 		doc.Columns = append(doc.Columns, columnForm{
 			Name: column.Name, Type: column.Type.String(), From: pathForm(column.Path), Const: column.Const,
-			Required: column.Required, Fraction: fractionForm(column.Fraction), Zone: column.Zone, Overflow: column.Overflow,
+			Required: column.Required, Fraction: fractionForm(column.Fraction), Zone: column.Zone, Overflow: column.Overflow, Mask: string(column.Mask),
 		})
 	}
 	return doc

@@ -15,8 +15,8 @@ const maxColumns = 1600 - 4
 // columnNodes keeps where the parts of a column stand, by its index, for
 // problems that other sections find.
 type columnNodes struct {
-	item, required, zone, overflow []*yaml.Node // all but item: the item where the key is absent
-	bare                           []bool       // neither from nor const
+	item, required, zone, overflow, mask []*yaml.Node // all but item: the item where the key is absent
+	bare                                 []bool       // neither from nor const
 }
 
 // columns reads the list of columns. A column with problems is kept as far as
@@ -37,6 +37,7 @@ func (c *compiler) columns(root section) {
 		c.nodes.required = append(c.nodes.required, s.or("required"))
 		c.nodes.zone = append(c.nodes.zone, s.or("zone"))
 		c.nodes.overflow = append(c.nodes.overflow, s.or("overflow"))
+		c.nodes.mask = append(c.nodes.mask, s.or("mask"))
 		c.nodes.bare = append(c.nodes.bare, s.node.Kind == yaml.MappingNode && s.values["from"] == nil && s.values["const"] == nil)
 	}
 	c.overflows()
@@ -82,6 +83,9 @@ func (c *compiler) column(s section) schema.Column {
 	}
 	if s.values["overflow"] != nil {
 		column.Overflow, _ = c.text(s, "overflow")
+	}
+	if m, ok := c.choice(s, "mask", string(schema.HMACMask)); ok {
+		column.Mask = schema.Mask(m)
 	}
 	return column
 }

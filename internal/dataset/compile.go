@@ -72,6 +72,7 @@ func (c *compiler) document(root section) {
 	c.archive(root)
 	c.records(root)
 	c.columns(root)
+	c.masks(root)
 	c.table(root)
 	c.staging(root)
 	c.warehouse(root)

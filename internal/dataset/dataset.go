@@ -49,6 +49,7 @@ type Dataset struct {
 	Calendar     *time.Location // zone of load days, report days and dates without a time
 	CalendarName string         // its IANA name
 	Columns      []schema.Column
+	MaskKeyID    string // which key masks columns, as package mask tells it; "": no column is masked
 	Table        Table
 	Staging      Staging
 	Warehouse    Warehouse

@@ -5,14 +5,14 @@ import "strings"
 // known holds the keys of each section; sections are named by their path,
 // items of a list by [].
 var known = map[string][]string{
-	"":            {"version", "name", "archive", "records", "calendar", "columns", "table", "staging", "warehouse", "quarantine", "reconcile"},
+	"":            {"version", "name", "archive", "records", "calendar", "columns", "table", "staging", "warehouse", "quarantine", "reconcile", "mask_key_id"},
 	"archive":     {"uri", "layout", "format", "topic", "partition", "lateness", "idle", "gaps", "ignore"},
 	layoutPath:    {"key_pattern", LayoutConfluent, LayoutAiven},
 	confluentPath: {"file_delim", "directory_delim"},
 	aivenPath:     {"template"},
 	gapPath:       {"topic", "partition", "from", "to", "reason"},
 	"records":     {"where", "event_time", "event_time_zone", "event_time_unit", "partition", "offset", "timestamp"},
-	columnPath:    {"name", "type", "from", "const", "required", "fraction", "zone", "overflow"},
+	columnPath:    {"name", "type", "from", "const", "required", "fraction", "zone", "overflow", "mask"},
 	"table":       {"name", "mode", "scope", "window_column", "key", "latest_by", "not_loaded", "provenance", "deleted"},
 	"staging":     {"uri"},
 	"warehouse":   {"url", "iam_role", "sign_in", "password", "tls"},
@@ -47,9 +47,6 @@ var later = map[string]map[string]string{
 		"envelope": "leave it out and give the paths from the record's value down",
 		"key":      "only the record's value can be read",
 		"headers":  "only the record's value can be read",
-	},
-	columnPath: {
-		"mask": "leave the column out or mask it before it is archived",
 	},
 	"reconcile": {
 		"period": "leave it out: the report is by day",

@@ -15,6 +15,7 @@ const (
 	warehouseSignInVar       = "BACKFILL_WAREHOUSE_SIGN_IN"
 	warehousePasswordVar     = "BACKFILL_WAREHOUSE_PASSWORD"
 	warehousePasswordFileVar = "BACKFILL_WAREHOUSE_PASSWORD_FILE"
+	maskKeyIDVar             = "BACKFILL_MASK_KEY_ID"
 )
 
 var (

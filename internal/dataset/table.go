@@ -26,6 +26,11 @@ func (c *compiler) table(root section) {
 	}
 	t.Key = c.columnNames(s, "key")
 	t.LatestBy = c.columnNames(s, "latest_by")
+	for _, name := range t.LatestBy {
+		if i := columnIndex(c.out.Columns, name); i >= 0 && c.out.Columns[i].Mask != schema.NoMask {
+			c.at(s.values["latest_by"], "choose another column", "latest_by names %s, which is masked: masked values have no order", name)
+		}
+	}
 	if len(t.LatestBy) > 0 && s.values["key"] == nil {
 		c.at(s.values["latest_by"], "add table.key or take latest_by away", "latest_by chooses among rows of one key, and there is no key")
 	}

@@ -34,6 +34,7 @@ type Reject struct {
 	Reason Reason
 	raw    []byte // as spelled; nil: absent
 	typ    schema.Type
+	masked bool // the value is told nowhere
 }
 
 // detailBytes is how much of a value a message shows.
@@ -43,6 +44,9 @@ const detailBytes = 40
 // is made on demand: most records that don't fit are not wanted anyway.
 func (r *Reject) Detail() string {
 	text := "absent"
+	if r.raw != nil && r.masked {
+		return "a masked value for " + r.typ.String()
+	}
 	if r.raw != nil {
 		text = string(r.raw)
 	}

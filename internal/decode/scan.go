@@ -7,6 +7,7 @@ import (
 	"backfill/internal/columns"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
+	"backfill/internal/mask"
 )
 
 // Scanner reads the records of one stream after another. It learns the order
@@ -37,6 +38,8 @@ type Scanner struct {
 	row   int
 	arena []byte // values that do not stand in the block as they are
 	key   []byte // scratch for keys with escapes
+
+	masker *mask.Masker // nil: no column is masked
 }
 
 // stop says where reading a value ended early.
@@ -52,6 +55,9 @@ func (p *Program) NewScanner(l Limits) *Scanner {
 	s.seen = make([]uint64, (len(s.tree.places)+63)/64)
 	s.bad = make([]Reject, len(p.spec.Columns))
 	s.rec.Where = make([]columns.Scalar, len(p.spec.Where))
+	if p.spec.MaskKey != nil {
+		s.masker = p.spec.MaskKey.NewMasker()
+	}
 	return s
 }
 

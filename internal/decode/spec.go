@@ -7,6 +7,7 @@ import (
 
 	"backfill/internal/columns"
 	"backfill/internal/fail"
+	"backfill/internal/mask"
 	"backfill/internal/schema"
 )
 
@@ -57,6 +58,7 @@ type Spec struct {
 	Partition []string   // nil: not in the body
 	Offset    []string   // nil: not in the body
 	Where     [][]string // scalars that the filter looks at
+	MaskKey   *mask.Key  // of columns with a Mask; nil: there are none
 }
 
 // TimeField says where a time stands and how it is spelled.
@@ -139,6 +141,9 @@ func (p *Program) compileColumn(i int) error {
 	}
 	if err := errors.Join(checkZone(c.Zone), checkPath(c.Path)); err != nil {
 		return fail.Wrap(err, fail.BadDataset, "column %s", c.Name)
+	}
+	if c.Mask != schema.NoMask && (p.spec.MaskKey == nil || c.Type.Kind != schema.Varchar || c.Type.Length < mask.Size || c.Const != nil) {
+		return fail.New(fail.BadDataset, "column %s can't be masked: it needs a key, a path and varchar(%d)", c.Name, mask.Size)
 	}
 	if c.Const == nil {
 		return nil

@@ -7,6 +7,7 @@ import (
 
 	"backfill/internal/columns"
 	"backfill/internal/kafka"
+	"backfill/internal/mask"
 	"backfill/internal/schema"
 )
 
@@ -68,6 +69,10 @@ func (s *Scanner) storeColumn(k *sink, t *token) {
 		v.I[row], r = t.timestamp(k.moment)
 	case toChar, toVarchar:
 		v.S[row], r = t.text, t.fitsText(k)
+	case toMasked:
+		start := len(s.arena)
+		s.arena, r = t.masked(s.arena, s.masker)
+		v.S[row] = s.arena[start:len(s.arena):len(s.arena)]
 	case toSuper:
 		v.S[row], r = t.raw, s.fitsSuper(t)
 		if r == TooLongValue && k.overflow {
@@ -85,7 +90,7 @@ func (s *Scanner) dropLarge(column int) {
 }
 
 func (s *Scanner) misfit(k *sink, t *token, r Reason) {
-	s.bad[k.index] = Reject{Column: k.index, Reason: r, raw: t.raw, typ: k.typ}
+	s.bad[k.index] = Reject{Column: k.index, Reason: r, raw: t.raw, typ: k.typ, masked: k.op == toMasked}
 	s.misfits = true
 }
 
@@ -209,6 +214,18 @@ func (t *token) fitsText(k *sink) Reason {
 		return NotASCII
 	}
 	return fits
+}
+
+// masked appends what stands for a text, of whatever length. The text itself is
+// kept nowhere.
+func (t *token) masked(dst []byte, m *mask.Masker) ([]byte, Reason) {
+	switch {
+	case t.kind != columns.String && t.kind != columns.Number:
+		return dst, WrongType
+	case t.hurt&halfPair != 0:
+		return dst, InvalidUnicode
+	}
+	return m.Append(dst, t.text), fits
 }
 
 // fitsSuper checks the raw JSON of a super value. It is staged as text of at most

@@ -127,6 +127,7 @@ const (
 	toTimestamp
 	toChar
 	toVarchar
+	toMasked
 	toSuper
 	lastColumnOp = toSuper
 
@@ -179,6 +180,9 @@ func columnOp(t schema.Type) (op, bool) {
 func columnSink(index int, c schema.Column) sink {
 	k := sink{index: index, typ: c.Type, required: c.Required, overflow: c.Overflow != ""}
 	k.op, _ = columnOp(c.Type)
+	if c.Mask != schema.NoMask {
+		k.op = toMasked
+	}
 	switch c.Type.Kind {
 	case schema.Smallint:
 		k.min, k.max = -1<<15, 1<<15-1

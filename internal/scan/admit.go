@@ -193,8 +193,12 @@ func (p *pass) reject(r *decode.Record, d account.Disposition, offset kafka.Offs
 	if len(raw) > rawBytes {
 		raw, truncated = raw[:rawBytes], true
 	}
+	withheld := p.o.Dataset.MaskKeyID != ""
+	if withheld { // where a masked value stands in a broken record, nobody knows
+		raw, truncated = nil, false
+	}
 	p.err = p.sink.Reject(&Rejected{
 		Object: p.object.Key, Row: r.Row, Offset: offset, Disposition: d, Reason: reason,
-		Column: column, Detail: detail, Raw: raw, Truncated: truncated,
+		Column: column, Detail: detail, Raw: raw, Truncated: truncated, Withheld: withheld,
 	})
 }

@@ -26,6 +26,7 @@ import (
 	"backfill/internal/decode"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
+	"backfill/internal/mask"
 	"backfill/internal/runplan"
 	"backfill/internal/schema"
 )
@@ -67,6 +68,7 @@ type Rejected struct {
 	Detail      string
 	Raw         []byte
 	Truncated   bool
+	Withheld    bool // Raw is left out: a masked value may stand in it
 }
 
 // Options say what to read and within which limits.
@@ -74,8 +76,9 @@ type Options struct {
 	Dataset     *dataset.Dataset
 	Window      kafka.Window
 	Source      Source
-	BlockBytes  int // of decompressed input held at once
-	RecordBytes int // longest record; default 16 MiB
+	BlockBytes  int       // of decompressed input held at once
+	RecordBytes int       // longest record; default 16 MiB
+	MaskKey     *mask.Key // of the dataset's masked columns; nil where there are none
 }
 
 // Scanner reads chunks, one at a time; each worker owns one.
@@ -125,8 +128,11 @@ func KeyText(ds *dataset.Dataset) (*canon.Text, error) {
 
 // New returns a scanner for chunks of the dataset.
 func New(o Options) (*Scanner, error) {
+	if err := checkKey(o); err != nil {
+		return nil, err
+	}
 	stage := StageColumns(o.Dataset)
-	program, err := decode.Compile(spec(o.Dataset, stage))
+	program, err := decode.Compile(spec(o, stage))
 	if err != nil {
 		return nil, err
 	}
@@ -144,8 +150,27 @@ func New(o Options) (*Scanner, error) {
 	return s, err
 }
 
-func spec(ds *dataset.Dataset, stage []schema.Column) decode.Spec {
+// checkKey demands the key that the dataset was compiled for: with another one
+// the same value would be masked in two ways.
+func checkKey(o Options) error {
+	id := o.Dataset.MaskKeyID
+	switch {
+	case id == "" || o.MaskKey != nil && o.MaskKey.ID() == id:
+		return nil
+	case o.MaskKey != nil:
+		return fail.New(fail.Credentials, "the mask key is another one: its id is %s, the dataset's is %s", o.MaskKey.ID(), id).
+			Try("give the key that the dataset was planned with")
+	}
+	return fail.New(fail.Credentials, "columns are masked, and the key with id %s is not there", id).
+		Try("set BACKFILL_MASK_KEY or BACKFILL_MASK_KEY_FILE, from a secret")
+}
+
+func spec(o Options, stage []schema.Column) decode.Spec {
+	ds := o.Dataset
 	sp := decode.Spec{Columns: stage, Format: format(ds.Archive.Format), Partition: ds.Records.Partition, Offset: ds.Records.Offset}
+	if ds.MaskKeyID != "" {
+		sp.MaskKey = o.MaskKey
+	}
 	if f := ds.Records.EventTime; f != nil {
 		// Digits past microseconds don't make a record undatable: its window is
 		// known, and the column decides whether it is rejected.

@@ -115,6 +115,18 @@ const (
 	FloorFraction                  // the digits are cut, towards the past
 )
 
+// Mask says how a column's value is made unreadable before anything holds it.
+type Mask string
+
+// The masks.
+const (
+	NoMask   Mask = ""
+	HMACMask Mask = "hmac_sha256" // HMAC-SHA-256 of the text, MaskBytes hexadecimal digits
+)
+
+// MaskBytes is the length of a masked value.
+const MaskBytes = 64
+
 // Column is one column of the stage and, unless it is technical, of the table.
 type Column struct {
 	Name     string
@@ -124,6 +136,7 @@ type Column struct {
 	Required bool     // NULL is rejected
 	Fraction Fraction // Timestamp only
 	Zone     string   // Timestamp only: zone of text without one; "" refuses such text
+	Mask     Mask     // how the value is made unreadable
 	Overflow string   // Super only: the column that names a value too long for this one, which is then NULL; "" rejects it
 }
 

@@ -121,7 +121,7 @@ type job struct {
 func (c *converter) work(ctx context.Context, next <-chan job) (err error) {
 	src := newSource(c.w, c.size.pieceBytes, c.meter)
 	s, err := scan.New(scan.Options{
-		Dataset: c.w.Dataset, Window: c.head.Window, Source: src, BlockBytes: blockBytes, RecordBytes: recordBytes,
+		Dataset: c.w.Dataset, Window: c.head.Window, Source: src, BlockBytes: blockBytes, RecordBytes: recordBytes, MaskKey: c.w.MaskKey,
 	})
 	if err != nil {
 		return err

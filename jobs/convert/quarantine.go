@@ -20,7 +20,8 @@ import (
 //
 //	{"object":"…","row":7,"offset":1007,"disposition":"rejected","reason":"out_of_range","column":"amount","detail":"…","raw":"base64"}
 //
-// Lines are spelled by hand, because where many records are rejected a library
+// Where columns are masked, raw is empty and withheld is true: object and row
+// say where the record stands in the archive. Lines are spelled by hand, because where many records are rejected a library
 // takes a good part of the whole time.
 type quarantine struct {
 	up   *objstore.Upload
@@ -74,6 +75,9 @@ func (q *quarantine) add(r *scan.Rejected) error {
 	}
 	b = base64.StdEncoding.AppendEncode(append(b, `,"raw":"`...), r.Raw)
 	b = append(b, '"')
+	if r.Withheld {
+		b = append(b, `,"withheld":true`...)
+	}
 	if r.Truncated {
 		b = append(b, `,"truncated":true`...)
 	}

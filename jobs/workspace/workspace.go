@@ -15,6 +15,7 @@ import (
 	"backfill/internal/dataset"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
+	"backfill/internal/mask"
 	"backfill/internal/objstore"
 	"backfill/internal/progress"
 	"backfill/internal/publish"
@@ -33,6 +34,7 @@ type Options struct {
 	Airflow publish.Airflow
 	Timeout time.Duration // longest time of one warehouse statement
 	Lock    time.Duration // longest wait for a lock in the warehouse
+	MaskKey *mask.Key     // of masked columns; nil: there is none
 
 	Halt  *Halt           // nil: nobody asks to end soon
 	Pulse *progress.Pulse // says what is worked on; nil: nobody is told
