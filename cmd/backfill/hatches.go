@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"backfill/internal/fail"
+	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
 	"backfill/jobs/abort"
@@ -78,7 +79,7 @@ func runUndo(ctx context.Context, p *program) error {
 	defer done()
 	if f.forget != "" {
 		dropped, err := undo.Forget(ctx, w, s, head, time.Time{}, f.reason)
-		p.result.Forgotten = dropped
+		p.forgot(dropped)
 		return err
 	}
 	r, err := undo.Undo(ctx, w, s, head, f.reason)
@@ -104,8 +105,20 @@ func runForgetOlder(ctx context.Context, p *program) error {
 		return err
 	}
 	defer done()
-	p.result.Forgotten, err = undo.Forget(ctx, w, s, nil, now().Add(-age), p.flags.reason)
+	dropped, err := undo.Forget(ctx, w, s, nil, now().Add(-age), p.flags.reason)
+	p.forgot(dropped)
+	if err == nil && len(dropped) == 0 {
+		p.print("no rows of %s have been kept for longer than %s\n", w.TargetName(), age)
+	}
 	return err
+}
+
+// forgot says which kept rows were dropped, those before an error, too.
+func (p *program) forgot(dropped []publish.Kept) {
+	p.result.Forgotten = dropped
+	for _, k := range dropped {
+		p.print("dropped %d rows that plan %d had replaced: %s\n", k.Rows, k.Seq, k.Table)
+	}
 }
 
 func runAbort(ctx context.Context, p *program) error {

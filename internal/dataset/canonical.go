@@ -28,6 +28,11 @@ type document struct {
 	Quarantine *quarantineForm `json:"quarantine,omitempty"`
 	Reconcile  *reconcileForm  `json:"reconcile,omitempty"`
 	MaskKeyID  string          `json:"mask_key_id,omitempty"`
+	Retain     *retainForm     `json:"retain,omitempty"`
+}
+
+type retainForm struct {
+	KeptRows string `json:"kept_rows"`
 }
 
 type archiveForm struct {
@@ -158,6 +163,9 @@ func (d *Dataset) document() document {
 	}
 	if d.Table.Scope == "" {
 		doc.Table.Scope = "all"
+	}
+	if d.KeptRows > 0 {
+		doc.Retain = &retainForm{d.KeptRows.String()}
 	}
 	for _, column := range d.Columns {
 		doc.Columns = append(doc.Columns, columnForm{

@@ -78,6 +78,7 @@ func (c *compiler) document(root section) {
 	c.warehouse(root)
 	c.quarantine(root)
 	c.reconcile(root)
+	c.retain(root)
 }
 
 func (c *compiler) version(root section) {

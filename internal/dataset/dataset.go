@@ -55,6 +55,7 @@ type Dataset struct {
 	Warehouse    Warehouse
 	Quarantine   Quarantine
 	Reconcile    Reconcile
+	KeptRows     time.Duration // longest time that rows are kept for undo; 0: until they are dropped by command
 }
 
 // Archive says where the archived objects are and how their keys read.

@@ -5,7 +5,7 @@ import "strings"
 // known holds the keys of each section; sections are named by their path,
 // items of a list by [].
 var known = map[string][]string{
-	"":            {"version", "name", "archive", "records", "calendar", "columns", "table", "staging", "warehouse", "quarantine", "reconcile", "mask_key_id"},
+	"":            {"version", "name", "archive", "records", "calendar", "columns", "table", "staging", "warehouse", "quarantine", "reconcile", "mask_key_id", "retain"},
 	"archive":     {"uri", "layout", "format", "topic", "partition", "lateness", "idle", "gaps", "ignore"},
 	layoutPath:    {"key_pattern", LayoutConfluent, LayoutAiven},
 	confluentPath: {"file_delim", "directory_delim"},
@@ -22,6 +22,7 @@ var known = map[string][]string{
 	tlsPath:       {"ca_file", "server_name"},
 	"quarantine":  {"max_records", "max_rate"},
 	"reconcile":   {"totals", "by", "tolerance", "buckets"},
+	"retain":      {"kept_rows"},
 }
 
 const (
@@ -47,6 +48,10 @@ var later = map[string]map[string]string{
 		"envelope": "leave it out and give the paths from the record's value down",
 		"key":      "only the record's value can be read",
 		"headers":  "only the record's value can be read",
+	},
+	"retain": {
+		"quarantine": "let the bucket expire objects below the staging prefix",
+		"parquet":    "let the bucket expire objects below the staging prefix",
 	},
 	"reconcile": {
 		"period": "leave it out: the report is by day",

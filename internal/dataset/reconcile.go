@@ -29,6 +29,15 @@ func (c *compiler) quarantine(root section) {
 	}
 }
 
+// retain reads how long what holds personal data is kept.
+func (c *compiler) retain(root section) {
+	s := c.child(root, "retain")
+	c.out.KeptRows = c.duration(s, "kept_rows")
+	if n := s.values["kept_rows"]; n != nil && c.out.KeptRows == 0 {
+		c.at(n, "write how long, such as 90d, or take it away to keep the rows until they are dropped by command", "retain.kept_rows keeps nothing")
+	}
+}
+
 func (c *compiler) rate(s section, n *yaml.Node) *big.Rat {
 	text, ok := c.scalar(s, "max_rate", "a number from 0 to 1", "!!int", "!!float", "!!str")
 	if !ok {

@@ -195,6 +195,8 @@ func kindOf(sql string) string {
 		return "count"
 	case !strings.Contains(sql, "_lane1") && strings.Contains(sql, "FROM \"payroll\".\"events\""):
 		return "guard"
+	case strings.Contains(sql, "FROM \"_backfill_newest"):
+		return "read ties"
 	case strings.Contains(sql, "FROM \"_backfill_twice"):
 		return "count twice"
 	case strings.Contains(sql, "FROM \"_backfill_stage") && strings.Contains(sql, "JSON_PARSE"):
@@ -333,6 +335,7 @@ func (w *warehouse) Query(_ context.Context, sql string, scan func(redshift.Scan
 			rows = w.cellRows(sql, w.stage)
 		case "count outside":
 			rows = [][]any{{int64(0)}}
+		case "read ties": // none
 		case "count twice":
 			rows = [][]any{{w.twice()}}
 		case "read rows":

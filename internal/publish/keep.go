@@ -100,23 +100,32 @@ func (k *keeper) create(ctx context.Context, s Session) error {
 	if there != nil {
 		return k.sameColumns(there)
 	}
+	if err := k.createTable(ctx, s); err != nil {
+		// Another session may have created it in the same moment.
+		if there, again := tableColumns(ctx, s, k.t.Schema, k.name); again == nil && there != nil {
+			return k.sameColumns(there)
+		}
+		return fmt.Errorf("creating %s: %w", k.name, err)
+	}
+	return nil
+}
+
+// createTable is one transaction: nobody sees the table without its last columns.
+func (k *keeper) createTable(ctx context.Context, s Session) (err error) {
+	defer func() {
+		if err != nil && !fail.Is(err, fail.Lost) {
+			rollback(ctx, s) // also after a BEGIN that was done and answered with an error
+		}
+	}()
 	if err := s.Begin(ctx); err != nil {
 		return fmt.Errorf("beginning: %w", err)
 	}
 	for _, sql := range k.createSQL() {
 		if _, err := s.Exec(ctx, sql); err != nil {
-			rollback(ctx, s)
-			// Another session may have created it in the same moment.
-			if there, again := tableColumns(ctx, s, k.t.Schema, k.name); again == nil && there != nil {
-				return k.sameColumns(there)
-			}
-			return fmt.Errorf("creating %s: %w", k.name, err)
+			return err
 		}
 	}
-	if err := s.Commit(ctx); err != nil {
-		return fmt.Errorf("creating %s: %w", k.name, err)
-	}
-	return nil
+	return s.Commit(ctx)
 }
 
 // sameColumns refuses kept rows that lack a column of the table, or have one
@@ -201,6 +210,11 @@ func (p *publisher) keepWritten(ctx context.Context, c *change, source string) (
 		if err != nil {
 			return fmt.Errorf("remembering the written rows: %w", err)
 		}
+		if rows < c.insertedRows && p.t.Mode == Append {
+			return fail.New(fail.NoUndo, "%d of the %d appended rows have no proven offset, and undo would find them by nothing else; nothing was changed",
+				c.insertedRows-rows, c.insertedRows).At("%s", p.t.name()).
+				Try("load without --keep-replaced, or give records.offset if the records carry their offsets")
+		}
 		if rows != c.insertedRows {
 			return fail.New(fail.Break, "%d rows of the table look like the %d that were written: undo could not tell them apart; nothing was changed",
 				rows, c.insertedRows).At("%s", p.t.name()).Try("load without --keep-replaced")
@@ -217,7 +231,7 @@ func (p *publisher) openKeeper(ctx context.Context) (err error) {
 		return nil
 	}
 	if p.t.Mode == Append && !p.t.Provenance {
-		return fail.New(fail.BadDataset, "--keep-replaced needs provenance: nothing else tells appended rows from others").At("%s", p.t.name()).
+		return fail.New(fail.BadDataset, "--keep-replaced of an append needs table.provenance and proven offsets: nothing else tells appended rows from others").At("%s", p.t.name()).
 			Try("set table.provenance, or load without --keep-replaced")
 	}
 	if p.keeper, err = newKeeper(ctx, p.s, p.t, p.l.Head.Seq); err != nil {

@@ -1,9 +1,11 @@
 package publish
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"backfill/internal/fail"
 	"backfill/internal/redshift"
 	"backfill/internal/runplan"
 	"backfill/internal/schema"
@@ -62,5 +64,65 @@ func TestLaterChanges(t *testing.T) {
 	undone := []LedgerRow{{Kind: KindUndo, Seq: 8, Change: 7}, {Kind: KindLoad, Seq: 8, Change: 6, Window: mine.Window}, mine}
 	if err := u.checkLater(undone, mine); err != nil {
 		t.Errorf("a later load that was undone: %v", err)
+	}
+}
+
+// clumsy is a session whose statement number failAt is done and answered with
+// an error. It refuses a BEGIN within a transaction.
+type clumsy struct {
+	Session
+	failAt, n int
+	open      bool
+	log       []string
+}
+
+func (c *clumsy) step(what string) error {
+	c.log = append(c.log, what)
+	if c.n++; c.n == c.failAt {
+		return fail.New(fail.Conflict, "injected")
+	}
+	return nil
+}
+
+func (c *clumsy) Exec(_ context.Context, sql string, _ ...any) (int64, error) {
+	return 0, c.step(strings.Fields(sql)[0])
+}
+
+func (c *clumsy) Begin(context.Context) error {
+	if c.open {
+		return fail.New(fail.Internal, "a transaction is open")
+	}
+	c.open = true
+	return c.step("BEGIN")
+}
+
+func (c *clumsy) Commit(context.Context) error {
+	err := c.step("COMMIT")
+	c.open = err != nil
+	return err
+}
+
+func (c *clumsy) Rollback(context.Context) error {
+	c.open = false
+	c.log = append(c.log, "ROLLBACK")
+	return nil
+}
+
+func (c *clumsy) Columns(context.Context, string, string) ([]redshift.LiveColumn, error) {
+	return nil, fail.New(fail.TableMissing, "no table")
+}
+
+// TestKeepCreateRollsBack: whichever statement fails, no transaction stays open.
+func TestKeepCreateRollsBack(t *testing.T) {
+	for at := 1; at <= 5; at++ {
+		s := &clumsy{failAt: at}
+		err := keeperOf(t, payroll()).create(t.Context(), s)
+		if !fail.Is(err, fail.Conflict) || s.open || s.log[len(s.log)-1] != "ROLLBACK" {
+			t.Errorf("statement %d failed: %v, open %v after %v", at, err, s.open, s.log)
+		}
+	}
+	s := &clumsy{}
+	if err := keeperOf(t, payroll()).create(t.Context(), s); err != nil || s.open || len(s.log) != 5 {
+		t.Errorf("%v, open %v after %v", err, s.open, s.log)
 	}
 }

@@ -72,7 +72,7 @@ func TestStatementsOfASlice(t *testing.T) {
 	if got := s.w.log[begin : end+1]; !slices.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
 	}
-	before := []string{"columns", "create ledger", "read ledger", "create stage", "copy", "read stage", "find twice", "count twice", "pick newest", "drop twice", "put newest",
+	before := []string{"columns", "create ledger", "read ledger", "create stage", "copy", "read stage", "find twice", "count twice", "pick newest", "read ties", "drop twice", "put newest",
 		"read rows", "last change", "meet outside", "count outside", "guard"}
 	if got := s.w.log[:begin]; !slices.Equal(got, before) {
 		t.Errorf("before the first slice: %v\nwant %v", got, before)

@@ -115,6 +115,7 @@ func TestSQLOfTheTablesKeys(t *testing.T) {
 	target.Mode = ReplaceWindow
 	c = mustCompile(t, target)
 	golden(t, "outside_met", c.metSQL(stageName(7), outsideName(7, 1), kafka.Window{}, c.outsideSQL(w)))
+	golden(t, "replace_ties", "SELECT COUNT(*)\nFROM "+c.tieSource(stageName(7), newestName(7)))
 	golden(t, "outside_new", "SELECT COUNT(*)\nFROM "+c.newSource(stageName(7), outsideName(7, 1), w, metNewer))
 	target.Mode, target.Provenance, target.Scope = InsertMissing, false, ""
 	c = mustCompile(t, target)

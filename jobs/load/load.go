@@ -92,6 +92,9 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 	if err := w.CheckTable(ctx, s, o.CreateTable); err != nil {
 		return nil, err
 	}
+	if err := retain(ctx, w, s); err != nil {
+		return nil, err
+	}
 	receipts, err := Receipts(ctx, w, head, chunks)
 	if err != nil {
 		return nil, err

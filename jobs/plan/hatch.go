@@ -9,7 +9,12 @@ import (
 	"backfill/internal/runplan"
 )
 
-// accepted finds the listed objects that a person declared damaged.
+// accepted finds the listed objects that a person declared damaged. Such an
+// object is left out whole, what of it can be read, too: a checksum stands behind
+// what it proves (a gzip member's, a zstd frame's, an Avro block's), so that of a
+// part before a break nothing says whether its digits are those that were
+// archived. Leaving it out says one thing about all its records: they are
+// unknown. Who trusts a part can archive it as an object of its own.
 func (p *planner) accepted() ([]runplan.Input, error) {
 	var list []runplan.Input
 	for _, name := range p.o.Damaged {

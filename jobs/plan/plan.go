@@ -73,6 +73,11 @@ func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Opti
 		if err != nil {
 			return nil, err
 		}
+		if !d.keep {
+			if d, err = p.nothingLeft(ctx, st, d); err != nil {
+				return nil, err
+			}
+		}
 		if d.keep {
 			return p.keep(ctx, head, d)
 		}
@@ -177,6 +182,19 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 		r.Notes = append(r.Notes, fmt.Sprintf("left out as damaged, its records are unknown: %s", ObjectURI(head.Archive, o.Key)))
 	}
 	return r, p.replaced(ctx, r)
+}
+
+// nothingLeft keeps an unfinished append of which other plans have loaded every
+// object, and all others: a plan of what is left would be empty.
+func (p *planner) nothingLeft(ctx context.Context, st standing, d decision) (decision, error) {
+	if !st.appendOnly || st.overtaken == "" || st.hatch(p.o) != "" || len(p.now.Objects) == 0 {
+		return d, nil
+	}
+	left, err := p.objects(ctx)
+	if err != nil || len(left) > 0 {
+		return d, err
+	}
+	return decision{keep: true, done: true, notes: []string{fmt.Sprintf("%s: nothing is left to load", st.overtaken)}}, nil
 }
 
 // nothing says why there is no object to read.

@@ -56,9 +56,5 @@ func Forget(ctx context.Context, w *workspace.Workspace, s publish.Session, head
 	if head != nil {
 		seq = head.Seq
 	}
-	dropped, err := publish.Forget(ctx, s, w.Target(), seq, before, w.Actor(reason))
-	for _, k := range dropped {
-		w.Step("dropped %d rows that plan %d had replaced: %s", k.Rows, k.Seq, k.Table)
-	}
-	return dropped, err
+	return publish.Forget(ctx, s, w.Target(), seq, before, w.Actor(reason))
 }
