@@ -76,9 +76,6 @@ type sequence struct {
 	keys    int
 	last    map[string]event // newest version of each key
 	refused int
-	slice   int
-
-	refusedLast bool
 }
 
 func newSequence(t *testing.T, l *lane, seed int64) *sequence {
@@ -86,9 +83,13 @@ func newSequence(t *testing.T, l *lane, seed int64) *sequence {
 	r := rand.New(rand.NewPCG(uint64(seed), 7))
 	mode := sequenceModes()[r.IntN(len(sequenceModes()))]
 	w := newWorld(fmt.Sprintf("s%d", seed), 2)
-	q := &sequence{oracle: &oracle{mode: mode, world: w}, t: t, l: l, r: r, last: map[string]event{}, slice: 1 + r.IntN(2)}
+	q := &sequence{oracle: &oracle{mode: mode, days: 1 + r.IntN(2), world: w}, t: t, l: l, r: r, last: map[string]event{}}
 	l.restore(t, "no rows")
-	q.file = w.datasetFile(t, mode)
+	var deletes []string
+	if mode == "upsert" {
+		deletes = []string{"  not_loaded:", "  deleted: gone\n  not_loaded:"}
+	}
+	q.file = w.datasetFile(t, mode, deletes...)
 	other := tableRow{event: event{id: "key-1", version: 7, at: dayStarts()[1].Add(time.Hour), cents: 1, currency: "USD", note: "other scope"}, source: "manual", by: "finance", partition: -1}
 	q.table = append(q.table, other)
 	l.sql(t, other.insert(other.source, other.by))
@@ -99,8 +100,8 @@ func newSequence(t *testing.T, l *lane, seed int64) *sequence {
 // run of the whole window.
 func (q *sequence) run() {
 	q.grow(4 + q.r.IntN(8))
-	for range 3 + q.r.IntN(4) {
-		switch q.r.IntN(12) {
+	for range 3 + q.r.IntN(5) {
+		switch q.r.IntN(17) {
 		case 0, 1, 2:
 			q.grow(1 + q.r.IntN(5))
 			q.backfill(q.anyWindow())
@@ -113,28 +114,45 @@ func (q *sequence) run() {
 		case 7:
 			q.seal(q.anyWindow())
 			q.grow(1 + q.r.IntN(3))
-		case 8:
+		case 8, 9:
 			q.revive()
-		case 9:
-			q.race(q.anyWindow())
 		case 10:
-			q.pods(q.anyWindow())
+			q.race(q.anyWindow())
 		case 11:
+			q.pods(q.anyWindow())
+		case 12:
 			q.grow(1 + q.r.IntN(5))
+		case 13:
+			q.some(span{0, 4})
+		case 14:
+			q.parts(q.anyWindow())
+		case 15:
+			q.damage(q.anyWindow())
+		case 16:
+			q.abort(q.anyWindow())
 		}
 		if q.t.Failed() {
 			return
 		}
 	}
-	q.refusedLast = false
+	before := q.refused
 	q.backfill(span{0, 4})
-	if key := twice(q.table); key != "" && !q.refusedLast {
-		q.t.Fatalf("a key stands twice after a run of all days: %s\nthe steps: %s", key, strings.Join(q.log, "; "))
+	within := span{0, 4}.holds
+	if q.mode != "replace_window" {
+		within = func(time.Time) bool { return true }
+	}
+	if key := twice(q.table, within); key != "" && q.refused == before {
+		q.fatalf("a key stands twice after a run of all days: %s", key)
 	}
 }
 
 func (q *sequence) say(format string, args ...any) {
 	q.log = append(q.log, fmt.Sprintf(format, args...))
+}
+
+func (q *sequence) fatalf(format string, args ...any) {
+	q.t.Helper()
+	q.t.Fatalf("%s\nmode %s, slices of %d days, the steps: %s", fmt.Sprintf(format, args...), q.mode, q.days, strings.Join(q.log, "; "))
 }
 
 func (q *sequence) anyWindow() span {
@@ -157,8 +175,15 @@ func (q *sequence) moment() time.Time {
 }
 
 // grow archives some records as new objects: new keys, corrections, moved
-// corrections, late older versions and repeats.
+// corrections, deletions, late older versions and repeats, now and then in
+// another partition than the key's own.
 func (q *sequence) grow(n int) {
+	q.records(n)
+	q.world.flush(q.t, q.l.harness)
+	q.say("archive %d records", n)
+}
+
+func (q *sequence) records(n int) {
 	for range n {
 		key := 1 + q.r.IntN(q.keys+1)
 		q.keys = max(q.keys, key)
@@ -170,11 +195,13 @@ func (q *sequence) grow(n int) {
 			case 0: // the same again
 			case 1:
 				e.version -= 2 // an older version that arrives late
+				e.gone = false
 			case 2, 3:
 				e.version++
+				e.gone = q.r.IntN(4) == 0
 			default:
 				e.version++
-				e.at = q.moment()
+				e.at, e.gone = q.moment(), q.r.IntN(4) == 0
 			}
 		}
 		if !there || q.r.IntN(4) > 0 {
@@ -183,10 +210,12 @@ func (q *sequence) grow(n int) {
 		if old, there := q.last[e.id]; !there || e.version >= old.version {
 			q.last[e.id] = e
 		}
-		q.world.add(key%2, e)
+		part := key % 2
+		if q.r.IntN(12) == 0 {
+			part = 1 - part
+		}
+		q.world.add(part, e)
 	}
-	q.world.flush(q.t, q.l.harness)
-	q.say("archive %d records", n)
 }
 
 // stream puts a row into the table as the stream would: what the archive
@@ -219,11 +248,12 @@ func (q *sequence) byHand() {
 	if q.r.IntN(2) == 0 {
 		q.say("DELETE %s", r.id)
 		q.l.sql(q.t, fmt.Sprintf("DELETE FROM payroll.events WHERE id = '%s'", r.id))
-		q.table = slices.DeleteFunc(q.table, func(o tableRow) bool { return o.id == r.id })
+		q.table = slices.DeleteFunc(slices.Clone(q.table), func(o tableRow) bool { return o.id == r.id })
 		return
 	}
 	q.say("UPDATE %s", r.id)
 	q.l.sql(q.t, fmt.Sprintf("UPDATE payroll.events SET amount = 0.01 WHERE id = '%s'", r.id))
+	q.table = slices.Clone(q.table)
 	for i := range q.table {
 		if q.table[i].id == r.id {
 			q.table[i].cents = 1
@@ -233,34 +263,75 @@ func (q *sequence) byHand() {
 
 func (q *sequence) window(w span) []string {
 	return []string{"--dataset", q.file, "--from", fmt.Sprintf("2026-03-%02d", 7+w.from), "--to", fmt.Sprintf("2026-03-%02d", 7+w.to),
-		"--slice-days", fmt.Sprint(q.slice), "--chunk-bytes", "600"}
+		"--slice-days", fmt.Sprint(q.days), "--chunk-bytes", "600"}
 }
 
-// must demands an exit code of a step.
-func (q *sequence) must(o outcome, what string, allowed ...int) {
+// do runs the worker and demands an exit code.
+func (q *sequence) do(exit int, what string, args ...string) outcome {
 	q.t.Helper()
-	if !slices.Contains(allowed, o.exit) {
-		q.t.Fatalf("%s: exit code %d, want %v\n%s\nthe steps: %s", what, o.exit, allowed, o.stderr, strings.Join(q.log, "; "))
+	o := q.l.again(q.t, args)
+	q.must(o, exit, what)
+	return o
+}
+
+func (q *sequence) must(o outcome, exit int, what string) {
+	q.t.Helper()
+	if exit == 4 && o.exit == 4 {
+		q.refused++
+	}
+	if o.exit != exit {
+		q.fatalf("%s: exit code %d, want %d\n%s", what, o.exit, exit, o.stderr)
 	}
 }
 
-// agree compares the table with the oracle's; one of several states may be right.
-func (q *sequence) agree(what string, allowed ...[]tableRow) {
+// agree demands that the table is the oracle's.
+func (q *sequence) agree(what string, want []tableRow) {
+	q.t.Helper()
+	if got := q.read(); !slices.Equal(got, lines(want)) {
+		q.differs(what, got, want)
+	}
+	q.table = want
+}
+
+func (q *sequence) read() []string {
 	q.t.Helper()
 	got, err := q.l.read(oracleRows)
 	if err != nil {
 		q.t.Fatal(err)
 	}
 	slices.Sort(got)
-	for _, table := range allowed {
-		if slices.Equal(got, lines(table)) {
-			q.table = table
-			return
+	return got
+}
+
+func (q *sequence) differs(what string, got []string, table []tableRow) {
+	q.t.Helper()
+	want := lines(table)
+	q.fatalf("%s: %d rows, want %d: %s\nthe table:\n%s\nwant:\n%s", what, len(got), len(want), firstDifference(got, want), strings.Join(got, "\n"), strings.Join(want, "\n"))
+}
+
+// took demands that the table is as the oracle says, that the load counted
+// what the oracle counts, and enters what is loaded now.
+func (q *sequence) took(what string, p *sealedPlan, o outcome, e effect, only ...int) {
+	q.t.Helper()
+	before, fresh := q.table, !p.begun()
+	q.agree(what, e.table)
+	if e.exit != 0 {
+		return
+	}
+	for i := range p.done {
+		p.done[i] = p.done[i] || p.wants(i, only)
+	}
+	p.unclear = p.unclear || q.mode == "upsert" && e.differing > 0
+	q.note(before, e.table)
+	if p.loaded() {
+		if lost := setBack(before, e.table); lost != "" {
+			q.fatalf("%s: %s", what, lost)
 		}
 	}
-	want := lines(allowed[0])
-	q.t.Fatalf("%s (mode %s): %d rows, want %d: %s\nthe steps: %s\nthe table:\n%s\nwant:\n%s", what, q.mode, len(got), len(want), firstDifference(got, want),
-		strings.Join(q.log, "; "), strings.Join(got, "\n"), strings.Join(want, "\n"))
+	r := o.result
+	if got := (counts{r.Superseded, r.Outdated, r.Already, r.Differing, r.Inserted, r.Deleted, r.Stale, r.Twins}); fresh && !r.Done && got != e.counts {
+		q.fatalf("%s counted %+v, want %+v", what, got, e.counts)
+	}
 }
 
 // plan asks for the plan of a window and returns what the oracle knows of it.
@@ -270,10 +341,24 @@ func (q *sequence) plan(w span, flags ...string) *sealedPlan {
 	if p == nil || len(flags) > 0 {
 		p = q.fresh(w)
 	}
-	o := q.l.again(q.t, append(append([]string{"plan"}, q.window(w)...), flags...))
-	q.must(o, "plan", 0)
+	o := q.do(0, "plan", append(append([]string{"plan"}, q.window(w)...), flags...)...)
+	return q.entered(p, o)
+}
+
+// entered remembers the plan that a command used.
+func (q *sequence) entered(p *sealedPlan, o outcome) *sealedPlan {
+	q.t.Helper()
+	if o.result.Seq == 0 {
+		q.fatalf("the command names no plan\n%s", o.stdout)
+	}
 	if known := slices.IndexFunc(q.plans, func(k *sealedPlan) bool { return k.seq == o.result.Seq }); known >= 0 {
+		if k := q.plans[known]; p.seq != 0 && k != p || !k.loaded() && k != p {
+			q.fatalf("plan %d was used, which is unfinished, and another one was due", o.result.Seq)
+		}
 		return q.plans[known]
+	}
+	if p.seq != 0 {
+		q.fatalf("plan %d was sealed, and plan %d could be finished", o.result.Seq, p.seq)
 	}
 	p.seq, p.uri = o.result.Seq, o.result.Plan
 	q.plans = append(q.plans, p)
@@ -281,133 +366,33 @@ func (q *sequence) plan(w span, flags ...string) *sealedPlan {
 }
 
 // backfill runs the main job.
-func (q *sequence) backfill(w span) {
+func (q *sequence) backfill(w span, flags ...string) {
 	q.t.Helper()
+	replan := len(flags) > 0
+	if q.r.IntN(6) == 0 {
+		flags = append(flags, "--atomic")
+	}
+	q.say("run days %d to %d %s", w.from, w.to, strings.Join(flags, " "))
+	args := append(append([]string{"run"}, q.window(w)...), flags...)
+	if p := q.newest(w); p != nil && p.stopped && !replan {
+		q.do(4, "run of a stopped plan", args...)
+		q.agree("run of a stopped plan", q.table)
+		return
+	}
 	p := q.standing(w)
-	if p == nil {
+	if p == nil || replan {
 		p = q.fresh(w)
 	}
-	table, no := q.load(p)
-	unknown := q.unclear(p) || !slices.Equal(p.seen, q.world.flushed) // or there are newer objects
-	q.say("run days %d to %d", w.from, w.to)
-	o := q.l.again(q.t, append([]string{"run"}, q.window(w)...))
-	if no != 0 {
-		q.refused++
-		q.refusedLast = true
-		q.must(o, "run", int(no))
-	} else if unknown {
-		q.must(o, "run", 6)
-	} else {
-		q.must(o, "run", 0)
+	p.left = slices.Contains(flags, "--accept-damaged")
+	e := q.load(p)
+	exit := e.exit
+	unclear := p.unclear || q.mode == "upsert" && e.differing > 0
+	if exit == 0 && (unclear || q.tied(p) || p.left || !slices.Equal(p.seen, q.world.flushed)) {
+		exit = 6
 	}
-	q.agree("run", table)
-	q.remember(p, o, no == 0)
-}
-
-// remember enters the plan that a run used.
-func (q *sequence) remember(p *sealedPlan, o outcome, loaded bool) {
-	if o.result.Seq == 0 {
-		return
+	if exit != 4 && q.broken(p) {
+		exit = 5
 	}
-	if known := slices.IndexFunc(q.plans, func(k *sealedPlan) bool { return k.seq == o.result.Seq }); known >= 0 {
-		q.plans[known].loaded = q.plans[known].loaded || loaded
-		return
-	}
-	p.seq, p.uri, p.loaded = o.result.Seq, o.result.Plan, loaded
-	q.plans = append(q.plans, p)
-}
-
-// seal plans a window and leaves it at that.
-func (q *sequence) seal(w span) {
-	q.say("plan days %d to %d", w.from, w.to)
-	q.plan(w)
-	q.agree("plan", q.table)
-}
-
-// revive loads an old plan, which may be finished, overtaken or neither.
-func (q *sequence) revive() {
-	if len(q.plans) == 0 {
-		return
-	}
-	p := q.plans[q.r.IntN(len(q.plans))]
-	q.say("load old plan %d", p.seq)
-	q.must(q.l.again(q.t, []string{"convert", "--plan", p.uri}), "convert", 0)
-	o := q.l.again(q.t, []string{"load", "--plan", p.uri})
-	table, no := q.load(p)
-	switch {
-	case q.overtaken(p) && !p.loaded:
-		q.must(o, "load of an overtaken plan", 4)
-		q.refused++
-		q.agree("load of an overtaken plan", q.table)
-	case p.loaded:
-		q.must(o, "load of a finished plan", 0, 4) // 4: by now the stage would make rows vanish
-		q.agree("load of a finished plan", q.table)
-	default:
-		q.must(o, "load of an older plan", int(no))
-		q.agree("load of an older plan", table)
-		p.loaded = no == 0
-	}
-}
-
-// race loads two plans of one window at a time: the archive grew between them.
-func (q *sequence) race(w span) {
-	older := q.plan(w)
-	q.grow(1 + q.r.IntN(4))
-	newer := q.plan(w, "--replan")
-	q.say("race plans %d and %d of days %d to %d", older.seq, newer.seq, w.from, w.to)
-	for _, p := range []*sealedPlan{older, newer} {
-		q.must(q.l.again(q.t, []string{"convert", "--plan", p.uri}), "convert", 0)
-	}
-	was := q.oracle.table
-	first, _ := q.load(older)
-	alone, no := q.load(newer)
-	q.table = first
-	both, _ := q.load(newer)
-	q.table = was
-	ends := q.together([]string{"load", "--plan", older.uri}, []string{"load", "--plan", newer.uri})
-	q.must(ends[0], "load of the older plan", 0, 4)
-	q.must(ends[1], "load of the newer plan", int(no))
-	if no != 0 {
-		q.refused++
-		q.agree("race", was, first)
-		older.loaded = older.loaded || ends[0].exit == 0
-		return
-	}
-	q.agree("race", alone, both)
-	older.loaded, newer.loaded = older.loaded || ends[0].exit == 0, true
-}
-
-// pods loads one plan twice at a time.
-func (q *sequence) pods(w span) {
-	p := q.plan(w)
-	q.say("two pods load plan %d of days %d to %d", p.seq, w.from, w.to)
-	q.must(q.l.again(q.t, []string{"convert", "--plan", p.uri}), "convert", 0)
-	table, no := q.load(p)
-	if p.loaded {
-		table, no = q.table, 0
-	}
-	load := []string{"load", "--plan", p.uri}
-	for _, o := range q.together(load, load) {
-		q.must(o, "load by one of two pods", int(no))
-	}
-	q.agree("two pods", table)
-	p.loaded = p.loaded || no == 0
-}
-
-// together runs commands at a time, and again those that ask for it.
-func (q *sequence) together(commands ...[]string) []outcome {
-	waits := make([]func() outcome, len(commands))
-	for i, c := range commands {
-		_, waits[i] = q.l.start(q.t, q.l.env(), c...)
-	}
-	ends := make([]outcome, len(commands))
-	for i := range commands {
-		ends[i] = waits[i]()
-	}
-	for i, c := range commands {
-		for try := 0; ends[i].exit == 3 && try < 3; try++ {
-			ends[i] = q.l.again(q.t, c)
-		}
-	}
-	return ends
+	o := q.do(exit, "run", args...)
+	q.took("run", q.entered(p, o), o, e)
 }

@@ -18,6 +18,7 @@ type event struct {
 	cents    int64
 	currency string
 	note     string
+	gone     bool // the version deletes its key
 }
 
 // archived is an event at its place in the archive.
@@ -47,13 +48,19 @@ func (w *world) add(partition int, e event) {
 
 // object returns what a partition has not archived yet as one object.
 func (w *world) object(partition int) (key string, body []byte) {
+	key, body = w.peek(partition)
+	w.firsts[partition] = append(w.firsts[partition], w.flushed[partition])
+	w.flushed[partition] = len(w.records[partition])
+	return key, body
+}
+
+// peek is what object will return.
+func (w *world) peek(partition int) (key string, body []byte) {
 	first := w.flushed[partition]
 	var b strings.Builder
 	for _, r := range w.records[partition][first:] {
 		b.WriteString(r.line())
 	}
-	w.flushed[partition] = len(w.records[partition])
-	w.firsts[partition] = append(w.firsts[partition], first)
 	return fmt.Sprintf("%s/events/partition=%d/events+%d+%010d.json", w.prefix, partition, partition, first), []byte(b.String())
 }
 
@@ -71,8 +78,8 @@ func (a archived) line() string {
 	if a.id == "" {
 		return "{\"id\": \"broken\", \n"
 	}
-	return fmt.Sprintf(`{"id":%q,"v":%d,"at":%q,"amount":%q,"currency":%q,"note":%q,"more":{"n":[%d,null]},"p":%d,"o":%d}`+"\n",
-		a.id, a.version, a.at.Format("2006-01-02T15:04:05.000000Z07:00"), amount(a.cents), a.currency, a.note, a.version, a.partition, a.offset)
+	return fmt.Sprintf(`{"id":%q,"v":%d,"at":%q,"amount":%q,"currency":%q,"note":%q,"more":{"n":[%d,null]},"gone":%t,"p":%d,"o":%d}`+"\n",
+		a.id, a.version, a.at.Format("2006-01-02T15:04:05.000000Z07:00"), amount(a.cents), a.currency, a.note, a.version, a.gone, a.partition, a.offset)
 }
 
 func amount(cents int64) string {
@@ -99,11 +106,11 @@ func (w *world) flush(t *testing.T, h *harness) {
 
 // worldColumns are the table that a world is loaded into.
 const worldColumns = `id varchar(36) NOT NULL, v integer NOT NULL, happened_at timestamp NOT NULL, amount decimal(18,2), currency char(3), note varchar(40),
- more super, source varchar(16) NOT NULL, loaded_by varchar(16) DEFAULT 'nobody',
+ more super, gone boolean, source varchar(16) NOT NULL, loaded_by varchar(16) DEFAULT 'nobody',
  _kafka_topic varchar(249), _kafka_partition integer, _kafka_offset bigint, _backfill_run varchar(64), PRIMARY KEY (id)`
 
 // worldRows reads the table, every column.
-const worldRows = `SELECT id, v, happened_at, amount, currency, note, JSON_SERIALIZE(more), source, loaded_by, _kafka_topic, _kafka_partition, _kafka_offset, _backfill_run
+const worldRows = `SELECT id, v, happened_at, amount, currency, note, JSON_SERIALIZE(more), source, loaded_by, _kafka_topic, _kafka_partition, _kafka_offset, _backfill_run, gone
  FROM payroll.events ORDER BY happened_at, id, v, _kafka_partition, _kafka_offset, amount, note, loaded_by`
 
 // worldZone is the calendar of a world's days; one of its nights has a clock change.
@@ -126,6 +133,7 @@ columns:
   - {name: currency,    type: char(3),         from: value.currency}
   - {name: note,        type: varchar(40),     from: value.note}
   - {name: more,        type: super,           from: value.more}
+  - {name: gone,        type: boolean,         from: value.gone}
   - {name: source,      type: varchar(16),     const: payroll}
 table:
   name: payroll.events
@@ -161,6 +169,6 @@ func timeless() []string {
 // insert is the statement that puts an event into the table as another
 // pipeline would: without a place in the archive.
 func (e event) insert(source, by string) string {
-	return fmt.Sprintf("INSERT INTO payroll.events (id, v, happened_at, amount, currency, note, more, source, loaded_by) VALUES ('%s', %d, '%s', %s, '%s', '%s', JSON_PARSE('{\"n\":[%d,null]}'), '%s', '%s')",
-		e.id, e.version, e.at.UTC().Format("2006-01-02 15:04:05.000000"), amount(e.cents), e.currency, e.note, e.version, source, by)
+	return fmt.Sprintf("INSERT INTO payroll.events (id, v, happened_at, amount, currency, note, more, gone, source, loaded_by) VALUES ('%s', %d, '%s', %s, '%s', '%s', JSON_PARSE('{\"n\":[%d,null]}'), %t, '%s', '%s')",
+		e.id, e.version, e.at.UTC().Format("2006-01-02 15:04:05.000000"), amount(e.cents), e.currency, e.note, e.version, e.gone, source, by)
 }
