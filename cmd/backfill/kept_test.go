@@ -80,9 +80,13 @@ func TestAppendKeepsOnlyProvenRows(t *testing.T) {
 		t.Errorf("the table holds %q", rows)
 	}
 	b.run(6, 0, 0) // two records claim one offset
-	b.flags = []string{"--set", "table.provenance=false"}
-	b.put(0, 3, day("d"))
-	if o := b.run(4, 0, 0, "--keep-replaced"); !strings.Contains(o.result.Error, "table.provenance") {
+
+	bare := newBook(t, "append_bare", "append", "0h")
+	bare.flags = []string{"--set", "table.provenance=false"}
+	bare.h.sql(t, "DROP TABLE payroll.append_bare",
+		"CREATE TABLE payroll.append_bare (id varchar(20) NOT NULL, at timestamp NOT NULL, v integer, amount decimal(18,2), currency char(3) NOT NULL, gone boolean, body super)")
+	bare.put(0, 0, day("a"))
+	if o := bare.run(2, 0, 0, "--keep-replaced"); !strings.Contains(o.result.Error, "--keep-replaced of an append needs table.provenance and proven offsets") {
 		t.Errorf("%s: %s", o.result.Code, o.result.Error)
 	}
 }
