@@ -34,7 +34,7 @@ func both(fs ...func(*flags, *pflag.FlagSet)) func(*flags, *pflag.FlagSet) {
 
 func commands() []command {
 	return []command{
-		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: both(planFlags, reasonFlag, createTableFlag), run: runPlan,
+		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: both(planFlags, preliminaryFlag, reasonFlag, createTableFlag), run: runPlan,
 			examples: []string{"backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01"}},
 		{name: "convert", does: "turn a plan's chunks into Parquet and receipts; resumes by itself", flags: both(planURIFlag, shardFlag, convertFlags, onlyFlag("convert only the chunks of a partition, as number or topic/number; may be given several times")), run: runConvert,
 			examples: []string{"backfill convert --plan s3://…/plans/000000000001.json --shard 3/16"}},

@@ -97,9 +97,13 @@ func shardFlag(f *flags, s *pflag.FlagSet) {
 func loadFlags(f *flags, s *pflag.FlagSet) {
 	s.Int64Var(&f.allowVanish, "allow-vanish", 0, "rows that may go from the table although no archived record has their key")
 	s.BoolVar(&f.keep, "keep-replaced", false, "keep the replaced rows in a table beside the target, so that load --undo can put them back")
-	s.BoolVar(&f.preliminary, "preliminary", false, "load a window that is not settled yet: rows are only added, and the result is INCOMPLETE")
+	preliminaryFlag(f, s)
 	s.BoolVar(&f.atomic, "atomic", false, "change all slices of the plan in one transaction")
 	reasonFlag(f, s)
+}
+
+func preliminaryFlag(f *flags, s *pflag.FlagSet) {
+	s.BoolVar(&f.preliminary, "preliminary", false, "load a window that is not settled yet: rows are only added, and the result is INCOMPLETE; what was loaded so may stand")
 }
 
 func (p *program) flagSet(cmd command) *pflag.FlagSet {

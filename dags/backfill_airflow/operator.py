@@ -7,6 +7,7 @@ of named flags. Everything else is the parent's, and can be set as there.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -166,14 +167,17 @@ class BackfillOperator(KubernetesPodOperator):
             context["outlet_events"][asset].extra = {key: facts[key] for key in FACTS if facts.get(key) is not None}
 
     def cleanup(self, pod: k8s.V1Pod, remote_pod: k8s.V1Pod, xcom_result: Any = None, context: Context | None = None) -> None:
-        """Lets the parent clean up, then says in the worker's words why the pod failed."""
+        """Lets the parent clean up, then says in the worker's words why the pod failed, or
+        else in those of the error that brought the operator here.
+        """
+        before = sys.exception()
         try:
             super().cleanup(pod=pod, remote_pod=remote_pod, xcom_result=xcom_result, context=context)
         except AirflowSkipException:
             raise
         except AirflowException as e:
             name = remote_pod.metadata.name if remote_pod and remote_pod.metadata else "unknown"
-            raise failure(self.command, name, Ended.of(remote_pod, self.base_container_name), xcom_result) from e
+            raise failure(self.command, name, Ended.of(remote_pod, self.base_container_name), xcom_result, before) from e
 
     def find_pod(self, namespace: str, context: Context, **kwargs: Any) -> k8s.V1Pod | None:
         """Finds the task's pod. Of several, which a dead scheduler may leave, the newest

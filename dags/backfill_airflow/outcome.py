@@ -47,14 +47,16 @@ class Ended:
         return self.code is None or self.code in RETRYABLE or self.reason not in BY_WORKER
 
 
-def failure(command: str, pod: str, ended: Ended, result: Any) -> AirflowException:
-    """Returns the task's error: what happened, why, and what to do next."""
+def failure(command: str, pod: str, ended: Ended, result: Any, before: BaseException | None = None) -> AirflowException:
+    """Returns the task's error: what happened, why, and what to do next. Before is what
+    the operator met while it waited, such as an image that can't be pulled.
+    """
     facts: Mapping[str, Any] = result if isinstance(result, Mapping) and result.get("error") else {}
     what = "left no exit code" if ended.code is None else f"ended with exit code {ended.code}"
     if ended.reason not in BY_WORKER or ended.reason == "OOMKilled":
         what += f" ({ended.reason})"
     text = f"backfill {command} {what}"
-    cause = facts.get("error") or ended.message.strip()
+    cause = facts.get("error") or ended.message.strip() or (" ".join(str(before).split()) if before and ended.code is None else "")
     if cause:
         text += f", {facts['code']}: {cause}" if facts.get("code") else f": {cause}"
     if facts.get("hint"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import tempfile
 from copy import copy
 from datetime import UTC, datetime
@@ -45,6 +47,18 @@ def dag() -> Any:
     import backfill_dags
 
     return vars(backfill_dags)["payroll_events_backfill"]
+
+
+@pytest.fixture(scope="session")
+def worker() -> Path:
+    """The worker of this source tree."""
+    program = Path(_home.name) / "backfill"
+    go = os.environ.get("GO", "go")
+    if shutil.which(go) is None:
+        pytest.skip("no Go compiler, so the worker's flags are not looked at")
+    environment = {**os.environ, "CGO_ENABLED": "0"}
+    subprocess.run([go, "build", "-o", program, "./cmd/backfill"], cwd=FOLDER.parent, env=environment, check=True)
+    return program
 
 
 def context(dag: Any, task: Any, results: dict[str, Any] | None = None, interval: bool = True, **params: Any) -> Any:

@@ -239,4 +239,5 @@ def test_of_several_pods_the_newest_goes_on(dag: Any) -> None:
 
 def test_words_of_a_pod_that_is_gone() -> None:
     assert Ended.of(None, "base") == Ended()
-    assert "left no exit code" in str(failure("load", "p", Ended(), None))
+    assert "left no exit code\nPod p." in str(failure("load", "p", Ended(), None))
+    assert "left no exit code: Image cannot be pulled: x\n" in str(failure("load", "p", Ended(), None, ValueError("Image cannot be pulled:\nx")))

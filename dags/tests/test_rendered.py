@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +51,27 @@ class Hook:
 )
 def test_scheduled(dag: Any, task_id: str, want: list[str]) -> None:
     assert rendered(dag, task_id)[0].arguments == want
+
+
+@pytest.mark.parametrize("task_id", ["plan", "convert", "load", "reconcile"])
+def test_worker_knows_the_flags(dag: Any, worker: Path, tmp_path: Path, task_id: str) -> None:
+    """The worker itself reads the command line and the variables, and stops later: nothing of this test's is there."""
+    task, _ = rendered(dag, task_id)
+    variables = {v.name: v.value for v in task.env_vars}
+    result = tmp_path / "return.json"
+    arguments = [a.replace("s3://lake", "file:///nowhere") for a in task.arguments]
+    done = subprocess.run(
+        [worker, *arguments, f"--xcom-file={result}"],
+        env={**variables, "BACKFILL_DATASET_TEXT": "version: 1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 2, done.stderr
+    found = json.loads(result.read_text())
+    assert found["command"] == task_id
+    assert found["code"] == ("bad_dataset" if task_id == "plan" else "input_missing"), found
+    assert "reading the flags" not in found["error"]
 
 
 def test_form_wins_over_the_period(dag: Any) -> None:
