@@ -36,14 +36,14 @@ func commands() []command {
 	return []command{
 		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: both(planFlags, preliminaryFlag, reasonFlag, createTableFlag), run: runPlan,
 			examples: []string{"backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01"}},
-		{name: "convert", does: "turn a plan's chunks into Parquet and receipts; resumes by itself", flags: both(planURIFlag, shardFlag, convertFlags, onlyFlag("convert only the chunks of a partition, as number or topic/number; may be given several times")), run: runConvert,
+		{name: "convert", does: "turn a plan's chunks into Parquet and receipts; resumes by itself", flags: both(planURIFlag, shardFlag, convertFlags, onlyFlag("convert only the chunks of a partition, as number or topic/number; may be given several times")), run: runConvert, finishes: true,
 			examples: []string{"backfill convert --plan s3://…/plans/000000000001.json --shard 3/16"}},
 		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, createTableFlag, datasetFlags, undoFlags, onlyFlag("change only the slices that hold this day; may be given several times"), func(f *flags, s *pflag.FlagSet) {
 			s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without rows is no error")
-		}), run: runLoad, examples: []string{"backfill load --plan s3://…/plans/000000000001.json", "backfill load --undo 1 --dataset payroll.yaml --reason 'wrong file'"}},
+		}), run: runLoad, finishes: true, examples: []string{"backfill load --plan s3://…/plans/000000000001.json", "backfill load --undo 1 --dataset payroll.yaml --reason 'wrong file'"}},
 		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: both(windowFlags, planURIFlag), run: runReconcile,
 			examples: []string{"backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01", "backfill reconcile --plan s3://…/plans/000000000001.json"}},
-		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags, createTableFlag), run: runAll,
+		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags, createTableFlag), run: runAll, finishes: true,
 			examples: []string{"backfill run --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --memory 512MiB"}},
 		{name: "status", does: "what stands where, and the command that goes on", flags: statusFlags, run: runStatus, arg: "RUN",
 			examples: []string{"backfill status --dataset payroll.yaml", "backfill status --dataset payroll.yaml --ledger --output json"}},

@@ -310,6 +310,28 @@ func TestGraceIsKept(t *testing.T) {
 	h.run(t, 0, "convert", "--plan", uri)
 }
 
+// TestReadingIsStoppedAtOnce: a command that only reads has nothing to finish.
+func TestReadingIsStoppedAtOnce(t *testing.T) {
+	h := shared
+	a, flags := tenObjects(t, h)
+	var p *podRun
+	var once sync.Once
+	started := make(chan struct{})
+	h.watch(t, func(op s3d.Op) s3d.Action {
+		if op.Phase == s3d.Before && op.Kind == "ListObjectsV2" {
+			<-started
+			once.Do(func() { _ = p.cmd.Process.Signal(syscall.SIGTERM) })
+			<-op.Done
+		}
+		return s3d.Continue
+	}, nil)
+	p = podStart(t, h, nil, append([]string{"plan", "--grace", "1h"}, a.window(flags...)...)...)
+	close(started)
+	if r, _ := p.end(t, 143); r.Code != "stopped" {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestSecondSignal ends the process at once, however long its grace is.
 func TestSecondSignal(t *testing.T) {
 	h := shared

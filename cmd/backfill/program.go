@@ -47,6 +47,7 @@ type command struct {
 	arg        string // the one argument it takes; "": none
 	flags      func(*flags, *pflag.FlagSet)
 	run        func(context.Context, *program) error
+	finishes   bool // what it has begun when it is told to stop; others are cancelled at once
 	examples   []string
 }
 

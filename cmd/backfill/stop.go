@@ -48,7 +48,8 @@ func stopOf(ctx context.Context, err error) (s stopped, ok bool) {
 // begun is finished where time allows:
 //
 //	signal or deadline − grace   nothing new is begun
-//	4/5 of the grace period      work under way is cancelled, uploads are given up
+//	4/5 of the grace period      work under way is cancelled, uploads are given up;
+//	                             commands that only read are cancelled at once
 //	the end of it                the outcome is reported and the process ends
 //
 // A second signal ends the process at once. Nothing is lost at any step: output
@@ -73,23 +74,27 @@ func (p *program) heed(ctx context.Context, cmd command) (context.Context, func(
 		case <-deadline:
 			cause = stopped{fmt.Sprintf("the deadline: %s is %s from now", p.flags.deadlineAt.UTC().Format(time.RFC3339), grace), fail.ExitTerminated}
 		}
-		p.log.Warn(fmt.Sprintf("%s: nothing new is begun, work under way has %s to finish", cause, grace*4/5))
+		finish := grace * 4 / 5
+		if !cmd.finishes {
+			finish = 0
+		}
+		p.log.Warn(fmt.Sprintf("%s: nothing new is begun, work under way has %s to finish", cause, finish))
 		p.halt.Ask(cause)
-		p.wind(ctx, cmd, cause, cancel)
+		p.wind(ctx, cmd, cause, finish, cancel)
 	}()
 	return ctx, func() { cancel(nil) }
 }
 
-// wind waits for the grace period's steps.
-func (p *program) wind(ctx context.Context, cmd command, cause stopped, cancel context.CancelCauseFunc) {
-	grace := p.flags.graceTime
-	end := time.NewTimer(grace)
+// wind goes through the steps: it cancels after finish, and ends the process
+// after the grace period.
+func (p *program) wind(ctx context.Context, cmd command, cause stopped, finish time.Duration, cancel context.CancelCauseFunc) {
+	end := time.NewTimer(p.flags.graceTime)
 	defer end.Stop()
-	soft := time.NewTimer(grace * 4 / 5)
-	defer soft.Stop()
+	finished := time.NewTimer(finish)
+	defer finished.Stop()
 	for {
 		select {
-		case <-soft.C:
+		case <-finished.C:
 			cancel(cause)
 		case <-end.C:
 			p.exit(int(p.finish(ctx, cmd, cause, result{})))
