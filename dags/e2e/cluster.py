@@ -126,9 +126,14 @@ class Cluster:
         text: str = wait_for(f"the end of job {name}", look)
         return text
 
-    def evict(self, pod: str) -> None:
-        """Evicts a pod as a node drain does."""
-        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": self.namespace}}
+    def evict(self, pod: str, grace: int = 5) -> None:
+        """Evicts a pod as a node drain does, with so many seconds of grace."""
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod, "namespace": self.namespace},
+            "deleteOptions": {"gracePeriodSeconds": grace},
+        }
         self.kubectl("create", "--raw", f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction", "--filename", "-", stdin=json.dumps(body))
 
     def worker_pod(

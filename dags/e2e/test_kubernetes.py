@@ -93,8 +93,8 @@ class Scenario(unittest.TestCase):
         self.assertEqual(self.archive.differences(self.name), "")
 
     def kill(self, pod: str) -> None:
-        """Takes a pod away at once, as a node that dies does."""
-        self.cluster.kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--wait=true")
+        """Has the pod killed, and returns when its process has ended: a forced deletion would return before that."""
+        self.cluster.kubectl("delete", "pod", pod, "--grace-period=1", "--wait=true")
 
 
 class IndexedJobTest(Scenario):
@@ -134,8 +134,8 @@ class IndexedJobTest(Scenario):
     def set_up_run(self) -> None:
         """Writes what the jobs read."""
         self.cluster.config("backfill-dataset", self.files())
-        self.run_config = {"BACKFILL_FROM": FROM, "BACKFILL_TO": TO, "BACKFILL_CHUNK_BYTES": "128KiB"}
-        self.cluster.config("backfill-run", self.run_config)
+        run = {"BACKFILL_FROM": FROM, "BACKFILL_TO": TO, "BACKFILL_CHUNK_BYTES": "128KiB", "BACKFILL_WORKERS": "1"}
+        self.cluster.config("backfill-run", run)
 
     def plan_job(self) -> None:
         """Plans, and tells the other jobs which plan it is."""
@@ -162,6 +162,7 @@ class IndexedJobTest(Scenario):
         """A pod of the job is deleted, another one evicted, each while it writes a receipt: the job makes others and completes."""
         self.set_up_run()
         self.plan_job()
+        # A pod has one worker, so that it can be held once: the two are of two pods.
         rules = self.sandbox.fault(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json times=2 hang")
         self.start_job("convert")
         self.sandbox.call("fault", "wait", "--times", "2", "--timeout", "10m", *rules)
