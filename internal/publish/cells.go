@@ -105,8 +105,19 @@ func (t *target) newCellRow(q cellQuery) *cellRow {
 
 func (t *target) readCells(ctx context.Context, s Session, q cellQuery, sql string) (account.Cells, error) {
 	cells := account.Cells{}
+	err := t.eachCell(ctx, s, q, sql, func(place account.Place, cell *account.Cell) error {
+		if len(cells) == maxCells {
+			return fail.New(fail.Memory, "more than %d groups", maxCells).Try("take a shorter window or fewer buckets")
+		}
+		return cells.At(place, len(t.Totals)).Add(cell)
+	})
+	return cells, err
+}
+
+// eachCell hands over one group of rows at a time.
+func (t *target) eachCell(ctx context.Context, s Session, q cellQuery, sql string, take func(account.Place, *account.Cell) error) error {
 	r := t.newCellRow(q)
-	err := s.Query(ctx, sql, func(row redshift.Scanner) error {
+	return s.Query(ctx, sql, func(row redshift.Scanner) error {
 		if err := row.Scan(r.dest...); err != nil {
 			return fail.Wrap(err, fail.Internal, "reading a group's sums")
 		}
@@ -121,12 +132,8 @@ func (t *target) readCells(ctx context.Context, s Session, q cellQuery, sql stri
 		if err != nil {
 			return err
 		}
-		if len(cells) == maxCells {
-			return fail.New(fail.Memory, "more than %d groups", maxCells).Try("take a shorter window or fewer buckets")
-		}
-		return cells.At(place, len(t.Totals)).Add(cell)
+		return take(place, cell)
 	})
-	return cells, err
 }
 
 func (t *target) place(q cellQuery, r *cellRow) (account.Place, error) {

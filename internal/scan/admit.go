@@ -29,6 +29,9 @@ func (p *pass) admit(r *decode.Record) bool {
 		}
 	}
 	p.counts.Tally[d]++
+	if p.o.Dropped != nil && d != account.Row {
+		p.dropped(d, r, moment, offset)
+	}
 	switch d {
 	case account.Unreadable:
 		p.reject(r, d, offset, string(r.Reason), "", r.Detail)
@@ -53,6 +56,18 @@ func (p *pass) admit(r *decode.Record) bool {
 		return true
 	}
 	return false
+}
+
+// dropped shows a record that became no row to who asked for it.
+func (p *pass) dropped(d account.Disposition, r *decode.Record, moment kafka.Instant, offset kafka.Offset) {
+	if r.Kind != decode.Value || d == account.DuplicateOffset {
+		return
+	}
+	out := Dropped{Disposition: d, Batch: p.batch, Moment: moment, Offset: offset, Object: p.object.Key, Record: r.Row, Column: -1}
+	if r.Reject != nil {
+		out.Column, out.Reason = r.Reject.Column, string(r.Reject.Reason)
+	}
+	p.err = p.o.Dropped(&out)
 }
 
 // looked returns the values that the filter looked at. Texts met before are

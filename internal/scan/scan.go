@@ -79,6 +79,23 @@ type Options struct {
 	BlockBytes  int       // of decompressed input held at once
 	RecordBytes int       // longest record; default 16 MiB
 	MaskKey     *mask.Key // of the dataset's masked columns; nil where there are none
+
+	// Dropped sees records that have a value and became no row, so that a row of
+	// the table can be explained by them; nil: nobody asks.
+	Dropped func(d *Dropped) error
+}
+
+// Dropped is a record that became no row. Its values stand in the batch at Row
+// N, as far as they fit; it is valid only during the call.
+type Dropped struct {
+	Disposition account.Disposition
+	Batch       *columns.Batch
+	Moment      kafka.Instant
+	Offset      kafka.Offset
+	Object      string
+	Record      int64 // number in the object, from 0
+	Column      int   // of Rejected: the column that does not fit; -1: none
+	Reason      string
 }
 
 // Scanner reads chunks, one at a time; each worker owns one.
