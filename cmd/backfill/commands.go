@@ -16,6 +16,7 @@ import (
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
+	"backfill/internal/tieout"
 	"backfill/jobs/convert"
 	"backfill/jobs/load"
 	"backfill/jobs/plan"
@@ -41,7 +42,7 @@ func commands() []command {
 		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, createTableFlag, datasetFlags, undoFlags, onlyFlag("change only the slices that hold this day; may be given several times"), func(f *flags, s *pflag.FlagSet) {
 			s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without rows is no error")
 		}), run: runLoad, finishes: true, examples: []string{"backfill load --plan s3://…/plans/000000000001.json", "backfill load --undo 1 --dataset payroll.yaml --reason 'wrong file'"}},
-		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: both(windowFlags, planURIFlag), run: runReconcile,
+		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: both(windowFlags, planURIFlag, rowsFlags), run: runReconcile,
 			examples: []string{"backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01", "backfill reconcile --plan s3://…/plans/000000000001.json"}},
 		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags, createTableFlag), run: runAll, finishes: true,
 			examples: []string{"backfill run --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --memory 512MiB"}},
@@ -317,7 +318,14 @@ func runReconcile(ctx context.Context, p *program) error {
 // toReconcile opens what is to be tied out: a window of a dataset, or a plan,
 // which must then stand in the ledger.
 func (p *program) toReconcile(ctx context.Context) (*workspace.Workspace, reconcile.Options, error) {
-	o := reconcile.Options{Keep: true}
+	o := reconcile.Options{Keep: true, Rows: true, Memory: p.memory()}
+	switch p.flags.way {
+	case "auto":
+	case string(tieout.ByReceipts), string(tieout.ByArchive):
+		o.Way = tieout.Way(p.flags.way)
+	default:
+		return nil, o, fail.New(fail.Usage, "--way %q is not known", p.flags.way).Try("give auto, receipts or archive")
+	}
 	if p.flags.plan != "" {
 		if p.flags.from != "" || p.flags.to != "" || len(p.flags.set) > 0 {
 			return nil, o, fail.New(fail.Usage, "--plan has its dataset and window: --from, --to and --set can't change them").Try("leave them out, or give --dataset instead of --plan")

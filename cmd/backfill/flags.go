@@ -43,6 +43,7 @@ type flags struct {
 	damaged     []string
 	only        []string
 	run         string // the argument RUN
+	way         string
 
 	output, logFormat, logLevel string
 	xcomFile, terminationLog    string
@@ -64,6 +65,11 @@ func windowFlags(f *flags, s *pflag.FlagSet) {
 	datasetFlags(f, s)
 	s.StringVar(&f.from, "from", "", "start of the window, inclusive: RFC 3339, or a date (midnight in the dataset's calendar zone)")
 	s.StringVar(&f.to, "to", "", "end of the window, exclusive")
+}
+
+func rowsFlags(f *flags, s *pflag.FlagSet) {
+	s.StringVar(&f.way, "way", "auto", "what the table is compared with: receipts (of loads by this tool), archive (by key, whoever loaded the table), auto")
+	s.Var(&f.memory, "memory", "memory the process may use, such as 512MiB (default: the pod's limit)")
 }
 
 func planFlags(f *flags, s *pflag.FlagSet) {

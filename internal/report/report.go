@@ -25,6 +25,7 @@ const Basis = "The figures tie to the archive as listed. Whether the archive hol
 type Report struct {
 	Format   int          `json:"format"`
 	Kind     string       `json:"kind"` // "reconciliation"
+	Way      tieout.Way   `json:"way"` // what the table was compared with
 	Verdict  string       `json:"verdict"`
 	Sentence string       `json:"sentence"`
 	Basis    string       `json:"basis"`
@@ -156,7 +157,7 @@ func New(h Head, r *tieout.Result) (*Report, error) {
 	// A list without entries is an empty list in JSON, too.
 	h.Plans, h.Totals, h.By = append([]Plan{}, h.Plans...), append([]Column{}, h.Totals...), append([]string{}, h.By...)
 	rep := &Report{
-		Format: Format, Kind: "reconciliation", Verdict: string(r.Verdict), Basis: Basis,
+		Format: Format, Kind: "reconciliation", Way: r.Way, Verdict: string(r.Verdict), Basis: Basis,
 		Dataset: h.Dataset, Digest: h.Digest, Run: h.Run, Target: h.Target, Scope: h.Scope, Window: h.Window,
 		Calendar: h.Calendar, Plans: h.Plans, Version: h.Version, Written: h.Written.UTC().Truncate(time.Second),
 		TotalColumns: h.Totals, GroupColumns: h.By, Breaks: []Break{},
@@ -251,6 +252,12 @@ func (b *builder) ladder() {
 
 // rows are the steps from Parquet to the table.
 func (b *builder) rows(step func(sign, name string, rows int64)) {
+	if b.r.Way == tieout.ByArchive {
+		step("-", "superseded by a newer version", b.r.Superseded)
+		step("=", "rows that the table must hold", sumRows(b.r.Cells.Expected))
+		step("=", "rows in the table now", sumRows(b.r.Cells.Table))
+		return
+	}
 	step("=", "stage rows", sumRows(b.r.Cells.Stage))
 	step("-", "superseded by a newer version", b.r.Superseded)
 	step("-", "superseded by a newer version in the table", b.r.Outdated)

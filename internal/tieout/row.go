@@ -138,9 +138,10 @@ type Levels struct {
 
 // Rows is the comparison row by row.
 type Rows struct {
-	List   []RowBreak `json:"list"` // sorted by class, day and key
-	Cut    int64      `json:"not_listed,omitempty"`
-	Levels Levels     `json:"levels"`
+	List     []RowBreak `json:"list"`                 // see Sort
+	Cut      int64      `json:"not_listed,omitempty"` // bad rows that are not in the list
+	Complete bool       `json:"complete"`             // every difference is in the list
+	Levels   Levels     `json:"levels"`
 }
 
 // Sort orders the list as reports show it: breaks first, then by class, day and id.

@@ -2,7 +2,6 @@ package load
 
 import (
 	"slices"
-	"time"
 
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
@@ -23,7 +22,11 @@ func modeOf(w *workspace.Workspace, window kafka.Window, receipts []*runplan.Chu
 	if o.Atomic {
 		flags = append(flags, publish.FlagAtomic)
 	}
-	err := settled(w, window, receipts)
+	last := map[kafka.TopicPartition]kafka.Instant{}
+	for _, r := range receipts {
+		last[r.Partition] = max(last[r.Partition], r.Counts.LastRecord)
+	}
+	err := w.Settled(window, last)
 	if err == nil {
 		return target, flags, nil
 	}
@@ -39,28 +42,4 @@ func modeOf(w *workspace.Workspace, window kafka.Window, receipts []*runplan.Chu
 		target.Mode = publish.InsertMissing
 	}
 	return target, append(flags, publish.FlagPreliminary), nil
-}
-
-// settled refuses a window in which records may still arrive.
-func settled(w *workspace.Workspace, window kafka.Window, receipts []*runplan.ChunkReceipt) error {
-	if window.IsAll() {
-		return nil
-	}
-	archive := w.Dataset.Archive
-	end := window.To.Time()
-	if due := end.Add(archive.Lateness); w.Now().Before(due) {
-		return fail.New(fail.Unsettled, "records of %s may still be archived until %s", window, due.Format(time.RFC3339)).
-			Try("run again after that; archive.lateness says how late records may come")
-	}
-	last := map[kafka.TopicPartition]kafka.Instant{}
-	for _, r := range receipts {
-		last[r.Partition] = max(last[r.Partition], r.Counts.LastRecord)
-	}
-	for tp, at := range last {
-		if at < kafka.InstantOf(end.Add(-archive.Idle)) {
-			return fail.New(fail.Unsettled, "%s has archived nothing after the window's end: its last record is of %s", tp, at).
-				Try("wait for the archiver to write the tail, or declare in archive.idle how long a partition may be silent. To add what is there already, say --preliminary")
-		}
-	}
-	return nil
 }

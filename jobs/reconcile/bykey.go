@@ -107,6 +107,7 @@ func (k *byKey) run(ctx context.Context) error {
 	for _, c := range k.cmp.Right {
 		l.TableRows += c.Rows
 	}
+	k.rows.List, k.rows.Complete = []tieout.RowBreak{}, true
 	if k.all = true; len(l.Bad) > 0 {
 		if err := k.look(ctx); err != nil {
 			return err
@@ -170,7 +171,7 @@ func (k *byKey) look(ctx context.Context) error {
 		cut += int64(over)
 		list = list[:rowdiff.MaxListed]
 	}
-	k.rows.List, k.rows.Cut = list, cut
+	k.rows.List, k.rows.Cut, k.rows.Complete = list, cut, cut == 0 && k.all
 	return nil
 }
 
@@ -332,7 +333,7 @@ func (k *byKey) each(ctx context.Context, chunks []int, dropped func(*opened) fu
 	for range k.workers {
 		group.Go(func() (err error) {
 			src := &opened{w: k.w}
-			o := scan.Options{Dataset: k.ds, Window: k.o.Window, Source: src, BlockBytes: 1 << 20, RecordBytes: 8 << 20}
+			o := scan.Options{Dataset: k.ds, Window: k.o.Window, Source: src, BlockBytes: 1 << 20, RecordBytes: 8 << 20, MaskKey: k.w.MaskKey}
 			if dropped != nil {
 				o.Dropped = dropped(src)
 			}

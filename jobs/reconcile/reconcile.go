@@ -26,6 +26,11 @@ type Options struct {
 	Keep   bool          // keep the report in staging
 	Plan   *runplan.Head // a plan that the ledger must hold; nil: whatever it holds
 
+	Way    tieout.Way                            // "": by receipts where the ledger has loads of the window, else by the archive
+	Rows   bool                                  // look for the rows behind breaks
+	Memory int64                                 // bytes that a comparison row by row may use; 0: 512 MiB
+	Cutoff map[kafka.TopicPartition]kafka.Offset // rows from it on are late; nil: none
+
 	Standing string // URI of an earlier report on the same load, which the watermark names when this one is not kept; "": none
 }
 
@@ -55,9 +60,15 @@ func remedy(m dataset.Mode) string {
 func (r *Result) Error() error {
 	switch tieout.Verdict(r.Report.Verdict) {
 	case tieout.NotReconciled:
+		if r.Report.Way == tieout.ByArchive {
+			return fail.New(fail.Break, "%s", r.Report.Sentence).Try("the report lists every row that differs; backfill repair --report %s shows what would mend the table", r.URI)
+		}
 		return fail.New(fail.Break, "%s", r.Report.Sentence).
 			Try("the report lists every break; %s", remedy(r.mode))
 	case tieout.Incomplete:
+		if r.Report.Way == tieout.ByArchive {
+			return fail.New(fail.Incomplete, "%s", r.Report.Sentence).Try("the report lists what is unknown, and the rows that differ")
+		}
 		if len(r.Report.Plans) == 0 {
 			return fail.New(fail.Incomplete, "%s", r.Report.Sentence).Try("load the window with backfill run, then reconcile")
 		}
@@ -75,6 +86,12 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o
 		return nil, err
 	}
 	held := ours(w, rows)
+	if direct, err := byArchive(w, o, held); err != nil || direct {
+		if err != nil {
+			return nil, err
+		}
+		return fromArchive(ctx, w, s, o)
+	}
 	parts, uncovered, err := cover(held, o.Window, w.Calendar())
 	if err != nil {
 		return nil, err
@@ -99,12 +116,7 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o
 		return nil, err
 	}
 	g.in.Stale, g.in.Twins = stale.Older, stale.Twins
-	for _, gap := range w.Dataset.Archive.Gaps {
-		g.in.Declared = append(g.in.Declared, tieout.Gap{
-			Partition: kafka.TopicPartition{Topic: gap.Topic, Partition: gap.Partition},
-			Range:     account.Range{From: gap.From, To: gap.To}, Reason: gap.Reason,
-		})
-	}
+	g.in.Declared = declaredGaps(w)
 	w.Pulse.Step("reconciling: listing the archive")
 	if err := g.archiveNow(ctx); err != nil {
 		return nil, err
@@ -117,6 +129,9 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o
 	result, err := tieout.Compare(g.in)
 	if err != nil {
 		return nil, fail.Wrap(err, fail.Internal, "comparing the legs")
+	}
+	if result, err = g.drill(ctx, s, result); err != nil {
+		return nil, err
 	}
 	out, err := g.report(ctx, result)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"backfill/internal/publish"
 	"backfill/internal/report"
+	"backfill/internal/tieout"
 	"backfill/jobs/convert"
 	"backfill/jobs/load"
 	"backfill/jobs/plan"
@@ -64,7 +65,7 @@ func Run(ctx context.Context, w *workspace.Workspace, connect Connect, o Options
 	if err != nil {
 		return r, err
 	}
-	r.Reconcile, err = reconcile.Reconcile(ctx, w, s, reconcile.Options{Window: o.Plan.Window, Keep: standing == "", Standing: standing})
+	r.Reconcile, err = reconcile.Reconcile(ctx, w, s, reconcile.Options{Window: o.Plan.Window, Way: tieout.ByReceipts, Keep: standing == "", Standing: standing})
 	if err != nil {
 		return r, err
 	}
