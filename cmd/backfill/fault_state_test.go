@@ -87,7 +87,7 @@ func (s *state) named(files map[string][]byte, read func(string) []string) {
 	for _, row := range read("SELECT receipt_key FROM payroll.events__backfill_ledger ORDER BY seq, slice_index") {
 		key := strings.TrimSuffix(row, "|")
 		for stored, body := range files {
-			if strings.HasSuffix(stored, key) {
+			if key != "" && strings.HasSuffix(stored, key) { // an abort has none
 				s.receipts[plain(key)] = plain(moments.ReplaceAllString(string(body), "TIME"))
 			}
 		}
