@@ -78,6 +78,13 @@ func (s *Scanner) appendItems(dst []byte, t *avroType) ([]byte, bool) {
 // appendQuoted appends a JSON string. Bytes that are no text make the record
 // unreadable elsewhere.
 func (s *Scanner) appendQuoted(dst, text []byte) []byte {
+	dst, escaped := appendQuoted(dst, text)
+	s.unicode = s.unicode || escaped // the escape is looked at again where it matters
+	return dst
+}
+
+// appendQuoted appends a JSON string, and reports whether it has a \u escape.
+func appendQuoted(dst, text []byte) (out []byte, escaped bool) {
 	const digits = "0123456789abcdef"
 	dst = append(dst, '"')
 	for i := 0; i < len(text); i++ {
@@ -91,11 +98,11 @@ func (s *Scanner) appendQuoted(dst, text []byte) []byte {
 		case c == '\t':
 			dst = append(dst, '\\', 't')
 		case c < ' ':
-			s.unicode = true // the escape is looked at again where it matters
+			escaped = true
 			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
 		default:
 			dst = append(dst, c)
 		}
 	}
-	return append(dst, '"')
+	return append(dst, '"'), escaped
 }

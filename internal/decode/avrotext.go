@@ -43,7 +43,7 @@ func appendFloat(dst []byte, f float64, bits int) ([]byte, columns.ScalarKind) {
 func (t *avroType) appendBytes(dst, b []byte) ([]byte, columns.ScalarKind) {
 	switch t.logical {
 	case logicalDecimal:
-		return appendUnscaled(dst, b, t.scale), columns.Number
+		return AppendUnscaled(dst, b, t.scale), columns.Number
 	case logicalUUID:
 		for i, c := range b {
 			if i == 4 || i == 6 || i == 8 || i == 10 {
@@ -56,8 +56,8 @@ func (t *avroType) appendBytes(dst, b []byte) ([]byte, columns.ScalarKind) {
 	return base64.StdEncoding.AppendEncode(dst, b), columns.String
 }
 
-// appendUnscaled spells big-endian two's complement divided by ten to the scale.
-func appendUnscaled(dst, b []byte, scale int) []byte {
+// AppendUnscaled spells big-endian two's complement divided by ten to the scale.
+func AppendUnscaled(dst, b []byte, scale int) []byte {
 	var digits []byte
 	if len(b) <= 16 {
 		var wide [16]byte

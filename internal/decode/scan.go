@@ -22,6 +22,7 @@ type Scanner struct {
 	starved bool // the block must be refilled before the next step
 	skip    skip
 	avro    container
+	texts   *texts // the stream is made of Records; else nil
 
 	// The record being read.
 	rec     Record
@@ -66,6 +67,7 @@ func (s *Scanner) Reset(r io.Reader) {
 	s.block.reset(r, s.limits.BlockBytes)
 	s.framing, s.starved, s.fresh, s.number = begin, true, true, 0
 	s.skip.active = false
+	s.texts, s.avro.on = nil, false
 }
 
 // outcome is what one step brought.
@@ -250,6 +252,11 @@ func (s *Scanner) finish(start, end int) {
 	s.storeAbsent()
 	if s.buf[start] == 'n' {
 		s.rec.Kind = Tombstone
+		if s.texts != nil {
+			if bad := s.texts.take(s.rec.Row); bad != nil {
+				s.spoil(bad)
+			}
+		}
 		return
 	}
 	s.complete()

@@ -1,0 +1,67 @@
+package format
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+
+	"backfill/internal/fail"
+)
+
+// spool holds an object that must be read from its end: in memory, or in a file
+// that has no name any more if it is larger.
+type spool struct {
+	io.ReaderAt
+	size int64
+	file *os.File
+}
+
+func (s *spool) close() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}
+
+// newSpool reads r to its end.
+func newSpool(r io.Reader, inMemory int64) (*spool, error) {
+	var held bytes.Buffer
+	n, err := held.ReadFrom(io.LimitReader(r, inMemory+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the object: %w", err)
+	}
+	if n <= inMemory {
+		return &spool{ReaderAt: bytes.NewReader(held.Bytes()), size: n}, nil
+	}
+	file, err := os.CreateTemp("", "backfill-*.parquet")
+	if err != nil {
+		return nil, fail.Wrap(err, fail.Disk, "an object of more than %d bytes needs a file", inMemory).
+			Try("give the pod a writable temporary directory (TMPDIR)")
+	}
+	s := &spool{ReaderAt: file, file: file}
+	_ = os.Remove(file.Name()) // it lives as long as it is open
+	body := &watched{r: r}
+	if s.size, err = io.Copy(file, io.MultiReader(&held, body)); err != nil {
+		_ = s.close()
+		if body.err != nil {
+			return nil, fmt.Errorf("reading the object: %w", body.err)
+		}
+		return nil, fail.Wrap(err, fail.Disk, "writing an object to a temporary file").Try("give the pod more temporary space (TMPDIR)")
+	}
+	return s, nil
+}
+
+// watched remembers an error of the object, which is none of the file.
+type watched struct {
+	r   io.Reader
+	err error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if err != nil && err != io.EOF {
+		w.err = err
+	}
+	return n, err
+}
