@@ -127,6 +127,15 @@ func (d *Reader) Reset(r io.Reader) error {
 // Kind returns what the object's bytes are, the outermost layer.
 func (d *Reader) Kind() string { return d.kind }
 
+// Begins reports whether the decoded bytes begin so. It must be asked before
+// the first Read, for a prefix of at most 13 bytes.
+func (d *Reader) Begins(prefix string) bool {
+	if d.twice {
+		return d.inner.Begins(prefix)
+	}
+	return hasPrefix(d.pending, prefix)
+}
+
 // Close frees the decoders. It does not close the object's body.
 func (d *Reader) Close() error {
 	if d.frames != nil {

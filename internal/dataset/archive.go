@@ -37,19 +37,6 @@ func (c *compiler) archive(root section) {
 	c.gaps(s)
 }
 
-// format reads archive.format; its default is to look at the bytes.
-func (c *compiler) format(s section) string {
-	n := s.values["format"]
-	if n == nil {
-		return FormatAuto
-	}
-	name, ok := c.text(s, "format")
-	if ok && !contains(formats, name) {
-		c.at(n, "use "+strings.Join(formats, ", ")+"; compression is always read from the bytes", "archive.format %s is not known", shown(name))
-	}
-	return name
-}
-
 func (c *compiler) topic(n *yaml.Node, topic string) {
 	if !topicName.MatchString(topic) {
 		c.at(n, "letters, digits, dot, _ and -, at most 249", "%s is not a topic's name", shown(topic))

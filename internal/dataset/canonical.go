@@ -38,7 +38,7 @@ type retainForm struct {
 type archiveForm struct {
 	URI      string    `json:"uri"`
 	Layout   any       `json:"layout"`
-	Format   string    `json:"format,omitempty"`
+	Format   any       `json:"format,omitempty"`
 	Topic    string    `json:"topic,omitempty"`
 	Part     *int32    `json:"partition,omitempty"`
 	Lateness string    `json:"lateness,omitempty"`
@@ -56,6 +56,7 @@ type gapForm struct {
 }
 
 type recordsForm struct {
+	Envelope  any    `json:"envelope,omitempty"`
 	Where     string `json:"where,omitempty"`
 	EventTime string `json:"event_time"`
 	Zone      string `json:"event_time_zone,omitempty"`
@@ -109,7 +110,7 @@ type reconcileForm struct {
 // chunk's business.
 type convertForm struct {
 	Layout    any            `json:"layout"`
-	Format    string         `json:"format,omitempty"`
+	Format    any            `json:"format,omitempty"`
 	Topic     string         `json:"topic,omitempty"`
 	Partition *int32         `json:"partition,omitempty"`
 	Records   recordsForm    `json:"records"`
@@ -196,7 +197,7 @@ func (a Archive) form() archiveForm {
 	}
 	f.Ignore = a.Layout.Ignore
 	if a.Format != FormatAuto {
-		f.Format = a.Format
+		f.Format = a.formatForm()
 	}
 	if a.Lateness > 0 {
 		f.Lateness = a.Lateness.String()
@@ -211,7 +212,7 @@ func (a Archive) form() archiveForm {
 }
 
 func (r Records) form() recordsForm {
-	f := recordsForm{EventTime: "none", Partition: pathForm(r.Partition), Offset: pathForm(r.Offset), Timestamp: pathForm(r.Timestamp)}
+	f := recordsForm{Envelope: r.Envelope.form(), EventTime: "none", Partition: pathForm(r.Partition), Offset: pathForm(r.Offset), Timestamp: pathForm(r.Timestamp)}
 	if r.Where != nil {
 		f.Where = r.Where.Text
 	}
@@ -267,6 +268,9 @@ func (d *Dataset) columnNames(indexes []int) []string {
 func pathForm(path []string) string {
 	if path == nil {
 		return ""
+	}
+	if len(path) > 0 && path[0] == envelopeRoot {
+		return strings.Join(append([]string{envelopeStart}, path[1:]...), ".")
 	}
 	return strings.Join(append([]string{pathsStart}, path...), ".")
 }

@@ -60,22 +60,34 @@ type Dataset struct {
 
 // Archive says where the archived objects are and how their keys read.
 type Archive struct {
-	URI      string // s3://bucket[/prefix] or file:///path, without a slash at the end
-	Layout   Layout
-	Format   string        // of the records inside the compression: FormatAuto, FormatJSON or FormatAvro
-	Lateness time.Duration // how much later than its event time a record may have been archived
-	Idle     time.Duration // how long a partition may be silent at a window's end and still be settled
-	Gaps     []Gap         // by topic, partition, offset; never overlapping
+	URI       string // s3://bucket[/prefix] or file:///path, without a slash at the end
+	Layout    Layout
+	Format    string        // of the records inside the compression: one of the Format constants
+	CSV       CSV           // of FormatCSV
+	Delimiter string        // between values of FormatText and FormatBytes; "": an object is one value
+	Lateness  time.Duration // how much later than its event time a record may have been archived
+	Idle      time.Duration // how long a partition may be silent at a window's end and still be settled
+	Gaps      []Gap         // by topic, partition, offset; never overlapping
+}
+
+// CSV says how rows are written.
+type CSV struct {
+	Columns   []string // names of the fields; nil: the first row of each object has them
+	Delimiter string   // one byte; "": a comma
 }
 
 // The formats of records. An object that is not in the declared one is refused.
 const (
-	FormatAuto = "auto" // each object's first bytes say it
-	FormatJSON = "json" // values in a row, or arrays of them
-	FormatAvro = "avro" // object container files
+	FormatAuto    = "auto" // each object's first bytes say it
+	FormatJSON    = "json" // values in a row, or arrays of them
+	FormatAvro    = "avro" // object container files
+	FormatParquet = "parquet"
+	FormatCSV     = "csv"   // rows become objects of strings
+	FormatText    = "text"  // values are strings
+	FormatBytes   = "bytes" // values are bytes, which read as base64
 )
 
-var formats = []string{FormatAuto, FormatJSON, FormatAvro}
+var formats = []string{FormatAuto, FormatJSON, FormatAvro, FormatParquet, FormatCSV, FormatText, FormatBytes}
 
 // The layouts.
 const (
@@ -118,9 +130,11 @@ type Gap struct {
 	Reason    string // for the report
 }
 
-// Records says how a record is read. Paths lead down from the record's value;
-// nil means that the body does not hold the field.
+// Records says how a record is read. Paths lead down from the record's value,
+// or from its envelope: Resolve tells. nil means that the body does not hold the
+// field.
 type Records struct {
+	Envelope  Envelope   // around the value
 	Where     *Where     // which records are wanted; nil: all
 	EventTime *TimeField // nil: no windows, append only
 	Partition []string

@@ -100,9 +100,6 @@ func (c *compiler) section(path, name string, n *yaml.Node) section {
 			s.values[key] = value
 		default:
 			if hint, ok := later[path][key]; ok {
-				if value.Kind == yaml.ScalarNode && value.Value != "" && value.Value == neutral[path][key] {
-					continue
-				}
 				c.at(keyNode, hint, "%s is not supported by this version", s.key(key))
 				continue
 			}

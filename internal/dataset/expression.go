@@ -30,7 +30,7 @@ func (c *compiler) where(n *yaml.Node, text string) *Where {
 		c.at(n, "", "records.where has %d bytes, more than %d", len(text), maxWhere)
 		return nil
 	}
-	e := &expression{text: []rune(text), where: &Where{Text: text}}
+	e := &expression{text: []rune(text), where: &Where{Text: text}, enveloped: c.out.Records.Envelope.Value != nil}
 	e.note = func(at int, hint, format string, args ...any) { c.inside(n, text, at, hint, format, args...) }
 	tree, err := parser.Parse(text)
 	if err != nil {
@@ -79,9 +79,10 @@ func (c *compiler) inside(n *yaml.Node, text string, at int, hint, format string
 
 // expression turns a syntax tree into a Where.
 type expression struct {
-	text  []rune
-	where *Where
-	note  func(at int, hint, format string, args ...any)
+	text      []rune
+	where     *Where
+	enveloped bool // paths may begin at the envelope
+	note      func(at int, hint, format string, args ...any)
 }
 
 // refuse notes that a part of the expression is not in the language.
@@ -103,7 +104,7 @@ func (e *expression) condition(n ast.Node) condition {
 		}
 	case *ast.MemberNode, *ast.IdentifierNode:
 		if path, ok := e.path(n); ok {
-			e.refuse(n, "write value.… == true", "%s alone is not a condition", strings.Join(append([]string{pathsStart}, path...), "."))
+			e.refuse(n, "write value.… == true", "%s alone is not a condition", pathForm(path))
 		}
 		return nil
 	case *ast.BoolNode, *ast.NilNode, *ast.StringNode, *ast.IntegerNode, *ast.FloatNode:
@@ -276,6 +277,9 @@ func (e *expression) path(n ast.Node) ([]string, bool) {
 	case *ast.IdentifierNode:
 		if n.Value == pathsStart {
 			return []string{}, true
+		}
+		if n.Value == envelopeStart && e.enveloped {
+			return []string{envelopeRoot}, true
 		}
 		e.refuse(n, "paths start with value, texts stand in quotes", "%s is not known", shown(n.Value))
 		return nil, false

@@ -5,28 +5,36 @@ import "strings"
 // known holds the keys of each section; sections are named by their path,
 // items of a list by [].
 var known = map[string][]string{
-	"":            {"version", "name", "archive", "records", "calendar", "columns", "table", "staging", "warehouse", "quarantine", "reconcile", "mask_key_id", "retain"},
-	"archive":     {"uri", "layout", "format", "topic", "partition", "lateness", "idle", "gaps", "ignore"},
-	layoutPath:    {"key_pattern", LayoutConfluent, LayoutAiven},
-	confluentPath: {"file_delim", "directory_delim"},
-	aivenPath:     {"template"},
-	gapPath:       {"topic", "partition", "from", "to", "reason"},
-	"records":     {"where", "event_time", "event_time_zone", "event_time_unit", "partition", "offset", "timestamp"},
-	columnPath:    {"name", "type", "from", "const", "required", "fraction", "zone", "overflow", "mask"},
-	"table":       {"name", "mode", "scope", "window_column", "key", "latest_by", "not_loaded", "provenance", "deleted"},
-	"staging":     {"uri"},
-	"warehouse":   {"url", "iam_role", "sign_in", "password", "tls"},
-	signInPath:    {"password", "iam", "secret"},
-	passwordPath:  {"file"},
-	iamPath:       {"cluster", "workgroup", "region"},
-	tlsPath:       {"ca_file", "server_name"},
-	"quarantine":  {"max_records", "max_rate"},
-	"reconcile":   {"totals", "by", "tolerance", "buckets"},
-	"retain":      {"kept_rows"},
+	"":                    {"version", "name", "archive", "records", "calendar", "columns", "table", "staging", "warehouse", "quarantine", "reconcile", "mask_key_id", "retain"},
+	"archive":             {"uri", "layout", "format", "topic", "partition", "lateness", "idle", "gaps", "ignore"},
+	layoutPath:            {"key_pattern", LayoutConfluent, LayoutAiven},
+	envelopePath:          {"value"},
+	formatPath:            {FormatCSV, FormatText, FormatBytes},
+	csvPath:               {"columns", "delimiter"},
+	formatPath + ".text":  {"delimiter"},
+	formatPath + ".bytes": {"delimiter"},
+	confluentPath:         {"file_delim", "directory_delim"},
+	aivenPath:             {"template"},
+	gapPath:               {"topic", "partition", "from", "to", "reason"},
+	"records":             {"envelope", "where", "event_time", "event_time_zone", "event_time_unit", "partition", "offset", "timestamp"},
+	columnPath:            {"name", "type", "from", "const", "required", "fraction", "zone", "overflow", "mask"},
+	"table":               {"name", "mode", "scope", "window_column", "key", "latest_by", "not_loaded", "provenance", "deleted"},
+	"staging":             {"uri"},
+	"warehouse":           {"url", "iam_role", "sign_in", "password", "tls"},
+	signInPath:            {"password", "iam", "secret"},
+	passwordPath:          {"file"},
+	iamPath:               {"cluster", "workgroup", "region"},
+	tlsPath:               {"ca_file", "server_name"},
+	"quarantine":          {"max_records", "max_rate"},
+	"reconcile":           {"totals", "by", "tolerance", "buckets"},
+	"retain":              {"kept_rows"},
 }
 
 const (
 	layoutPath    = "archive.layout"
+	formatPath    = "archive.format"
+	csvPath       = "archive.format.csv"
+	envelopePath  = "records.envelope"
 	confluentPath = "archive.layout.confluent"
 	aivenPath     = "archive.layout.aiven"
 	gapPath       = "archive.gaps[]"
@@ -45,9 +53,8 @@ var later = map[string]map[string]string{
 		"folder_time": "leave it out: dated folders are then not used to prune",
 	},
 	"records": {
-		"envelope": "leave it out and give the paths from the record's value down",
-		"key":      "only the record's value can be read",
-		"headers":  "only the record's value can be read",
+		"key":     "only the record's value can be read",
+		"headers": "only the record's value can be read",
 	},
 	"retain": {
 		"quarantine": "let the bucket expire objects below the staging prefix",
@@ -56,12 +63,6 @@ var later = map[string]map[string]string{
 	"reconcile": {
 		"period": "leave it out: the report is by day",
 	},
-}
-
-// neutral holds keys of later that may stand with the one value that says what
-// this version does anyhow.
-var neutral = map[string]map[string]string{
-	"records": {"envelope": "none"},
 }
 
 // nearest returns the candidate most like the word, or "" if none is close.

@@ -30,8 +30,9 @@ func (c *compiler) masks(root section) {
 			}
 			continue
 		}
+		r := c.out.Records
 		for _, other := range c.readers() {
-			if other.name != column.Name && meet(column.Path, other.path) {
+			if other.name != column.Name && meet(r.Resolve(column.Path), r.Resolve(other.path)) {
 				c.at(n, "mask it there, too, or read a part without it", "%s is masked, and %s reads the same value as it is", column.Name, other.name)
 			}
 		}

@@ -10,12 +10,14 @@ const (
 	maxPath    = 32  // steps
 	maxStep    = 255 // bytes
 	pathsStart = "value"
+	badStep    = " \t\n\"'`*?"
 )
 
 // records reads the records section.
 func (c *compiler) records(root section) {
 	s := c.child(root, "records")
 	r := &c.out.Records
+	c.envelope(s)
 	if text, ok := c.text(s, "where"); ok {
 		r.Where = c.where(s.values["where"], text)
 	}
@@ -23,6 +25,7 @@ func (c *compiler) records(root section) {
 	r.Partition = c.path(s, "partition")
 	r.Offset = c.path(s, "offset")
 	r.Timestamp = c.path(s, "timestamp")
+	r.bindEnvelope()
 }
 
 // eventTime reads records.event_time and how it is spelled.
@@ -65,8 +68,10 @@ func (c *compiler) path(s section, key string) []string {
 			"%s %s indexes a list, which is not supported", what, shown(text))
 		return nil
 	case first == pathsStart:
+	case first == envelopeStart && c.out.Records.Envelope.Value != nil && len(steps) > 1:
+		steps = append([]string{envelopeStart, envelopeRoot}, steps[1:]...)
 	case contains([]string{"key", "headers", "topic", "partition", "offset", "timestamp"}, first):
-		c.at(n, "paths start with value", "%s %s is not supported by this version: only the record's value can be read", what, shown(text))
+		c.at(n, "paths start with value", "%s %s is not supported by this version: only the record's value can be read, and its envelope", what, shown(text))
 		return nil
 	default:
 		c.at(n, "write value."+strings.TrimPrefix(text, "$."), "%s %s does not start with value", what, shown(text))
@@ -77,7 +82,7 @@ func (c *compiler) path(s section, key string) []string {
 		return nil
 	}
 	for _, step := range steps[1:] {
-		if step == "" || len(step) > maxStep || strings.ContainsAny(step, " \t\n\"'`*?") {
+		if step == "" || len(step) > maxStep || strings.ContainsAny(step, badStep) {
 			c.at(n, "steps are the exact names of fields, put together by dots", "%s %s has a step that is no name", what, shown(text))
 			return nil
 		}

@@ -88,7 +88,7 @@ func (s *Scanner) detect() error {
 	case !is && declared == Avro && s.end > s.pos:
 		return fail.New(fail.BadLayout, "the object is no Avro file, and archive.format says avro").Try("write archive.format: auto, or exclude the object from the archive")
 	case !is && s.end-s.pos >= len(parquetMagic) && string(s.buf[s.pos:s.pos+len(parquetMagic)]) == parquetMagic:
-		return fail.New(fail.BadLayout, "the object holds a Parquet file, which is not read yet")
+		return fail.New(fail.BadLayout, "the object is a Parquet file, and archive.format says json or avro").Try("write archive.format: auto, or exclude the object from the archive")
 	case !is:
 		return nil
 	}

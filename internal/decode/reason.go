@@ -12,6 +12,9 @@ const (
 	InvalidUTF8   Reason = "invalid_utf8"
 	TooLong       Reason = "too_long"
 	TooDeep       Reason = "too_deep"
+	NoEnvelope    Reason = "no_envelope"
+	FieldCount    Reason = "field_count"
+	BadQuote      Reason = "bad_quote"
 )
 
 // Why a value does not fit.
@@ -43,6 +46,9 @@ var sentences = map[Reason]string{
 	InvalidUTF8:   "A string holds bytes that are not valid UTF-8.",
 	TooLong:       "The record is longer than the largest record allowed.",
 	TooDeep:       "Objects and arrays are nested deeper than allowed.",
+	NoEnvelope:    "The record is not in the envelope that the dataset names.",
+	FieldCount:    "The row has another number of fields than there are columns.",
+	BadQuote:      "A quote is not closed, or text follows its end.",
 
 	Required:        "The column is required, and the value is null or absent.",
 	WrongType:       "The JSON value has a type that the column does not take.",

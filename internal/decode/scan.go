@@ -29,10 +29,12 @@ type Scanner struct {
 	number  int64 // of the next record
 	depth   int
 	stop    stop
-	seen    []uint64 // bit set of the places met
-	bad     []Reject // by column, valid where its Reason is set
-	misfits bool     // some bad may be set
-	unicode bool     // some string has a \u escape
+	seen    []uint64           // bit set of the places met
+	bad     []Reject           // by column, valid where its Reason is set
+	misfits bool               // some bad may be set
+	unicode bool               // some string has a \u escape
+	inside  columns.ScalarKind // what stands at Spec.Value
+	witness bool               // something stands at Spec.Witness
 
 	// The batch being filled.
 	cols  []columns.Vector
@@ -275,6 +277,9 @@ func (s *Scanner) describe(raw []byte, start int64) {
 // complete makes the record a Value.
 func (s *Scanner) complete() {
 	s.rec.Kind = Value
+	if s.program.spec.Value != nil && s.unwrapped() {
+		return
+	}
 	for _, k := range s.program.constants {
 		v := &s.cols[k.column]
 		v.Null[s.row] = false
@@ -287,6 +292,19 @@ func (s *Scanner) complete() {
 	if s.misfits {
 		s.report()
 	}
+}
+
+// unwrapped reports whether the envelope holds no value, and says why.
+func (s *Scanner) unwrapped() bool {
+	switch {
+	case s.inside == columns.Null, s.inside == columns.Absent && s.witness:
+		s.rec.Kind = Tombstone
+	case s.inside == columns.Absent:
+		s.rec.Kind, s.rec.Reason, s.rec.Detail = Unreadable, NoEnvelope, "nothing stands where the envelope should have the value"
+	default:
+		return false
+	}
+	return true
 }
 
 // report sets the record's Reject to the first column that does not fit.

@@ -58,7 +58,12 @@ type Spec struct {
 	Partition []string   // nil: not in the body
 	Offset    []string   // nil: not in the body
 	Where     [][]string // scalars that the filter looks at
-	MaskKey   *mask.Key  // of columns with a Mask; nil: there are none
+	// Value is where the value stands in its envelope; nil: the record is it. A
+	// null there is a tombstone. A record that has nothing there is no such
+	// envelope, unless it has something at Witness: then it is a tombstone, too.
+	Value   []string
+	Witness []string
+	MaskKey *mask.Key // of columns with a Mask; nil: there are none
 }
 
 // TimeField says where a time stands and how it is spelled.
@@ -126,7 +131,7 @@ func Compile(s Spec) (*Program, error) {
 			return nil, err
 		}
 	}
-	for _, path := range append([][]string{s.Partition, s.Offset}, s.Where...) {
+	for _, path := range append([][]string{s.Partition, s.Offset, s.Value, s.Witness}, s.Where...) {
 		if err := checkPath(path); err != nil {
 			return nil, err
 		}

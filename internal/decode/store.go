@@ -116,6 +116,10 @@ func (s *Scanner) storeField(k *sink, t *token) {
 		if r.Offset = kafka.Offset(n); r.OffsetState != OK {
 			r.Offset = kafka.NoOffset
 		}
+	case toValue:
+		s.inside = t.kind
+	case toWitness:
+		s.witness = t.kind != columns.Absent
 	case toWhere:
 		r.Where[k.index] = columns.Scalar{Kind: t.kind}
 		switch t.kind {

@@ -136,6 +136,8 @@ const (
 	toPartition
 	toOffset
 	toWhere
+	toValue
+	toWitness
 )
 
 // sink is one wish for a value.
@@ -215,6 +217,12 @@ func newTree(s *Spec) *tree {
 	}
 	if s.Offset != nil {
 		t.add(s.Offset, sink{op: toOffset, min: 0, max: 1<<63 - 1})
+	}
+	if s.Value != nil {
+		t.add(s.Value, sink{op: toValue})
+	}
+	if s.Witness != nil {
+		t.add(s.Witness, sink{op: toWitness})
 	}
 	for i, path := range s.Where {
 		t.add(path, sink{op: toWhere, index: i})

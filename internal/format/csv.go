@@ -60,7 +60,7 @@ func (c *rows) Next(dst []byte) ([]byte, error) {
 		return dst, err
 	}
 	if len(c.fields) != len(c.o.Columns) {
-		return dst, &decode.BadRecord{Reason: FieldCount, Raw: raw,
+		return dst, &decode.BadRecord{Reason: decode.FieldCount, Raw: raw,
 			Detail: fmt.Sprintf("the row has %d fields, and there are %d columns", len(c.fields), len(c.o.Columns))}
 	}
 	if !utf8.Valid(c.text) {
@@ -85,7 +85,7 @@ func (c *rows) Next(dst []byte) ([]byte, error) {
 func (c *rows) header() error {
 	if _, err := c.row(); err != nil {
 		if _, bad := err.(*decode.BadRecord); bad {
-			return fail.Wrap(err, fail.BadLayout, "the first row, which names the columns, can't be read")
+			return fail.New(fail.BadLayout, "the first row, which names the columns, can't be read: %v", err)
 		}
 		return err
 	}
@@ -132,7 +132,7 @@ func (c *rows) row() (raw []byte, err error) {
 				return nil, err
 			}
 			if i < 0 {
-				return c.skip(-i, BadQuote, "a quote is not closed, or text follows it")
+				return c.skip(-i, decode.BadQuote, "a quote is not closed, or text follows it")
 			}
 			quoted = true
 			continue

@@ -42,12 +42,6 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Reasons beside those of decode.
-const (
-	FieldCount decode.Reason = "field_count"
-	BadQuote   decode.Reason = "bad_quote"
-)
-
 // source reads bytes with a limit on what is held at once.
 type source struct {
 	r   io.Reader

@@ -136,8 +136,12 @@ func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit fu
 	if err := p.openCodec(body); err != nil {
 		return p.broken(ctx, err, ref)
 	}
-	p.decoder.Reset(p.plain)
-	if p.readAhead {
+	done, err := p.begin()
+	if err != nil {
+		return p.broken(ctx, err, ref)
+	}
+	defer done()
+	if p.direct() && p.readAhead {
 		p.ahead.start(p.plain)
 		defer func() {
 			cancel() // ends a Read that waits

@@ -17,6 +17,7 @@ package scan
 import (
 	"context"
 	"io"
+	"slices"
 
 	"backfill/internal/account"
 	"backfill/internal/canon"
@@ -184,25 +185,38 @@ func checkKey(o Options) error {
 
 func spec(o Options, stage []schema.Column) decode.Spec {
 	ds := o.Dataset
-	sp := decode.Spec{Columns: stage, Format: format(ds.Archive.Format), Partition: ds.Records.Partition, Offset: ds.Records.Offset}
+	at := ds.Records.Resolve
+	stage = slices.Clone(stage)
+	for i := range stage {
+		stage[i].Path = at(stage[i].Path)
+	}
+	sp := decode.Spec{Columns: stage, Format: formatOf(ds.Archive.Format), Partition: at(ds.Records.Partition), Offset: at(ds.Records.Offset)}
 	if ds.MaskKeyID != "" {
 		sp.MaskKey = o.MaskKey
 	}
 	if f := ds.Records.EventTime; f != nil {
 		// Digits past microseconds don't make a record undatable: its window is
 		// known, and the column decides whether it is rejected.
-		sp.EventTime = &decode.TimeField{Path: f.Path, Zone: f.Zone, Fraction: schema.FloorFraction, Unit: unit(f.Unit)}
+		sp.EventTime = &decode.TimeField{Path: at(f.Path), Zone: f.Zone, Fraction: schema.FloorFraction, Unit: unit(f.Unit)}
 	}
 	if ds.Records.Timestamp != nil {
-		sp.Timestamp = &decode.TimeField{Path: ds.Records.Timestamp}
+		sp.Timestamp = &decode.TimeField{Path: at(ds.Records.Timestamp)}
 	}
 	if w := ds.Records.Where; w != nil {
-		sp.Where = w.Paths
+		for _, path := range w.Paths {
+			sp.Where = append(sp.Where, at(path))
+		}
+	}
+	if e := ds.Records.Envelope; e.Value != nil {
+		sp.Value = e.Value
+		if len(e.Layers) == 1 && e.Layers[0] == dataset.LayerLenses {
+			sp.Witness = []string{"metadata"}
+		}
 	}
 	return sp
 }
 
-func format(name string) decode.Format {
+func formatOf(name string) decode.Format {
 	switch name {
 	case dataset.FormatJSON:
 		return decode.JSON

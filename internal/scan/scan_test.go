@@ -34,7 +34,7 @@ func TestBrokenObjects(t *testing.T) {
 		{"cut off gzip", packed[:len(packed)-9], nil, fail.Damaged, []string{"B after record ", "(first offset 3)", "can't be read to its end", "cut off"}},
 		{"corrupt gzip", append(bytes.Clone(packed[:len(packed)-6]), 0, 0, 0, 0, 0, 0), nil, fail.Damaged, []string{"B after record 3000", "corrupt"}},
 		{"garbage behind gzip", append(bytes.Clone(packed), "more"...), nil, fail.Damaged, []string{"B after record 3000", "garbage"}},
-		{"a format that is not read", []byte("PAR1....PAR1............"), nil, fail.BadLayout, []string{"scanning B: ", "Parquet"}},
+		{"a format that is not read", []byte("ORC............................"), nil, fail.BadLayout, []string{"scanning B: ", "ORC"}},
 		{"a lost connection is no damage", text, func(key string, r io.Reader) (io.Reader, error) {
 			return io.MultiReader(io.LimitReader(r, 40000), failing{network}), nil
 		}, fail.Network, []string{"scanning B: ", "reset"}},

@@ -1,0 +1,130 @@
+package dataset
+
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// envelopeRoot begins paths from the archived record itself, where value is
+// inside an envelope. No step that a dataset names can hold a dot.
+const envelopeRoot = ".envelope"
+
+const envelopeStart = "envelope"
+
+// maxLayers bounds how deep envelopes are nested.
+const maxLayers = 4
+
+// Layer is an envelope around the record's value.
+type Layer string
+
+// The layers, each with the step that leads into it.
+const (
+	LayerLenses      Layer = "lenses"      // {key, value, headers, metadata{timestamp, topic, partition, offset}}
+	LayerAiven       Layer = "aiven"       // {key, value, offset, timestamp, headers}, as far as they are on
+	LayerConnect     Layer = "connect"     // {schema, payload}: JsonConverter with schemas.enable
+	LayerDebezium    Layer = "debezium"    // {before, after, source, op, ts_ms}
+	LayerCloudEvents Layer = "cloudevents" // {specversion, id, source, type, data}
+)
+
+var layerSteps = map[Layer]string{
+	LayerLenses: "value", LayerAiven: "value", LayerConnect: "payload", LayerDebezium: "after", LayerCloudEvents: "data",
+}
+
+var layerNames = []string{string(LayerLenses), string(LayerAiven), string(LayerConnect), string(LayerDebezium), string(LayerCloudEvents)}
+
+// Envelope says where the value stands in an archived record.
+type Envelope struct {
+	Layers []Layer  // from the outside
+	Value  []string // steps to the value; nil: the record is the value
+}
+
+// Resolve returns a compiled path from the archived record down.
+func (r Records) Resolve(path []string) []string {
+	switch {
+	case path == nil:
+		return nil
+	case len(path) > 0 && path[0] == envelopeRoot:
+		return path[1:]
+	}
+	return append(append(make([]string, 0, len(r.Envelope.Value)+len(path)), r.Envelope.Value...), path...)
+}
+
+// envelope reads records.envelope: a name, a list of names from the outside in,
+// or {value: steps}.
+func (c *compiler) envelope(s section) {
+	n := s.values["envelope"]
+	if n == nil || n.Kind == yaml.ScalarNode && n.Value == "none" {
+		return
+	}
+	var names []string
+	var nodes []*yaml.Node
+	switch n.Kind {
+	case yaml.MappingNode:
+		c.ownEnvelope(c.section(envelopePath, envelopePath, n))
+		return
+	case yaml.SequenceNode:
+		names, nodes = c.names(s, "envelope")
+	default:
+		if name, ok := c.text(s, "envelope"); ok {
+			names, nodes = []string{name}, []*yaml.Node{n}
+		}
+	}
+	if len(names) > maxLayers {
+		c.at(n, "", "records.envelope has more than %d layers", maxLayers)
+	}
+	e := &c.out.Records.Envelope
+	for i, name := range names {
+		step, known := layerSteps[Layer(name)]
+		if !known {
+			c.at(nodes[i], "use none, "+strings.Join(layerNames, ", ")+", a list of them from the outside in, or {value: …}", "records.envelope %s is not known", shown(name))
+			continue
+		}
+		e.Layers, e.Value = append(e.Layers, Layer(name)), append(e.Value, step)
+	}
+}
+
+// ownEnvelope reads {value: a.b}.
+func (c *compiler) ownEnvelope(o section) {
+	text, ok := c.text(o, "value")
+	if !ok {
+		if o.values["value"] == nil {
+			c.missing(o, "value", "write where the value stands: {value: payload.body}")
+		}
+		return
+	}
+	steps := strings.Split(text, ".")
+	for _, step := range steps {
+		if step == "" || len(step) > maxStep || len(steps) > maxPath || strings.ContainsAny(step, badStep) {
+			c.at(o.values["value"], "steps are the exact names of fields, put together by dots", "records.envelope.value %s is no path", shown(text))
+			return
+		}
+	}
+	c.out.Records.Envelope.Value = steps
+}
+
+// bindEnvelope takes from a Lenses envelope what the file does not place
+// elsewhere: there each record has its place in Kafka.
+func (r *Records) bindEnvelope() {
+	if len(r.Envelope.Layers) == 0 || r.Envelope.Layers[0] != LayerLenses {
+		return
+	}
+	for field, path := range map[string]*[]string{"partition": &r.Partition, "offset": &r.Offset, "timestamp": &r.Timestamp} {
+		if *path == nil {
+			*path = []string{envelopeRoot, "metadata", field}
+		}
+	}
+}
+
+// form is the envelope as the file has it.
+func (e Envelope) form() any {
+	switch {
+	case e.Value == nil:
+		return nil
+	case len(e.Layers) == 1:
+		return string(e.Layers[0])
+	case len(e.Layers) > 1:
+		return e.Layers
+	}
+	return map[string]string{"value": strings.Join(e.Value, ".")}
+}
