@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build worker e2e demo test faults guarantees race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
+.PHONY: help build worker e2e demo test faults guarantees archives race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ faults: ## the whole fault matrix and 2000 random sequences of runs (FAULTS=100 
 
 guarantees: ## write README's table of guarantees from the tests' names
 	BACKFILL_UPDATE_README=1 $(GO) test -count=1 -run TestGuaranteesTable ./cmd/backfill
+
+archives: ## write README's table of archives from what the tests see
+	BACKFILL_UPDATE_README=1 $(GO) test -count=1 -run TestArchivers ./jobs/workspace
 
 race: ## all tests under the race detector
 	$(GO) test -race -timeout 60m ./...

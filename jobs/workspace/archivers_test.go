@@ -1,0 +1,244 @@
+package workspace
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	_ "time/tzdata"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+
+	"backfill/internal/account"
+	"backfill/internal/columns"
+	"backfill/internal/dataset"
+	"backfill/internal/kafka"
+	"backfill/internal/objstore"
+	"backfill/internal/runplan"
+	"backfill/internal/scan"
+)
+
+const (
+	archivesBegin = "<!-- archives: written by `make archives` from what the tests see -->"
+	archivesEnd   = "<!-- end of archives -->"
+)
+
+// archiver is a way in which records 100 to 119 of partition 3 are archived:
+// the key of their object, and of the objects around them.
+type archiver struct {
+	name, layout      string
+	before, key, next string // before and next may be ""
+	records           string // further keys of records
+	formats           []sample
+}
+
+// sample is a format with a file of it, which holds the twenty records.
+type sample struct{ name, file string }
+
+var (
+	json    = sample{"JSON lines", "plain.jsonl"}
+	joined  = sample{"JSON without separators", "firehose"}
+	avro    = sample{"Avro", "fastavro-deflate.avro"}
+	parquet = sample{"Parquet", "pyarrow-snappy.parquet"}
+	csv     = sample{"CSV", "header.csv"}
+	valued  = []sample{json, avro, parquet}
+)
+
+const inBody = "  envelope: aiven\n  offset: envelope.offset\n"
+
+func archivers() []archiver {
+	return []archiver{
+		{"Confluent, default partitioner", "confluent", "", "pay/partition=3/pay+3+0000000100.x", "pay/partition=3/pay+3+0000000120.x", "", valued},
+		{"Confluent, time or field partitioner", "confluent", "", "pay/day=01/pay+3+0000000100.x", "pay/day=02/pay+3+0000000120.x", "", valued},
+		{"Confluent, any partitioner, with inserted offsets", "confluent", "", "pay/day=01/pay+3+0000000100.x", "", inBody, []sample{{"JSON lines", "aiven.jsonl"}}},
+		{"Lenses, without envelope", "lenses", "pay/3/000000000099_1_2.x", "pay/3/000000000119_1_2.x", "pay/3/000000000139_1_2.x", "", append(valued, csv)},
+		{"Lenses, PARTITIONBY without envelope", "lenses", "", "country=US/pay(3_000000000119).x", "", "", valued},
+		{"Lenses, with envelope", "lenses", "", "pay/3/000000000119_1_2.x", "", "  envelope: lenses\n",
+			[]sample{{"JSON lines", "lenses.jsonl"}, {"Avro", "lenses.avro"}, {"Parquet", "lenses.parquet"}}},
+		{"Aiven, default template, value alone", "aiven", "", "pay-3-100", "pay-3-120", "", append(valued, csv)},
+		{"Aiven, default template, with offsets", "aiven", "", "pay-3-100", "", inBody, []sample{{"JSON lines", "aiven.jsonl"}, {"JSON array", "aiven.json"}}},
+		{"Aiven, template with a timestamp", "{aiven: {template: '{{timestamp:unit=yyyy}}/{{topic}}-{{partition}}-{{start_offset}}'}}", "", "2026/pay-3-100", "", "", valued},
+		{"Firehose", "firehose", "", "2026/03/05/10/pay-1-2026-03-05-10-05-00-0a1b2c3d-0000-4000-8000-0123456789ab", "", "", []sample{joined, json, parquet}},
+		{"MSK Data Delivery", "msk", "", "pay/pay+3+000000000000000100-000000-105a4e6efaa", "", "", []sample{json}},
+		{"Secor, delimited", "secor", "", "pay/dt=2026-03-05/1_3_00000000000000000100", "", "", []sample{json}},
+		{"Wix and its forks, text", "wix", "", "2026-03-05/pay-00003-000000000100.gz", "2026-03-05/pay-00003-000000000120.gz", "", []sample{json}},
+		{"Vector, Fluent Bit, Redpanda Connect, Camel", "unnamed, topic: pay, partition: 3", "", "date=2026-03-05-0a1b.x", "", "", []sample{json, joined}},
+		{"the same, with offsets", "unnamed, topic: pay, partition: 3", "", "date=2026-03-05-0a1b.x", "", inBody, []sample{{"JSON lines", "aiven.jsonl"}}},
+	}
+}
+
+// packers are the codecs around an object.
+func packers() map[string]func([]byte) []byte {
+	written := func(open func(io.Writer) io.WriteCloser) func([]byte) []byte {
+		return func(text []byte) []byte {
+			var b bytes.Buffer
+			w := open(&b)
+			if _, err := w.Write(text); err != nil {
+				panic(err)
+			}
+			if err := w.Close(); err != nil {
+				panic(err)
+			}
+			return b.Bytes()
+		}
+	}
+	return map[string]func([]byte) []byte{
+		"none": func(text []byte) []byte { return text },
+		"gzip": written(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }),
+		"zstd": written(func(w io.Writer) io.WriteCloser {
+			z, err := zstd.NewWriter(w)
+			if err != nil {
+				panic(err)
+			}
+			return z
+		}),
+		"lz4":    written(func(w io.Writer) io.WriteCloser { return lz4.NewWriter(w) }),
+		"framed": written(func(w io.Writer) io.WriteCloser { return snappy.NewBufferedWriter(w) }),
+		"xerial": func(text []byte) []byte {
+			packed := snappy.Encode(nil, text)
+			return append(binary.BigEndian.AppendUint32([]byte("\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01"), uint32(len(packed))), packed...)
+		},
+		"raw": func(text []byte) []byte { return snappy.Encode(nil, text) },
+	}
+}
+
+// counted is a Sink that only counts.
+type counted struct{ rows int }
+
+func (c *counted) Rows(b *columns.Batch) error { c.rows += b.N; return nil }
+func (c *counted) Reject(r *scan.Rejected) error {
+	return fmt.Errorf("rejected: %s %s", r.Reason, r.Detail)
+}
+func (c *counted) Restart() error { c.rows = 0; return nil }
+
+// identity archives the sample and says what its records' identity rests on.
+func (a archiver) identity(t *testing.T, s sample, pack func([]byte) []byte) kafka.Proof {
+	t.Helper()
+	file := filepath.Join("..", "..", "internal", "scan", "testdata", "formats", s.file)
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, key := range []string{a.before, a.key, a.next} {
+		if key == "" {
+			continue
+		}
+		content := []byte{}
+		if key == a.key {
+			content = pack(body)
+		}
+		path := filepath.Join(dir, filepath.FromSlash(key))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	format := "auto"
+	if s == csv {
+		format = "csv"
+	}
+	text := "version: 1\nname: x\narchive: {uri: 'file://" + dir + "', format: " + format + ", layout: " + a.layout + "}\nrecords:\n  event_time: none\n" + a.records +
+		"columns: [{name: id, type: varchar(20), from: value.id, required: true}, {name: amount, type: 'decimal(18,2)', from: value.amount}]\ntable: {name: a.b, mode: append, scope: all}\n"
+	ds, err := dataset.Compile("x.yaml", []byte(text), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uri, err := objstore.ParseURI(ds.Archive.URI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := objstore.Open(context.Background(), uri, objstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &Workspace{Dataset: ds, Archive: store}
+	listing, err := w.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	scanner, err := scan.New(scan.Options{Dataset: ds, Source: w})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer scanner.Close()
+	for _, chunk := range runplan.Cut(listing.Objects, 1, runplan.Basis{}) {
+		if chunk.Objects[0].Key != a.key {
+			continue
+		}
+		sink := &counted{}
+		counts, err := scanner.Chunk(t.Context(), chunk, sink)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sink.rows != 20 || counts.Tally[account.Row] != 20 {
+			t.Fatalf("%d rows of 20", sink.rows)
+		}
+		o := counts.Objects[0]
+		if o.Proof != kafka.ProofUnproven && (o.First != 100 || o.Last != 119) {
+			t.Fatalf("%s offsets %d to %d, want 100 to 119", o.Proof, o.First, o.Last)
+		}
+		return o.Proof
+	}
+	t.Fatalf("%s is in no chunk", a.key)
+	return ""
+}
+
+// TestArchivers reads each archiver's objects in each format and codec. What
+// identity survives is the same whatever the codec, and stands in README.
+func TestArchivers(t *testing.T) {
+	var table strings.Builder
+	table.WriteString("| archiver | format | identity of a record |\n|---|---|---|\n")
+	for _, a := range archivers() {
+		for _, s := range a.formats {
+			var proof kafka.Proof
+			for codec, pack := range packers() {
+				got := a.identity(t, s, pack)
+				if proof == "" {
+					proof = got
+				}
+				if got != proof {
+					t.Errorf("%s, %s: %s with %s, %s with others", a.name, s.name, got, codec, proof)
+				}
+			}
+			fmt.Fprintf(&table, "| %s | %s | %s |\n", a.name, s.name, proof)
+		}
+	}
+	table.WriteString("\nEach line holds for objects without compression and inside gzip, zstd, lz4 and snappy (raw, xerial, standard framing).\n")
+	inReadme(t, table.String())
+}
+
+// inReadme compares the table with README's, or writes it there.
+func inReadme(t *testing.T, table string) {
+	t.Helper()
+	const file = "../../README.md"
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(body), archivesBegin)
+	_, tail, ok2 := strings.Cut(rest, archivesEnd)
+	if !ok || !ok2 {
+		t.Fatalf("README.md has no place for the table: it belongs between\n%s\n%s", archivesBegin, archivesEnd)
+	}
+	want := head + archivesBegin + "\n" + table + archivesEnd + tail
+	if want == string(body) {
+		return
+	}
+	if os.Getenv("BACKFILL_UPDATE_README") == "" {
+		t.Fatal("README's table of archives is not what the tests see: run `make archives`")
+	}
+	if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
