@@ -13,7 +13,9 @@ import (
 	"syscall"
 	"testing"
 
+	"backfill/internal/canon"
 	"backfill/internal/report"
+	"backfill/internal/runplan"
 	"backfill/internal/sandbox/archivegen"
 	"backfill/internal/sandbox/redshiftd"
 	"backfill/internal/sandbox/s3d"
@@ -150,11 +152,22 @@ func TestChangedDataset(t *testing.T) {
 	}
 }
 
-// TestNewConverter runs a worker that was built with the next converter version.
+// TestNewConverter runs a worker that was built with the next versions of
+// converter and canonical text: what an earlier one counted is compared with
+// nothing, and the next run does all of it again.
 func TestNewConverter(t *testing.T) {
 	m := loaded(t, shared, "new_converter")
 	before := m.rows(t)
-	m.h = &harness{s3: m.h.s3, warehouse: m.h.warehouse, dir: m.h.dir, binary: buildWithConverter(t, 2)}
+	old := m.run(t, 0).result.Plan
+	m.h = &harness{s3: m.h.s3, warehouse: m.h.warehouse, dir: m.h.dir, binary: buildNext(t)}
+	if o := m.h.run(t, 6, append([]string{"reconcile"}, m.window(m.flags[:4]...)...)...); !strings.Contains(o.result.Error, "plan 1 was loaded by another version of this program") {
+		t.Errorf("reconcile says %q", o.result.Error)
+	}
+	for _, command := range []string{"convert", "load"} {
+		if o := m.h.run(t, 2, command, "--plan", old); !strings.Contains(o.result.Error, fmt.Sprintf("converter has version %d; this program's has %d", runplan.Converter, runplan.Converter+1)) {
+			t.Errorf("%s says %q", command, o.result.Error)
+		}
+	}
 	o := m.run(t, 0)
 	if o.result.Seq != 2 || o.result.Converted != o.result.Chunks || !strings.Contains(notes(o), "a new converter version") {
 		t.Errorf("plan %d, %d of %d chunks converted, notes %q", o.result.Seq, o.result.Converted, o.result.Chunks, notes(o))
@@ -164,26 +177,37 @@ func TestNewConverter(t *testing.T) {
 	}
 }
 
-func buildWithConverter(t *testing.T, version int) string {
+// buildNext builds the worker with the versions raised.
+func buildNext(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	source, err := filepath.Abs("../../internal/runplan/runplan.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := strings.Replace(string(text), "const Converter = 1\n", fmt.Sprintf("const Converter = %d\n", version), 1)
-	if changed == string(text) {
-		t.Fatal("the constant was not found")
-	}
-	overlay := fmt.Sprintf(`{"Replace":{%q:%q}}`, source, filepath.Join(dir, "runplan.go"))
-	for file, body := range map[string]string{"runplan.go": changed, "overlay.json": overlay} {
-		if err := os.WriteFile(filepath.Join(dir, file), []byte(body), 0o600); err != nil {
+	dir, replace := t.TempDir(), map[string]string{}
+	for _, c := range []struct {
+		file, name string
+		version    int
+	}{{"../../internal/runplan/runplan.go", "Converter", runplan.Converter}, {"../../internal/canon/canon.go", "Format", canon.Format}} {
+		source, err := filepath.Abs(c.file)
+		if err != nil {
 			t.Fatal(err)
 		}
+		text, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := strings.Replace(string(text), fmt.Sprintf("const %s = %d\n", c.name, c.version), fmt.Sprintf("const %s = %d\n", c.name, c.version+1), 1)
+		if changed == string(text) {
+			t.Fatalf("the constant %s was not found", c.name)
+		}
+		replace[source] = filepath.Join(dir, filepath.Base(source))
+		if err := os.WriteFile(replace[source], []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", filepath.Join(dir, "backfill"), ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -27,8 +27,9 @@ import (
 )
 
 // Format is the version of the canonical text. It changes whenever the text of
-// any value does, and is part of what identifies a run.
-const Format = 1
+// any value does; lanes of different versions can't be compared. runplan's
+// Converter rises with it.
+const Format = 2
 
 // maxText is the most bytes of text that one FARMFINGERPRINT64 is given: a
 // VARCHAR expression ends at 65,535 bytes and lane 2 adds one.

@@ -1,10 +1,10 @@
 package canon
 
 import (
-	"crypto/md5"
-	"encoding/hex"
 	"fmt"
 	"strconv"
+
+	"github.com/dgryski/go-farm"
 
 	"backfill/internal/columns"
 	"backfill/internal/schema"
@@ -21,8 +21,8 @@ const (
 // by digest, so that a row of many of them keeps its place in one expression.
 const longText = 256
 
-// digestWidth is the length of a digest: MD5 as hexadecimal digits.
-const digestWidth = 2 * md5.Size
+// digestWidth is the most bytes of a digest: a BIGINT in decimal digits.
+const digestWidth = laneWidth
 
 // rule is the canonical text of a type in both languages.
 type rule struct {
@@ -134,17 +134,16 @@ func appendWhole(dst, s []byte) []byte {
 	return append(dst, s...)
 }
 
-// Long texts and SUPER: byte length, number sign, MD5 in lower-case
-// hexadecimal, of the empty text too.
+// Long texts and SUPER: byte length, number sign, FARMFINGERPRINT64 in decimal
+// digits, of the empty text too.
 
 func digestText(dst []byte, v *columns.Vector, row int, _ schema.Type) []byte {
 	s := v.S[row]
 	dst = strconv.AppendInt(dst, int64(len(s)), 10)
 	dst = append(dst, '#')
-	sum := md5.Sum(s)
-	return hex.AppendEncode(dst, sum[:])
+	return strconv.AppendInt(dst, int64(farm.Fingerprint64(s)), 10)
 }
 
 func digestSQL(ref string, _ schema.Type) string {
-	return "OCTET_LENGTH(" + ref + ")::VARCHAR || '#' || MD5(" + ref + ")"
+	return "OCTET_LENGTH(" + ref + ")::VARCHAR || '#' || FARMFINGERPRINT64(" + ref + ")::VARCHAR"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"backfill/internal/account"
+	"backfill/internal/canon"
 	"backfill/internal/kafka"
 	"backfill/internal/runplan"
 )
@@ -66,7 +67,7 @@ func (c *change) result(key string) SliceResult {
 func (p *publisher) receipt(c *change) *runplan.SliceReceipt {
 	h := p.l.Head
 	r := &runplan.SliceReceipt{
-		Format: runplan.Format, Run: h.Run, Seq: h.Seq, Attempt: p.attempt(), Target: h.Target, Mode: p.t.Mode, Slice: c.slice,
+		Format: runplan.Format, Run: h.Run, Seq: h.Seq, Attempt: p.attempt(), Target: h.Target, Mode: p.t.Mode, Slice: c.slice, Lanes: canon.Format,
 		Stage: inDays(p.stage, c.slice.DayFrom, c.slice.DayTo), Inserted: c.inserted, Deleted: c.deleted, Taken: c.taken,
 		Outdated: c.outdated, Already: c.already, Differing: c.differing, Repeated: c.repeated, Doubled: c.doubled,
 		Stale: c.stale, Twins: c.twins, Ties: inDays(p.ties, c.slice.DayFrom, c.slice.DayTo),

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"backfill/internal/canon"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/runplan"
@@ -110,6 +111,9 @@ func (u *undoing) prepare(ctx context.Context) error {
 		receipt, err := u.o.Receipts.Slice(ctx, row.ReceiptKey, row.ReceiptSHA256)
 		if err != nil {
 			return err
+		}
+		if receipt.Lanes != canon.Format {
+			return u.refuse("its rows were fingerprinted by another version of this program").Try("undo with the version that loaded it: %s", u.o.Head.Version)
 		}
 		if receipt.Aside == nil {
 			return fail.New(fail.Corrupt, "the receipt names no kept rows, the ledger does").At("%s", row.ReceiptKey)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"backfill/internal/account"
+	"backfill/internal/canon"
 	"backfill/internal/fail"
 	"backfill/internal/runplan"
 )
@@ -65,7 +66,7 @@ func (u *undoing) exec(ctx context.Context, what string, want int64, sql string)
 func (u *undoing) record(ctx context.Context, load LedgerRow, gone, back account.Cells) (string, error) {
 	h := u.o.Head
 	key, sum, err := u.o.Receipts.PutSlice(ctx, &runplan.SliceReceipt{
-		Format: runplan.Format, Kind: KindUndo, Run: h.Run, Seq: h.Seq, Attempt: rand.Text(), Target: h.Target, Slice: h.Slices[load.SliceIndex],
+		Format: runplan.Format, Kind: KindUndo, Run: h.Run, Seq: h.Seq, Attempt: rand.Text(), Target: h.Target, Slice: h.Slices[load.SliceIndex], Lanes: canon.Format,
 		Stage: account.Cells{}, Deleted: gone, Inserted: back, Queries: []string{},
 	})
 	if err != nil {

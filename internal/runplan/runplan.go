@@ -23,9 +23,9 @@ import (
 const Format = 1
 
 // Converter is the version of the code that turns records into Parquet. It
-// rises whenever the same input could give other output; chunks converted by
-// another version are converted again.
-const Converter = 1
+// rises whenever the same input could give other output, hash lanes included;
+// chunks converted by another version are converted again.
+const Converter = 2
 
 // RunID names a run: dataset, window and format. The same command gives the same id.
 type RunID string
@@ -192,7 +192,8 @@ type SliceReceipt struct {
 	Target  string `json:"target"`
 	Slice   Slice  `json:"slice"`
 
-	Mode string `json:"mode,omitempty"` // "": as the dataset says
+	Mode  string `json:"mode,omitempty"`  // "": as the dataset says
+	Lanes int    `json:"lanes,omitempty"` // canon.Format of the lanes; absent: 1
 
 	Stage      account.Cells `json:"stage"`    // leg 2: all staged rows of the slice, lanes over the stage's values
 	Inserted   account.Cells `json:"inserted"` // rows that the change inserted, as the table holds them

@@ -44,6 +44,9 @@ type Result struct {
 // halt's cause are returned.
 func Convert(ctx context.Context, w *workspace.Workspace, head *runplan.Head, chunks []runplan.Chunk, o Options) (*Result, error) {
 	started := w.Now()
+	if err := w.Current(head); err != nil {
+		return nil, err
+	}
 	if o.Of > 1 {
 		chunks = runplan.Shard(chunks, o.Shard, o.Of)
 	}

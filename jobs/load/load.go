@@ -88,6 +88,9 @@ func Receipts(ctx context.Context, w *workspace.Workspace, head *runplan.Head, c
 // Load loads the plan.
 func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *runplan.Head, chunks []runplan.Chunk, o Options) (*Result, error) {
 	started := w.Now()
+	if err := w.Current(head); err != nil {
+		return nil, err
+	}
 	// Converting may have taken hours, and the plan may be days old.
 	if err := w.CheckTable(ctx, s, o.CreateTable); err != nil {
 		return nil, err

@@ -242,6 +242,9 @@ func diffObject(in runplan.Input) archive.Object {
 // say that it holds.
 func (p *planner) tableChanged(ctx context.Context, window kafka.Window, rows []publish.LedgerRow) (string, error) {
 	expected, err := reconcile.Expected(ctx, p.w, rows, window)
+	if fail.Is(err, fail.Incomplete) {
+		return "not known: " + err.Error(), nil
+	}
 	if err != nil {
 		return "", err
 	}

@@ -6,9 +6,11 @@ import (
 	"maps"
 
 	"backfill/internal/account"
+	"backfill/internal/canon"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/publish"
+	"backfill/internal/runplan"
 	"backfill/jobs/workspace"
 )
 
@@ -32,6 +34,17 @@ func (g *gathering) expect(ctx context.Context, rows []publish.LedgerRow, parts 
 	g.in.Expected, g.in.Taken = e.cells, e.taken
 	g.in.Unknown = append(g.in.Unknown, e.unknown...)
 	return nil
+}
+
+// comparable reads the receipt of a change, if its lanes can be compared with
+// those that this program computes; else it fails with fail.Incomplete.
+func comparable(ctx context.Context, w *workspace.Workspace, row publish.LedgerRow) (*runplan.SliceReceipt, error) {
+	receipt, err := w.Runs.Slice(ctx, row.ReceiptKey, row.ReceiptSHA256)
+	if err == nil && receipt.Lanes != canon.Format {
+		return nil, fail.New(fail.Incomplete, "plan %d was loaded by another version of this program, which fingerprints rows otherwise", row.Seq).
+			At("%s", w.TargetName()).Try("run the backfill of its days again, or reconcile with the version that loaded it")
+	}
+	return receipt, err
 }
 
 // expectation is what the table must hold: each day as the newest change of the
@@ -79,7 +92,7 @@ func (e *expectation) newest(ctx context.Context, rows []publish.LedgerRow) erro
 	if last == nil {
 		return nil
 	}
-	receipt, err := e.w.Runs.Slice(ctx, last.ReceiptKey, last.ReceiptSHA256)
+	receipt, err := comparable(ctx, e.w, *last)
 	if err != nil {
 		return err
 	}
@@ -88,7 +101,7 @@ func (e *expectation) newest(ctx context.Context, rows []publish.LedgerRow) erro
 		return nil
 	}
 	for _, row := range rows {
-		receipt, err := e.w.Runs.Slice(ctx, row.ReceiptKey, row.ReceiptSHA256)
+		receipt, err := comparable(ctx, e.w, row)
 		if err != nil {
 			return err
 		}
@@ -101,7 +114,7 @@ func (e *expectation) newest(ctx context.Context, rows []publish.LedgerRow) erro
 
 // hold takes the days of a change.
 func (e *expectation) hold(ctx context.Context, row publish.LedgerRow, days map[kafka.Day]bool) error {
-	receipt, err := e.w.Runs.Slice(ctx, row.ReceiptKey, row.ReceiptSHA256)
+	receipt, err := comparable(ctx, e.w, row)
 	if err != nil {
 		return err
 	}
@@ -116,7 +129,7 @@ func (e *expectation) hold(ctx context.Context, row publish.LedgerRow, days map[
 
 // take removes what a later change of other days took out of the days.
 func (e *expectation) take(ctx context.Context, row publish.LedgerRow) error {
-	receipt, err := e.w.Runs.Slice(ctx, row.ReceiptKey, row.ReceiptSHA256)
+	receipt, err := comparable(ctx, e.w, row)
 	if err != nil {
 		return err
 	}

@@ -204,7 +204,7 @@ func (g *gathering) add(ctx context.Context, p part) error {
 		}
 	}
 	for _, row := range p.rows {
-		receipt, err := g.w.Runs.Slice(ctx, row.ReceiptKey, row.ReceiptSHA256)
+		receipt, err := comparable(ctx, g.w, row)
 		if err != nil {
 			return err
 		}

@@ -145,6 +145,16 @@ func (w *Workspace) Actor(reason string) publish.Actor {
 // Calendar returns a calendar of the dataset's zone.
 func (w *Workspace) Calendar() *kafka.Calendar { return kafka.NewCalendar(w.Dataset.Calendar) }
 
+// Current refuses a plan that another converter version sealed: its receipts
+// and those of this program would not add up.
+func (w *Workspace) Current(head *runplan.Head) error {
+	if head.Converter == runplan.Converter {
+		return nil
+	}
+	return fail.New(fail.Usage, "plan %d was sealed by backfill %s, whose converter has version %d; this program's has %d", head.Seq, head.Version, head.Converter, runplan.Converter).
+		At("%s", head.Target).Try("plan the window again, or go on with the program that sealed it")
+}
+
 // Stopped returns why nothing new may be begun: the halt's cause, or
 // fail.Stopped when a person aborted the plan; nil to go on.
 func (w *Workspace) Stopped(ctx context.Context, head *runplan.Head) error {
