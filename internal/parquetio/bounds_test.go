@@ -1,33 +1,13 @@
 package parquetio
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/binary"
-	"errors"
-	"io"
 	"math"
 	"math/big"
 	"testing"
 
-	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/format"
-
 	"backfill/internal/schema"
 )
-
-// compareStored orders stored values as the Parquet format does for the type.
-func compareStored(a, b []byte, t format.Type, typ schema.Type) int {
-	switch t {
-	case format.Int32:
-		return cmp.Compare(int32(binary.LittleEndian.Uint32(a)), int32(binary.LittleEndian.Uint32(b)))
-	case format.Int64:
-		return cmp.Compare(int64(binary.LittleEndian.Uint64(a)), int64(binary.LittleEndian.Uint64(b)))
-	case format.FixedLenByteArray:
-		return signed(a).Cmp(signed(b))
-	}
-	return bytes.Compare(a, b)
-}
 
 func signed(b []byte) *big.Int {
 	n := new(big.Int).SetBytes(b)
@@ -37,108 +17,27 @@ func signed(b []byte) *big.Int {
 	return n
 }
 
-// TestBoundsHoldEveryValue is what lets any reader skip pages and row groups by
-// what the file says of them.
-func TestBoundsHoldEveryValue(t *testing.T) {
+// TestNothingOptionalIsWritten keeps files to what is known to load, footers
+// small and free of what people wrote.
+func TestNothingOptionalIsWritten(t *testing.T) {
 	cols := everyType()
-	// Whole pages of NULL, of the small and of the large values.
-	choices := make([][]any, len(cols))
-	for i, c := range cols {
-		choices[i] = extremes(c)
-	}
-	cell := func(row, col int) any {
-		values := choices[col]
-		switch part := row / 500 % 4; {
-		case part == 0 && !cols[col].Required:
-			return nil
-		case cols[col].Const != nil:
-			return []byte(*cols[col].Const)
-		default:
-			return values[(part+row%2)%len(values)]
-		}
-	}
-	file, _ := write(t, cols, Options{PageBytes: minPageBytes, RowGroupBytes: 32 << 10}, batches(cols, 4000, cell))
-	f := open(t, file)
-	if len(f.RowGroups()) < 2 {
-		t.Fatal("one row group")
-	}
-	for g, group := range f.RowGroups() {
-		for i, chunk := range group.ColumnChunks() {
-			meta := f.Metadata().RowGroups[g].Columns[i].MetaData
-			index := f.ColumnIndexes()[g*len(cols)+i]
-			checkBounds(t, cols[i], chunk, meta, index)
-		}
-	}
-}
-
-func checkBounds(t *testing.T, c schema.Column, chunk parquet.ColumnChunk, meta format.ColumnMetaData, index format.ColumnIndex) {
-	t.Helper()
-	pages := chunk.Pages()
-	defer pages.Close()
-	n := 0
-	for ; ; n++ {
-		page, err := pages.ReadPage()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n >= len(index.MinValues) || n >= len(index.MaxValues) || n >= len(index.NullPages) {
-			t.Fatalf("%s: the index has no page %d", c.Name, n)
-		}
-		values := make([]parquet.Value, page.NumValues())
-		if _, err := page.Values().ReadValues(values); err != nil && !errors.Is(err, io.EOF) {
-			t.Fatal(err)
-		}
-		nulls := 0
-		for _, v := range values {
-			if v.IsNull() {
-				nulls++
-				continue
-			}
-			stored := v.Bytes()
-			if compareStored(index.MinValues[n], stored, meta.Type, c.Type) > 0 || compareStored(stored, index.MaxValues[n], meta.Type, c.Type) > 0 {
-				t.Fatalf("%s: page %d has %x outside [%x, %x]", c.Name, n, stored, index.MinValues[n], index.MaxValues[n])
-			}
-			s := meta.Statistics
-			if s.MinValue != nil && (compareStored(s.MinValue, stored, meta.Type, c.Type) > 0 || compareStored(stored, s.MaxValue, meta.Type, c.Type) > 0) {
-				t.Fatalf("%s: %x is outside [%x, %x]", c.Name, stored, s.MinValue, s.MaxValue)
-			}
-		}
-		if index.NullPages[n] != (nulls == len(values)) || index.NullCounts[n] != int64(nulls) {
-			t.Errorf("%s: page %d of %d values has %d NULLs, the index says %t, %d", c.Name, n, len(values), nulls, index.NullPages[n], index.NullCounts[n])
-		}
-		parquet.Release(page)
-	}
-	if n != len(index.MinValues) {
-		t.Errorf("%s: %d pages, %d in the index", c.Name, n, len(index.MinValues))
-	}
-}
-
-// TestLongTextsStayOutOfTheFooter keeps footers small and free of what people
-// wrote.
-func TestLongTextsStayOutOfTheFooter(t *testing.T) {
-	cols := []schema.Column{
-		{Name: "note", Type: schema.Type{Kind: schema.Varchar, Length: longText + 1}},
-		{Name: "details", Type: schema.Type{Kind: schema.Super}},
-		{Name: "amount", Type: schema.Type{Kind: schema.Decimal, Precision: 38}},
-		{Name: "id", Type: schema.Type{Kind: schema.Varchar, Length: longText}},
-	}
-	cell := func(row, col int) any {
-		if col == 2 {
-			return wide(big.NewInt(int64(row)))
-		}
-		return []byte("some words")
-	}
-	file, _ := write(t, cols, Options{}, batches(cols, 10, cell))
+	cell := everyValue(cols)
+	file, _ := write(t, cols, Options{}, batches(cols, 3000, cell))
 	for i, chunk := range open(t, file).Metadata().RowGroups[0].Columns {
-		kept := cols[i].Name == "id"
-		if s := chunk.MetaData.Statistics; (s.MinValue != nil) != kept {
-			t.Errorf("%s: the row group says %q", cols[i].Name, s.MinValue)
+		nulls := int64(0)
+		for row := range 3000 {
+			if cell(row, i) == nil {
+				nulls++
+			}
+		}
+		if s := chunk.MetaData.Statistics; s.MinValue != nil || s.MaxValue != nil || s.Min != nil || s.Max != nil || s.NullCount != nulls {
+			t.Errorf("%s: the row group says %+v, %d values are NULL", cols[i].Name, s, nulls)
+		}
+		if chunk.ColumnIndexOffset != 0 || chunk.OffsetIndexOffset != 0 {
+			t.Errorf("%s: a page index", cols[i].Name)
 		}
 		for _, h := range pageHeaders(t, file, chunk.MetaData) {
-			if s := h.DataPageHeader.V.Statistics; (s.MinValue != nil) != kept {
+			if s := h.DataPageHeader.V.Statistics; s.MinValue != nil || s.MaxValue != nil {
 				t.Errorf("%s: the page says %q", cols[i].Name, s.MinValue)
 			}
 		}

@@ -1,45 +1,30 @@
 package parquetio
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"math/bits"
 
-	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 
 	"backfill/internal/schema"
 )
 
-// longText is the longest declared text whose smallest and largest value are
-// written into the file; nothing that loads it looks at them.
+// longText is the longest declared text whose values may repeat so often that a
+// dictionary is tried.
 const longText = 256
-
-// codeText is the longest declared text that is taken for a code.
-const codeText = 4
-
-// A dictionary's size is looked at after so many rows, and when its values hold
-// more than so much, or a quarter of a page, later pages of the row group are
-// plain.
-const (
-	dictionaryPageRows = 8 << 10
-	dictionaryBytes    = 64 << 10
-)
-
-func (o Options) dictionaryBytes() int { return min(dictionaryBytes, o.PageBytes/4) }
 
 // column is what writing one column needs to know.
 type column struct {
 	name     string
 	typ      schema.Type
-	kind     parquet.Kind // the physical type
+	physical format.Type
+	size     int // schema.Int: bytes stored, 0 for a bit
 	required bool
-	bounds   bool // pages and row groups say their smallest and largest value
 
-	// dictionary: values are written once and then by number. It makes columns
-	// of few values smaller at no cost, and columns of many larger and much
-	// slower, so it is for types and columns that have few.
-	dictionary bool
+	mayRepeat bool // a dictionary is tried; the values decide
 
 	low, high int64 // schema.Int: the values that fit
 	length    int   // schema.Bytes: the most bytes of a value; schema.Wide: the bytes stored
@@ -58,76 +43,49 @@ func newColumns(cols []schema.Column) ([]column, error) {
 			return nil, fmt.Errorf("column %s stands twice", c.Name)
 		}
 		seen[c.Name] = true
-		col := column{name: c.Name, typ: c.Type, required: c.Required, bounds: true}
+		col := column{name: c.Name, typ: c.Type, required: c.Required}
 		if err := col.limit(); err != nil {
 			return nil, fmt.Errorf("column %s: %w", c.Name, err)
 		}
-		col.dictionary = hasFewValues(c)
 		list[i] = col
 	}
 	return list, nil
-}
-
-// hasFewValues reports whether a file holds few values of the column by what is
-// declared of it: days, small numbers, codes like currencies, and what is the
-// same in a whole file.
-func hasFewValues(c schema.Column) bool {
-	switch c.Type.Kind {
-	case schema.Smallint, schema.Date:
-		return true
-	case schema.Char, schema.Varchar:
-		if c.Type.Length <= codeText {
-			return true
-		}
-		if c.Type.Length > longText {
-			return false
-		}
-	case schema.Boolean, schema.Super:
-		return false
-	}
-	if c.Type.Shape() == schema.Wide {
-		return false
-	}
-	return c.Const != nil || c.Name == schema.TopicColumn || c.Name == schema.PartitionColumn
 }
 
 // limit sets the physical type and what values it may have.
 func (c *column) limit() error {
 	switch t := c.typ; t.Kind {
 	case schema.Smallint:
-		c.kind = parquet.Int32
+		c.physical, c.size, c.mayRepeat = format.Int32, 4, true
 		c.low, c.high = math.MinInt16, math.MaxInt16
 	case schema.Integer, schema.Date:
-		c.kind = parquet.Int32
+		c.physical, c.size, c.mayRepeat = format.Int32, 4, true
 		c.low, c.high = math.MinInt32, math.MaxInt32
 	case schema.Bigint, schema.Timestamp:
-		c.kind = parquet.Int64
+		c.physical, c.size, c.mayRepeat = format.Int64, 8, true
 		c.low, c.high = math.MinInt64, math.MaxInt64
 	case schema.Boolean:
-		c.kind = parquet.Boolean
+		c.physical = format.Boolean
 		c.low, c.high = 0, 1
 	case schema.Decimal:
 		if t.Precision < 1 || t.Precision > 38 || t.Scale < 0 || t.Scale > t.Precision {
 			return fmt.Errorf("%s is not a type", t)
 		}
 		if t.Shape() == schema.Wide {
-			c.kind = parquet.FixedLenByteArray
-			c.length, c.bounds = decimalBytes(t.Precision), false
+			c.physical, c.length = format.FixedLenByteArray, decimalBytes(t.Precision)
 			c.limitHi, c.limitLo = pow10(t.Precision)
 			return nil
 		}
-		c.kind = parquet.Int64
+		c.physical, c.size, c.mayRepeat = format.Int64, 8, true
 		_, limit := pow10(t.Precision)
 		c.low, c.high = 1-int64(limit), int64(limit)-1
 	case schema.Char, schema.Varchar:
 		if t.Length < 1 || t.Length > schema.MaxVarchar {
 			return fmt.Errorf("%s is not a type", t)
 		}
-		c.kind = parquet.ByteArray
-		c.length, c.bounds = t.Length, t.Length <= longText
+		c.physical, c.length, c.mayRepeat = format.ByteArray, t.Length, t.Length <= longText
 	case schema.Super:
-		c.kind = parquet.ByteArray
-		c.length, c.bounds = schema.MaxVarchar, false
+		c.physical, c.length = format.ByteArray, schema.MaxVarchar
 	default:
 		return fmt.Errorf("no Parquet type for %s", t)
 	}
@@ -149,4 +107,21 @@ func pow10(n int) (hi, lo uint64) {
 // refuses any other length.
 func decimalBytes(p int) int {
 	return int(math.Ceil((float64(p)*math.Log2(10) + 1) / 8))
+}
+
+// fitsWide reports whether 16 bytes of big-endian two's complement hold no
+// more than the column's digits.
+func (c *column) fitsWide(s []byte) bool {
+	if len(s) != 16 {
+		return false
+	}
+	hi, lo := binary.BigEndian.Uint64(s), binary.BigEndian.Uint64(s[8:])
+	if int64(hi) < 0 {
+		lo = -lo
+		hi = ^hi
+		if lo == 0 {
+			hi++
+		}
+	}
+	return hi < c.limitHi || hi == c.limitHi && lo < c.limitLo
 }

@@ -178,71 +178,102 @@ func TestLongRows(t *testing.T) {
 	}
 }
 
-// codes has columns that are declared to have few values and hold many.
+// codes has columns of few values that turn into many.
 func codes() ([]schema.Column, func(row, col int) any) {
 	cols := []schema.Column{
 		{Name: "code", Type: schema.Type{Kind: schema.Char, Length: 4}},
 		{Name: "day", Type: schema.Type{Kind: schema.Date}, Required: true},
 	}
 	return cols, func(row, col int) any {
+		few := row
+		if row < 40_000 {
+			few = row % 90
+		}
 		if col == 1 {
-			return int64(row * 7)
+			return int64(few * 7)
 		}
 		if row%5 == 0 {
 			return nil
 		}
-		return fmt.Appendf(nil, "%04x", row&0xffff)
+		return fmt.Appendf(nil, "%04x", few&0xffff)
 	}
 }
 
-func TestDictionaryGivesWay(t *testing.T) {
-	const n = 60_000
-	cols, cell := codes()
-	file, _ := write(t, cols, Options{}, batches(cols, n, cell))
-	compare(t, cols, read(t, file, cols), n, cell)
-	for i, c := range open(t, file).Metadata().RowGroups[0].Columns {
-		var kinds []format.Encoding
-		for _, h := range pageHeaders(t, file, c.MetaData) {
-			if h.Type == format.DictionaryPage {
-				if size := h.UncompressedPageSize; size > dictionaryBytes+2*8*dictionaryPageRows {
-					t.Errorf("%s: a dictionary of %d bytes", cols[i].Name, size)
-				}
-				continue
-			}
-			kinds = append(kinds, h.DataPageHeader.V.Encoding)
+// encodings returns how a chunk's data pages are encoded, without repetitions,
+// and the size of its dictionary.
+func encodings(t *testing.T, file []byte, c format.ColumnChunk) (kinds []format.Encoding, dictionary int32) {
+	t.Helper()
+	for _, h := range pageHeaders(t, file, c.MetaData) {
+		if h.Type == format.DictionaryPage {
+			dictionary = h.UncompressedPageSize
+			continue
 		}
-		kinds = slices.Compact(kinds)
+		kinds = append(kinds, h.DataPageHeader.V.Encoding)
+	}
+	return slices.Compact(kinds), dictionary
+}
+
+func TestDictionaryGivesWay(t *testing.T) {
+	const n = 120_000
+	cols, cell := codes()
+	o := Options{PageBytes: 64 << 10}
+	file, _ := write(t, cols, o, batches(cols, n, cell))
+	compare(t, cols, read(t, file, cols), n, cell)
+	compare(t, cols, readArrow(t, file, cols), n, cell)
+	for i, c := range open(t, file).Metadata().RowGroups[0].Columns {
+		kinds, size := encodings(t, file, c)
+		if limit := o.dictionaryBytes() + 8*columns.BatchRows; int(size) > limit {
+			t.Errorf("%s: a dictionary of %d bytes", cols[i].Name, size)
+		}
 		if !slices.Equal(kinds, []format.Encoding{format.RLEDictionary, format.Plain}) {
 			t.Errorf("%s: page encodings %v", cols[i].Name, kinds)
 		}
 	}
 }
 
-func TestDictionariesAreForFewValues(t *testing.T) {
+// TestValuesDecideOnDictionaries: whatever a column is declared to hold, a
+// dictionary is for values that repeat, in every row group of the file.
+func TestValuesDecideOnDictionaries(t *testing.T) {
 	varchar := func(n int) schema.Type { return schema.Type{Kind: schema.Varchar, Length: n} }
 	tests := []struct {
-		c    schema.Column
-		want bool
+		typ  schema.Type
+		cell func(row int) any
+		want format.Encoding
 	}{
-		{schema.Column{Name: "id", Type: varchar(36)}, false},
-		{schema.Column{Name: "country", Type: varchar(2)}, true},
-		{schema.Column{Name: "currency", Type: schema.Type{Kind: schema.Char, Length: 3}}, true},
-		{schema.Column{Name: "day", Type: schema.Type{Kind: schema.Date}}, true},
-		{schema.Column{Name: "grade", Type: schema.Type{Kind: schema.Smallint}}, true},
-		{schema.Column{Name: "n", Type: schema.Type{Kind: schema.Integer}}, false},
-		{schema.Column{Name: "flag", Type: schema.Type{Kind: schema.Boolean}, Const: text("true")}, false},
-		{schema.Column{Name: "source", Type: varchar(200), Const: text("x")}, true},
-		{schema.Column{Name: "source", Type: varchar(2000), Const: text("x")}, false},
-		{schema.Column{Name: "rate", Type: schema.Type{Kind: schema.Decimal, Precision: 9}, Const: text("1")}, true},
-		{schema.Column{Name: "rate", Type: schema.Type{Kind: schema.Decimal, Precision: 38}, Const: text("1")}, false},
-		{schema.Column{Name: "raw", Type: schema.Type{Kind: schema.Super}, Const: text("{}")}, false},
-		{schema.Technical()[0], true},
-		{schema.Technical()[1], true},
-		{schema.Technical()[2], false},
+		{varchar(36), func(row int) any { return fmt.Appendf(nil, "%036d", row) }, format.Plain},
+		{varchar(36), func(row int) any { return fmt.Appendf(nil, "%036d", row%200) }, format.RLEDictionary},
+		{varchar(256), func(int) any { return []byte("payroll") }, format.RLEDictionary},
+		{varchar(257), func(int) any { return []byte("payroll") }, format.Plain},
+		{schema.Type{Kind: schema.Super}, func(int) any { return []byte("{}") }, format.Plain},
+		{schema.Type{Kind: schema.Bigint}, func(row int) any { return int64(row) << 33 }, format.Plain},
+		{schema.Type{Kind: schema.Bigint}, func(row int) any { return int64(row%3) - 1 }, format.RLEDictionary},
+		{schema.Type{Kind: schema.Smallint}, func(row int) any { return int64(row % 30_000) }, format.Plain},
+		{schema.Type{Kind: schema.Date}, func(row int) any { return int64(row/5000 - 2) }, format.RLEDictionary},
+		{schema.Type{Kind: schema.Decimal, Precision: 9, Scale: 2}, func(row int) any { return int64(row % 7) }, format.RLEDictionary},
+		{schema.Type{Kind: schema.Boolean}, func(row int) any { return int64(row % 2) }, format.Plain},
 	}
-	for _, tt := range tests {
-		if got := hasFewValues(tt.c); got != tt.want {
-			t.Errorf("%s %s: %t", tt.c.Name, tt.c.Type, got)
+	const n = 40_000
+	var cols []schema.Column
+	for i, tt := range tests {
+		cols = append(cols, schema.Column{Name: fmt.Sprint("c", i), Type: tt.typ, Required: i%2 == 0})
+	}
+	cell := func(row, col int) any {
+		if row%11 == 3 && col%2 == 1 {
+			return nil
+		}
+		return tests[col].cell(row)
+	}
+	file, s := write(t, cols, Options{PageBytes: 32 << 10, RowGroupBytes: 128 << 10}, batches(cols, n, cell))
+	if s.RowGroups < 2 {
+		t.Fatal("one row group")
+	}
+	compare(t, cols, read(t, file, cols), n, cell)
+	compare(t, cols, readArrow(t, file, cols), n, cell)
+	for _, g := range open(t, file).Metadata().RowGroups {
+		for i, c := range g.Columns {
+			if kinds, _ := encodings(t, file, c); len(kinds) != 1 || kinds[0] != tests[i].want {
+				t.Errorf("%s %s: page encodings %v", c.MetaData.PathInSchema[0], cols[i].Type, kinds)
+			}
 		}
 	}
 }

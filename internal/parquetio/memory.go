@@ -1,12 +1,7 @@
 package parquetio
 
 import (
-	"fmt"
 	"io"
-
-	"github.com/klauspost/compress/zstd"
-	"github.com/parquet-go/parquet-go"
-	codec "github.com/parquet-go/parquet-go/compress/zstd"
 
 	"backfill/internal/schema"
 )
@@ -14,65 +9,69 @@ import (
 // minPageBytes keeps a page larger than what surrounds it.
 const minPageBytes = 16 << 10
 
+// segmentBytes is the unit of the memory for compressed pages.
+const segmentBytes = 32 << 10
+
 // MemoryBound returns the most bytes that a Writer of the columns holds, for
 // the caller to size its workers by:
 //
 //	the open row group   RowGroupBytes, and a page of each column on top, since
 //	                     it is looked at after each column had its turn
-//	open pages           two pages a column: the page, and its memory's slack
-//	dictionaries         values, their index, and the plain page to fall back to,
-//	                     for which the library takes eight times a page
-//	while compressing    a page of twice its size three times, history, tables
+//	open pages           a column's page, as much again while its memory grows,
+//	                     and the number of each value
+//	dictionaries         values, their places, and the table to find them by
+//	while compressing    a page and what it becomes, history, tables
 //
 // A row's own text comes on top while it is written.
 func MemoryBound(cols []schema.Column, o Options) int64 {
 	o = o.withDefaults()
-	const (
-		chunk   = 32 << 10 // of the memory for compressed pages
-		indexed = 32       // a dictionary with its index, in times the size where it ends
-		history = 4 << 20
-	)
+	const history = 4 << 20
 	page := int64(o.PageBytes)
-	bound := o.RowGroupBytes + 6*page + history
-	for _, c := range cols {
-		bound += 3*page + chunk
-		if hasFewValues(c) {
-			bound += indexed*int64(o.dictionaryBytes()) + 8*page
-		}
+	bound := o.RowGroupBytes + 4*page + history
+	for range cols {
+		bound += 4*page + segmentBytes + 6*int64(o.dictionaryBytes())
 	}
 	return bound
 }
 
-// pagePool counts the compressed bytes of the open row group, which the library
-// doesn't tell apart.
-type pagePool struct {
-	parquet.BufferPool
-	written int64
+// pool keeps memory for compressed pages from row group to row group.
+type pool struct{ free [][]byte }
+
+// segments hold bytes in pieces of one size, so that nothing is copied while
+// they grow and nothing lies idle in one column while another needs it.
+type segments struct {
+	pool *pool
+	list [][]byte
 }
 
-func (p *pagePool) GetBuffer() io.ReadWriteSeeker {
-	return &pageBuffer{p.BufferPool.GetBuffer(), p}
-}
-
-func (p *pagePool) PutBuffer(b io.ReadWriteSeeker) {
-	if b, ok := b.(*pageBuffer); ok {
-		p.BufferPool.PutBuffer(b.ReadWriteSeeker)
+func (s *segments) write(p []byte) {
+	for len(p) > 0 {
+		last := len(s.list) - 1
+		if last < 0 || len(s.list[last]) == segmentBytes {
+			s.list = append(s.list, s.pool.get())
+			last++
+		}
+		n := min(len(p), segmentBytes-len(s.list[last]))
+		s.list[last] = append(s.list[last], p[:n]...)
+		p = p[n:]
 	}
 }
 
-type pageBuffer struct {
-	io.ReadWriteSeeker
-	pool *pagePool
+func (s *segments) writeTo(w *countingWriter) error { return w.all(s.list...) }
+
+func (s *segments) clear() {
+	s.pool.free = append(s.pool.free, s.list...)
+	s.list = s.list[:0]
 }
 
-func (b *pageBuffer) Write(p []byte) (int, error) {
-	n, err := b.ReadWriteSeeker.Write(p)
-	b.pool.written += int64(n)
-	return n, err
+func (p *pool) get() []byte {
+	if last := len(p.free) - 1; last >= 0 {
+		b := p.free[last]
+		p.free = p.free[:last]
+		return b[:0]
+	}
+	return make([]byte, 0, segmentBytes)
 }
-
-// WriteTo spares io.Copy a buffer of its own.
-func (b *pageBuffer) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, b.ReadWriteSeeker) }
 
 // countingWriter counts what reaches the output.
 type countingWriter struct {
@@ -80,40 +79,17 @@ type countingWriter struct {
 	n   int64
 }
 
-func (w *countingWriter) Write(p []byte) (int, error) {
-	n, err := w.out.Write(p)
-	w.n += int64(n)
-	return n, err
-}
-
-// zstdWindow is how far back compression looks. The library's own 4 MiB would
-// cost 8 MiB of history a writer, for pages that are smaller than this.
-const zstdWindow = 1 << 20
-
-// fastZstd is the library's zstd codec with one encoder, kept by its writer and
-// so sized: the fastest level, because the next costs a quarter more of the
-// whole work for 4 % of the size.
-type fastZstd struct {
-	codec.Codec
-	encoder *zstd.Encoder
-}
-
-func newFastZstd() (*fastZstd, error) {
-	e, err := zstd.NewWriter(nil,
-		zstd.WithEncoderLevel(zstd.SpeedFastest),
-		zstd.WithEncoderConcurrency(1),
-		zstd.WithWindowSize(zstdWindow),
-		zstd.WithZeroFrames(true),
-		zstd.WithEncoderCRC(false),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("setting up zstd: %w", err)
+// all writes the parts one after another.
+func (w *countingWriter) all(parts ...[]byte) error {
+	for _, p := range parts {
+		n, err := w.out.Write(p)
+		w.n += int64(n)
+		if err == nil && n < len(p) {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return &fastZstd{encoder: e}, nil
-}
-
-// Encode compresses src into dst's memory, or into more where that is too
-// little.
-func (c *fastZstd) Encode(dst, src []byte) ([]byte, error) {
-	return c.encoder.EncodeAll(src, dst[:0]), nil
+	return nil
 }

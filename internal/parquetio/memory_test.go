@@ -35,7 +35,7 @@ func TestMemoryStaysInsideItsBound(t *testing.T) {
 	var peak int64
 	for n := range 60 {
 		for i := range cols {
-			v, c := &b.Cols[i], w.cols[i]
+			v, c := &b.Cols[i], w.chunks[i]
 			for row := range b.N {
 				switch v.Shape {
 				case schema.Int:

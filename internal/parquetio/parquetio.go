@@ -5,6 +5,15 @@
 //	columns.Batch ─▶ pages, one open per column ─▶ row group ─▶ io.Writer
 //	                 PageBytes                     RowGroupBytes
 //
+// The bytes are written here and not by a library, because between vectors and
+// pages a general writer has to box every value, and keeps several copies of
+// each page. chunk.go fills pages, dictionary.go numbers values that repeat,
+// page.go ends a page, compress.go makes it smaller, footer.go ends row groups
+// and files. Which columns have a dictionary and how pages are compressed is
+// decided by the values, from the first ones of each file. Nothing optional is
+// written: no statistics but the number of NULLs, no page index, no bloom
+// filters, since what loads the files reads all of them.
+//
 // It never changes a value: what does not fit its column's type is an error.
 // It opens no files, uploads nothing and starts no goroutines. convert writes
 // staging files with it, one Writer per worker, sized by MemoryBound.
@@ -15,7 +24,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 
 	"backfill/internal/columns"
 	"backfill/internal/schema"
@@ -59,19 +68,21 @@ type Summary struct {
 // one goroutine. After an error it takes nothing more until Reset, and the
 // output so far is not a Parquet file.
 type Writer struct {
-	cols []column
-	opts Options
+	opts   Options
+	schema []format.SchemaElement
+	chunks []chunk
+	codec  *codec
+	pool   pool
+	long   []int // columns of long texts
 
-	codec  *fastZstd
-	pages  pagePool
-	values []parquet.Value // one column's part of a batch
+	body, header []byte // of the page that ends
 
-	file *parquet.GenericWriter[any]
-	out  countingWriter
-	err  error // why nothing more is taken
+	out    countingWriter
+	err    error // why nothing more is taken
+	groups []format.RowGroup
 
-	rows, groupRows, groups int64
-	flushed                 int64 // file.Size() when the row group began
+	rows, groupRows int64
+	written         int64 // compressed bytes of the open row group
 }
 
 // NewWriter returns a writer of the columns to w. It fails on no or repeated
@@ -86,30 +97,31 @@ func NewWriter(w io.Writer, cols []schema.Column, o Options) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating a Parquet writer: %w", err)
 	}
-	codec, err := newFastZstd()
+	codec, err := newCodec()
 	if err != nil {
 		return nil, fmt.Errorf("creating a Parquet writer: %w", err)
 	}
-	pw := &Writer{cols: list, opts: o, codec: codec, values: make([]parquet.Value, columns.BatchRows)}
-	pw.pages.BufferPool = parquet.NewBufferPool()
+	pw := &Writer{opts: o, schema: newSchema(list), codec: codec, chunks: make([]chunk, len(list))}
+	for i := range list {
+		pw.chunks[i] = chunk{column: list[i], w: pw}
+		pw.chunks[i].pages.pool = &pw.pool
+		if list[i].physical == format.ByteArray && list[i].length > longText {
+			pw.long = append(pw.long, i)
+		}
+	}
 	pw.Reset(w)
 	return pw, pw.err
 }
 
 // Reset drops what is unfinished and starts a file to out.
-//
-// The library's writer serves one file alone. Reset by its own means, v0.32.0
-// loses the columns' paths in the footer, by which other readers find columns,
-// and keeps values of an unfinished file for the next one.
 func (w *Writer) Reset(out io.Writer) {
 	w.out = countingWriter{out: out}
-	w.rows, w.groupRows, w.groups, w.flushed = 0, 0, 0, 0
-	w.pages.written = 0
-	w.err = guard(func() (err error) {
-		w.file, err = w.newFile()
-		return err
-	})
-	if w.err != nil {
+	w.rows, w.groupRows, w.written, w.groups = 0, 0, 0, nil
+	for i := range w.chunks {
+		w.chunks[i].unfit = false
+		w.chunks[i].begin()
+	}
+	if w.err = guard(func() error { return w.out.all([]byte(magic)) }); w.err != nil {
 		w.err = fmt.Errorf("creating a Parquet writer: %w", w.err)
 	}
 }
@@ -135,8 +147,8 @@ func (w *Writer) Close() (Summary, error) {
 		w.err = fmt.Errorf("finishing Parquet: %w", err)
 		return Summary{}, w.err
 	}
-	w.file, w.err = nil, errClosed
-	return Summary{Rows: w.rows, Bytes: w.out.n, RowGroups: w.groups}, nil
+	w.err = errClosed
+	return Summary{Rows: w.rows, Bytes: w.out.n, RowGroups: int64(len(w.groups))}, nil
 }
 
 var errClosed = errors.New("writing Parquet: the file is closed")
@@ -144,10 +156,14 @@ var errClosed = errors.New("writing Parquet: the file is closed")
 // Buffered returns the bytes held for the open row group: compressed pages,
 // values that wait for their page to fill, and dictionaries.
 func (w *Writer) Buffered() int64 {
-	if w.file == nil || w.err != nil {
+	if w.err != nil {
 		return 0
 	}
-	return w.file.Size() - w.flushed
+	held := w.written
+	for i := range w.chunks {
+		held += int64(w.chunks[i].open() + w.chunks[i].dict.bytes())
+	}
+	return held
 }
 
 func (w *Writer) write(b *columns.Batch) error {
@@ -156,14 +172,16 @@ func (w *Writer) write(b *columns.Batch) error {
 	}
 	for from := 0; from < b.N; {
 		to := w.rangeEnd(b, from)
-		if err := w.writeRows(b, from, to); err != nil {
-			return err
+		for i := range w.chunks {
+			c := &w.chunks[i]
+			if err := c.add(&b.Cols[i], from, to); err != nil {
+				return fmt.Errorf("column %s: %w", c.name, err)
+			}
 		}
 		w.rows += int64(to - from)
 		w.groupRows += int64(to - from)
-		// The library limits row groups for rows written one by one only.
-		if w.pages.written >= w.opts.RowGroupBytes || w.groupRows >= maxRowGroupRows {
-			if err := w.flush(); err != nil {
+		if w.written >= w.opts.RowGroupBytes || w.groupRows >= maxRowGroupRows {
+			if err := w.endGroup(); err != nil {
 				return err
 			}
 		}
@@ -172,57 +190,49 @@ func (w *Writer) write(b *columns.Batch) error {
 	return nil
 }
 
-// flush ends the row group.
-func (w *Writer) flush() error {
-	if err := w.file.Flush(); err != nil {
-		return err
+// check compares the batch's form with the columns.
+func (w *Writer) check(b *columns.Batch) error {
+	if len(b.Cols) != len(w.chunks) {
+		return fmt.Errorf("a batch of %d columns for %d columns", len(b.Cols), len(w.chunks))
 	}
-	w.groups++
-	w.groupRows, w.pages.written = 0, 0
-	w.flushed = w.file.Size()
+	if b.N < 0 || b.N > columns.BatchRows {
+		return fmt.Errorf("a batch of %d rows, at most %d are allowed", b.N, columns.BatchRows)
+	}
+	for i := range w.chunks {
+		if b.Cols[i].Shape != w.chunks[i].typ.Shape() {
+			return fmt.Errorf("column %s: the batch's vector does not hold %s", w.chunks[i].name, w.chunks[i].typ)
+		}
+	}
 	return nil
+}
+
+// rangeEnd returns the end of the rows to take next: no more long text than a
+// page, because a row group's size is looked at only after all columns.
+func (w *Writer) rangeEnd(b *columns.Batch, from int) int {
+	text := 0
+	for row := from; row < b.N; row++ {
+		for _, i := range w.long {
+			if v := &b.Cols[i]; !v.Null[row] {
+				text += len(v.S[row])
+			}
+		}
+		if text >= w.opts.PageBytes {
+			return row + 1
+		}
+	}
+	return b.N
 }
 
 func (w *Writer) finish() error {
 	if w.groupRows > 0 {
-		if err := w.flush(); err != nil {
+		if err := w.endGroup(); err != nil {
 			return err
 		}
 	}
-	return w.file.Close()
+	return w.footer()
 }
 
-// newFile returns the library's writer, set to what Redshift is known to read;
-// most of the library's defaults are not.
-func (w *Writer) newFile() (*parquet.GenericWriter[any], error) {
-	tree, err := newSchema(w.cols)
-	if err != nil {
-		return nil, err
-	}
-	opts := []parquet.WriterOption{
-		tree,
-		parquet.DataPageVersion(1),
-		parquet.Compression(w.codec),
-		parquet.PageBufferSize(w.opts.PageBytes),
-		parquet.DictionaryMaxBytes(int64(w.opts.dictionaryBytes())),
-		parquet.ColumnPageBuffers(&w.pages),
-	}
-	for k, v := range w.opts.Meta {
-		opts = append(opts, parquet.KeyValueMetadata(k, v))
-	}
-	for _, c := range w.cols {
-		if !c.bounds {
-			opts = append(opts, parquet.SkipPageBounds(c.name), parquet.SkipPageStatistics(c.name))
-		}
-	}
-	config, err := parquet.NewWriterConfig(opts...)
-	if err != nil {
-		return nil, err
-	}
-	return parquet.NewGenericWriter[any](&w.out, config), nil
-}
-
-// guard turns a panic of the Parquet library into an error.
+// guard turns a panic over a malformed batch into an error.
 func guard(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
