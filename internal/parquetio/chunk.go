@@ -60,7 +60,10 @@ func (c *chunk) startPage() {
 func (c *chunk) open() int { return len(c.values) + c.plain + len(c.levels) }
 
 // full reports whether the page ends here.
-func (c *chunk) full() bool { return c.open() >= c.w.opts.PageBytes || c.rows >= maxPageRows }
+func (c *chunk) full() bool {
+	page := c.w.opts.PageBytes
+	return c.open() >= page || c.rows >= maxPageRows || len(c.numbers) >= page/numbersPart
+}
 
 var errRequired = errors.New("NULL in a required column")
 
@@ -163,8 +166,8 @@ func (c *chunk) judge() {
 		return
 	}
 	values := c.total + int64(c.rows) - c.totalNulls - int64(c.nulls)
-	few := int64(c.dict.n) <= max(values/4, fewValues)
-	if few && c.dict.bytes() <= c.w.opts.dictionaryBytes() {
+	few, limit := int64(c.dict.n) <= max(values/4, fewValues), c.w.opts.dictionaryBytes()
+	if few && c.dict.bytes() <= limit && c.dict.n <= limit/dictionaryValue {
 		return
 	}
 	c.giveUp()

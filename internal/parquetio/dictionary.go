@@ -8,10 +8,12 @@ import (
 )
 
 // A dictionary is given up when its values take more than so many bytes, or a
-// quarter of a page, or when more than one in four values is new. Up to
-// fewValues are never too many.
+// quarter of a page, when they are more than one for each dictionaryValue of
+// that, or when more than one in four values is new. Up to fewValues are never
+// too many.
 const (
 	dictionaryBytes = 128 << 10
+	dictionaryValue = 16
 	fewValues       = 256
 )
 

@@ -18,7 +18,7 @@ const segmentBytes = 32 << 10
 //	the open row group   RowGroupBytes, and a page of each column on top, since
 //	                     it is looked at after each column had its turn
 //	open pages           a column's page, as much again while its memory grows,
-//	                     and the number of each value
+//	                     and a quarter for numbers instead of values
 //	dictionaries         values, their places, and the table to find them by
 //	while compressing    a page and what it becomes, history, tables
 //
@@ -29,7 +29,7 @@ func MemoryBound(cols []schema.Column, o Options) int64 {
 	page := int64(o.PageBytes)
 	bound := o.RowGroupBytes + 4*page + history
 	for range cols {
-		bound += 4*page + segmentBytes + 6*int64(o.dictionaryBytes())
+		bound += 2*page + page/4 + segmentBytes + 5*int64(o.dictionaryBytes())/2
 	}
 	return bound
 }

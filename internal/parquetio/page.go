@@ -11,6 +11,10 @@ import (
 // maxPageRows bounds a page of NULLs.
 const maxPageRows = 128 << 10
 
+// numbersPart bounds the numbers of a page, which take 4 bytes each: a number
+// for so many bytes of the page's size.
+const numbersPart = 16
+
 // runValues is how many values a run of bit-packed ones holds at most: 63
 // groups of 8, so that its length fits one byte, as other writers have it.
 const runValues = 63 * 8

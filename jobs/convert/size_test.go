@@ -37,7 +37,7 @@ func TestFit(t *testing.T) {
 		{20, 100, 8, 1024, 8, 256},
 		{20, 100, 2, 128, 1, 128},
 		{120, 100, 2, 128, 1, 32},
-		{20, 100_000, 2, 160, 1, 64},
+		{20, 100_000, 2, 160, 1, 128},
 	} {
 		n, s, err := fit(wide(t, test.columns), test.objects, Options{Workers: test.workers, Memory: test.memory << 20})
 		if err != nil || n != test.want || s.pageBytes != test.page<<10 {

@@ -1,0 +1,136 @@
+package parquetio
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// expand decodes runs of numbers (RLE and bit-packed) in the plainest way.
+func expand(t *testing.T, text []byte, width, n int) []uint32 {
+	t.Helper()
+	var out []uint32
+	for len(out) < n {
+		header, size := binary.Uvarint(text)
+		if size <= 0 {
+			t.Fatalf("no run behind %d numbers", len(out))
+		}
+		text = text[size:]
+		if header&1 == 0 {
+			var v uint32
+			for i := range (width + 7) / 8 {
+				v |= uint32(text[i]) << (8 * i)
+			}
+			for range header >> 1 {
+				out = append(out, v)
+			}
+			text = text[(width+7)/8:]
+			continue
+		}
+		for i := range int(header>>1) * 8 {
+			var v uint32
+			for b := range width {
+				at := i*width + b
+				v |= uint32(text[at/8]>>(at%8)&1) << b
+			}
+			out = append(out, v)
+		}
+		text = text[int(header>>1)*width:]
+	}
+	if len(text) != 0 {
+		t.Fatalf("%d bytes behind the runs", len(text))
+	}
+	return out[:n]
+}
+
+func TestRuns(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for width := 1; width <= 20; width++ {
+		for _, n := range []int{1, 7, 8, 9, 503, 504, 505, 1008, 1009, 5000} {
+			numbers, levels := make([]uint32, n), make([]byte, (n+7)/8)
+			for i := range numbers {
+				if i/700%2 == 0 { // stretches of one number, and of any
+					numbers[i] = r.Uint32N(1 << width)
+				} else {
+					numbers[i] = 1<<width - 1
+				}
+			}
+			got := expand(t, appendNumbers(nil, numbers, width), width, n)
+			for i := range numbers {
+				if got[i] != numbers[i] {
+					t.Fatalf("width %d: number %d of %d is %d, want %d", width, i, n, got[i], numbers[i])
+				}
+				levels[i/8] |= byte(numbers[i]&1) << (i % 8)
+			}
+			got = expand(t, appendLevels(nil, levels, n), 1, n)
+			for i := range numbers {
+				if got[i] != numbers[i]&1 {
+					t.Fatalf("level %d of %d is %d", i, n, got[i])
+				}
+			}
+		}
+	}
+}
+
+func TestDictionaryNumbers(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	var ints, texts dictionary
+	wantInt, wantText := map[int64]uint32{}, map[string]uint32{}
+	for range 20_000 {
+		v := int64(r.IntN(3000)-1500) << r.IntN(40)
+		want, known := wantInt[v]
+		if !known {
+			want = uint32(len(wantInt))
+			wantInt[v] = want
+		}
+		if got := ints.int(v, 8); got != want || int64(binary.LittleEndian.Uint64(ints.appendTo(nil, got))) != v {
+			t.Fatalf("%d has number %d, want %d", v, got, want)
+		}
+		s := string(binary.AppendVarint(nil, v)[1:])
+		if want, known = wantText[s]; !known {
+			want = uint32(len(wantText))
+			wantText[s] = want
+		}
+		if got := texts.text([]byte(s)); got != want || string(texts.appendTo(nil, got)[4:]) != s {
+			t.Fatalf("%q has number %d, want %d", s, got, want)
+		}
+	}
+}
+
+// FuzzSqueezed compares what another decoder makes of the frames.
+func FuzzSqueezed(f *testing.F) {
+	noise := make([]byte, 300<<10)
+	r := rand.New(rand.NewPCG(7, 8))
+	for i := range noise {
+		noise[i] = byte(r.Uint32())
+	}
+	digits := bytes.Clone(noise)
+	for i := range digits {
+		digits[i] = "0123456789abcdef-"[digits[i]%17]
+	}
+	for _, page := range [][]byte{{}, {1}, bytes.Repeat([]byte{7}, 200<<10), noise, digits, digits[:128<<10], digits[:128<<10+1], digits[:20], append(digits[:140<<10:140<<10], noise...)} {
+		f.Add(page)
+	}
+	c, err := newCodec()
+	if err != nil {
+		f.Fatal(err)
+	}
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, page []byte) {
+		for _, how := range []squeeze{undecided, entropy, matching} {
+			frame := c.compress(page, &how)
+			if got, err := d.DecodeAll(frame, nil); err != nil || !bytes.Equal(got, page) {
+				t.Fatalf("%d bytes come back as %d, %v", len(page), len(got), err)
+			}
+			if limit := len(page) + len(page)/1000 + 64; how == entropy && len(frame) > limit {
+				t.Fatalf("%d bytes became %d", len(page), len(frame))
+			}
+		}
+	})
+}
