@@ -42,7 +42,7 @@ func commands() []command {
 		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, createTableFlag, datasetFlags, undoFlags, onlyFlag("change only the slices that hold this day; may be given several times"), func(f *flags, s *pflag.FlagSet) {
 			s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without rows is no error")
 		}), run: runLoad, finishes: true, examples: []string{"backfill load --plan s3://…/plans/000000000001.json", "backfill load --undo 1 --dataset payroll.yaml --reason 'wrong file'"}},
-		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: both(windowFlags, planURIFlag, rowsFlags), run: runReconcile,
+		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: both(windowFlags, planURIFlag, rowsFlags), run: runReconcile, spools: true,
 			examples: []string{"backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01", "backfill reconcile --plan s3://…/plans/000000000001.json"}},
 		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags, createTableFlag), run: runAll, finishes: true,
 			examples: []string{"backfill run --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --memory 512MiB"}},
@@ -318,7 +318,7 @@ func runReconcile(ctx context.Context, p *program) error {
 // toReconcile opens what is to be tied out: a window of a dataset, or a plan,
 // which must then stand in the ledger.
 func (p *program) toReconcile(ctx context.Context) (*workspace.Workspace, reconcile.Options, error) {
-	o := reconcile.Options{Keep: true, Rows: true, Memory: p.memory()}
+	o := reconcile.Options{Keep: true, Rows: true, Memory: p.memory(), Disk: int64(p.flags.disk) / 4 * 3}
 	switch p.flags.way {
 	case "auto":
 	case string(tieout.ByReceipts), string(tieout.ByArchive):

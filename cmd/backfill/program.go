@@ -47,6 +47,7 @@ type command struct {
 	arg        string // the one argument it takes; "": none
 	flags      func(*flags, *pflag.FlagSet)
 	run        func(context.Context, *program) error
+	spools     bool // rows to files
 	finishes   bool // what it has begun when it is told to stop; others are cancelled at once
 	examples   []string
 }
@@ -75,7 +76,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 		return p.finish(ctx, cmd, fail.Wrap(err, fail.Usage, "reading the flags").Try("`backfill %s --help` shows them", cmd.name), p.result)
 	}
 	p.log = newLogger(p.stderr, p.flags.logFormat, p.flags.logLevel)
-	p.settle()
+	p.settle(cmd)
 	p.halt, p.ended = workspace.NewHalt(), make(chan struct{})
 	p.pulse = progress.NewPulse(now, func(line string) { p.log.Info(line) })
 	p.pulse.Step("%s", cmd.name)
@@ -94,7 +95,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 
 // settle tells the runtime how much memory it may use, and the log what the
 // process goes by. A GOMEMLIMIT that is set is kept if it is lower.
-func (p *program) settle() {
+func (p *program) settle(cmd command) {
 	debug.SetGCPercent(gcPercent)
 	limit := p.memory()
 	if limit == 0 {
@@ -107,7 +108,19 @@ func (p *program) settle() {
 	if p.flags.memory == 0 {
 		from = "the cgroup"
 	}
-	p.log.Info(fmt.Sprintf("memory limit %d MiB from %s, GOMEMLIMIT %d MiB, %d processors; nothing is written to disk", limit>>20, from, heap>>20, runtime.GOMAXPROCS(0)))
+	p.log.Info(fmt.Sprintf("memory limit %d MiB from %s, GOMEMLIMIT %d MiB, %d processors; %s", limit>>20, from, heap>>20, runtime.GOMAXPROCS(0), p.diskUse(cmd)))
+}
+
+// diskUse says what the command writes to disk: reconcile alone writes files,
+// when it compares rows that do not fit in memory.
+func (p *program) diskUse(cmd command) string {
+	if !cmd.spools {
+		return "nothing is written to disk"
+	}
+	if p.flags.disk == 0 {
+		return "files go below " + os.TempDir() + " without a limit: give --disk"
+	}
+	return fmt.Sprintf("files below %s hold %d MiB at most", os.TempDir(), int64(p.flags.disk)/4*3>>20)
 }
 
 // wantedOutput looks for --output without reading the other flags.

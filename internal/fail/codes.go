@@ -15,6 +15,7 @@ const (
 	BadDataset    Code = "bad_dataset"    // the dataset file is wrong, at file:line:column
 	NotFoundInput Code = "input_missing"  // a file, plan or bucket named by the user does not exist
 	Memory        Code = "memory_setting" // the memory limit can't work
+	DiskSetting   Code = "disk_setting"   // the disk limit can't work
 
 	Credentials Code = "credentials"  // a secret is missing or the login was refused
 	Permission  Code = "permission"   // a right is missing
@@ -50,7 +51,7 @@ const (
 var exits = map[Code]Exit{
 	Internal: ExitInternal,
 
-	Usage: ExitUsage, BadWindow: ExitUsage, BadDataset: ExitUsage, NotFoundInput: ExitUsage, Memory: ExitUsage,
+	Usage: ExitUsage, BadWindow: ExitUsage, BadDataset: ExitUsage, NotFoundInput: ExitUsage, Memory: ExitUsage, DiskSetting: ExitUsage,
 
 	Credentials: ExitEnvironment, Permission: ExitEnvironment, Network: ExitEnvironment, Throttled: ExitEnvironment,
 	Conflict: ExitEnvironment, Lost: ExitEnvironment, Service: ExitEnvironment, Disk: ExitEnvironment,

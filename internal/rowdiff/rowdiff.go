@@ -52,6 +52,7 @@ type Options struct {
 	Chunks  []runplan.Chunk // as they will be fed, by their index
 	Memory  int64           // bytes; at least 16 MiB are taken
 	Dir     string          // of the files; "": the system's folder
+	Disk    int64           // bytes that the files may hold; 0: no limit is known
 }
 
 // Comparison is one comparison. Feeders may work at the same time; all else is
@@ -149,7 +150,7 @@ func New(o Options) (*Comparison, error) {
 		}
 		c.order = append(c.order, order[chunk.Partition])
 	}
-	c.spool = newSpool(o.Dir, expect, o.Memory/2)
+	c.spool = newSpool(o.Dir, expect, o.Memory/2, o.Disk)
 	return c, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"backfill/internal/fail"
 )
@@ -25,7 +26,10 @@ type spool struct {
 	dir   string
 	block int
 	most  int64 // bytes of one part that may be read at once
+	disk  int64 // bytes that all files may hold; 0: no limit
 	parts []part
+
+	spilled atomic.Int64 // bytes in files
 }
 
 type part struct {
@@ -35,11 +39,12 @@ type part struct {
 	written int64
 }
 
-// newSpool sizes a spool for about so many bytes of entries in memory bytes.
-func newSpool(dir string, expect, memory int64) *spool {
+// newSpool sizes a spool for about so many bytes of entries in memory bytes. Its
+// files hold disk bytes at most, 0: as many as there is room for.
+func newSpool(dir string, expect, memory, disk int64) *spool {
 	n := min(max(expect/max(memory/4, 1), minParts), maxParts)
 	block := min(max(memory/2/n, minBlock), maxBlock)
-	return &spool{dir: dir, block: int(block), most: memory / 2, parts: make([]part, n)}
+	return &spool{dir: dir, block: int(block), most: memory / 2, disk: disk, parts: make([]part, n)}
 }
 
 // add keeps an entry; many goroutines may call it.
@@ -58,6 +63,10 @@ func (s *spool) add(e entry) error {
 }
 
 func (s *spool) spill(p *part) error {
+	if total := s.spilled.Add(int64(len(p.mem))); s.disk > 0 && total > s.disk {
+		return fail.New(fail.DiskSetting, "the rows to compare need more than the %d MiB of files that --disk allows", s.disk>>20).
+			Try("give more --disk (in a pod: a larger limit of ephemeral-storage) or more --memory, or compare a shorter window")
+	}
 	if p.file == nil {
 		f, err := os.CreateTemp(s.dir, "backfill-rows-")
 		if err == nil {

@@ -73,7 +73,7 @@ func compareByKey(ctx context.Context, w *workspace.Workspace, s publish.Session
 	k.workers = int(max(1, min(int64(runtime.GOMAXPROCS(0)), memory/2/scanBytes, int64(len(k.chunks)))))
 	var err error
 	if k.cmp, err = rowdiff.New(rowdiff.Options{
-		Dataset: k.ds, Window: o.Window, Chunks: k.chunks, Memory: memory - int64(k.workers)*scanBytes - programBytes, Dir: os.TempDir(),
+		Dataset: k.ds, Window: o.Window, Chunks: k.chunks, Memory: memory - int64(k.workers)*scanBytes - programBytes, Dir: os.TempDir(), Disk: o.Disk,
 	}); err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ type Options struct {
 	Way    tieout.Way                            // "": by receipts where the ledger has loads of the window, else by the archive
 	Rows   bool                                  // look for the rows behind breaks
 	Memory int64                                 // bytes that a comparison row by row may use; 0: 512 MiB
+	Disk   int64                                 // bytes that its files may hold; 0: no limit is known
 	Cutoff map[kafka.TopicPartition]kafka.Offset // rows from it on are late; nil: none
 
 	Standing string // URI of an earlier report on the same load, which the watermark names when this one is not kept; "": none
