@@ -18,8 +18,8 @@ var layers = map[string]int{
 var allowed = map[string]string{
 	"columns→kafka": "a batch carries offsets and event times", "columns→schema": "a batch is shaped by its columns",
 	"account→kafka": "places name partitions and days", "objstore→fail": "errors are coded", "kafka→fail": "errors are coded", "mask→fail": "errors are coded",
-	"format→decode": "it makes the records that decode reads",
-	"rowdiff→scan": "it takes the archive's rows",
+	"format→decode":    "it makes the records that decode reads",
+	"rowdiff→scan":     "it takes the archive's rows",
 	"runstore→runplan": "it keeps the plan's types", "report→tieout": "it shows the result",
 	"run→plan": "the main job is its steps", "run→convert": "the main job is its steps", "run→load": "the main job is its steps", "run→reconcile": "the main job is its steps",
 	"plan→workspace": "", "convert→workspace": "", "load→workspace": "", "reconcile→workspace": "", "status→workspace": "", "run→workspace": "", "undo→workspace": "", "abort→workspace": "",

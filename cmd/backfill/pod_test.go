@@ -172,6 +172,12 @@ func TestMemoryLimitOfThePod(t *testing.T) {
 			t.Errorf("with %s: %s", env, p.stderr.String())
 		}
 	}
+	// One command writes files, and says how much they may hold.
+	env := []string{"BACKFILL_DISK=8388608", "TMPDIR=/scratch"} // bytes, as the downward API gives them
+	p := podStart(t, h, env, "reconcile", "--dataset", "/missing.yaml", "--system-root", root)
+	if p.end(t, 2); !strings.Contains(p.stderr.String(), "files below /scratch hold 6 MiB at most") {
+		t.Error(p.stderr.String())
+	}
 }
 
 // TestHeartbeat holds the worker in an upload and in COPY until it has said

@@ -25,7 +25,7 @@ const Basis = "The figures tie to the archive as listed. Whether the archive hol
 type Report struct {
 	Format   int          `json:"format"`
 	Kind     string       `json:"kind"` // "reconciliation"
-	Way      tieout.Way   `json:"way"` // what the table was compared with
+	Way      tieout.Way   `json:"way"`  // what the table was compared with
 	Verdict  string       `json:"verdict"`
 	Sentence string       `json:"sentence"`
 	Basis    string       `json:"basis"`

@@ -52,7 +52,6 @@ type byKey struct {
 	mu      sync.Mutex
 	counts  []*account.Chunk
 	damaged map[string]kafka.TopicPartition // objects that can't be read
-	bad     []tieout.RowBreak
 
 	rows tieout.Rows
 	all  bool // every bucket that differs was looked into
