@@ -176,3 +176,21 @@ func TestHeadroomOverTheWire(t *testing.T) {
 		t.Errorf("a load that can't fit: %v", err)
 	}
 }
+
+// TestAppendAgainIsSaid: without offsets in the records, the rows of a
+// partition's newest object are known by its name and ETag only. Archived again
+// in another object they are loaded again, and the offsets that stand twice make the result INCOMPLETE.
+func TestAppendAgainIsSaid(t *testing.T) {
+	b := newBook(t, "append_again", "append", "0h")
+	day := func(id string) entry { return entry{id, 5, 1, "1.00", false} }
+	b.put(0, 0, day("a"), day("b"))
+	b.run(0, 0, 0)
+	b.put(0, 1, day("b"), day("c"))
+	o := b.run(6, 0, 0)
+	if r := o.result; r.Inserted != 2 || r.Doubled != 1 || r.Verdict != "INCOMPLETE" ||
+		!strings.Contains(r.Error, "1 offsets of appended rows stood more than once after their load: their records were archived again in another object") {
+		t.Errorf("%+v", r)
+	}
+	b.want("a|05 00|1|1.00|f|0|", "b|05 00|1|1.00|f|1|", "b|05 00|1|1.00|f|1|", "c|05 00|1|1.00|f|2|")
+	b.same(6, 0, 0)
+}

@@ -102,6 +102,9 @@ func (p *publisher) append(ctx context.Context, c *change) error {
 	if err := p.doubledKeys(ctx, c); err != nil {
 		return err
 	}
+	if err := p.doubledOffsets(ctx, c); err != nil {
+		return err
+	}
 	if err := p.keepWritten(ctx, c, source); err != nil {
 		return err
 	}

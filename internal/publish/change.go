@@ -30,7 +30,7 @@ type change struct {
 	stale, twins                 account.Cells // rows outside of the window that stay: older versions of inserted keys, and such of unknown order
 	staleSpan                    kafka.Window  // around these
 	repeated                     int64         // rows of an append whose offsets were loaded before
-	doubled                      int64         // keys of an append that stand more than once now
+	doubled, doubledOffsets      int64         // keys and offsets of an append that stand more than once now
 	aside                        *runplan.PutAside
 
 	vanished, deletedRows, insertedRows int64
@@ -69,7 +69,7 @@ func (p *publisher) receipt(c *change) *runplan.SliceReceipt {
 	r := &runplan.SliceReceipt{
 		Format: runplan.Format, Run: h.Run, Seq: h.Seq, Attempt: p.attempt(), Target: h.Target, Mode: p.t.Mode, Slice: c.slice, Lanes: canon.Format,
 		Stage: inDays(p.stage, c.slice.DayFrom, c.slice.DayTo), Inserted: c.inserted, Deleted: c.deleted, Taken: c.taken,
-		Outdated: c.outdated, Already: c.already, Differing: c.differing, Repeated: c.repeated, Doubled: c.doubled,
+		Outdated: c.outdated, Already: c.already, Differing: c.differing, Repeated: c.repeated, Doubled: c.doubled, DoubledOffsets: c.doubledOffsets,
 		Stale: c.stale, Twins: c.twins, Ties: inDays(p.ties, c.slice.DayFrom, c.slice.DayTo),
 		Superseded: c.superseded(), Vanished: c.vanished, Queries: c.queries, Aside: c.aside,
 	}

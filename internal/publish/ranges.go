@@ -119,6 +119,20 @@ func (p *publisher) doubledKeys(ctx context.Context, c *change) error {
 	return nil
 }
 
+// doubledOffsets counts the offsets of the load that now stand more than once:
+// where nothing proved them, a record that was archived again in another object
+// can't be told before.
+func (p *publisher) doubledOffsets(ctx context.Context, c *change) error {
+	if !p.t.Provenance || c.insertedRows == 0 {
+		return nil
+	}
+	err := p.s.Query(ctx, p.t.doubledOffsetsSQL(stageName(p.l.Head.Seq)), func(r redshift.Scanner) error { return r.Scan(&c.doubledOffsets) })
+	if err != nil {
+		return fmt.Errorf("counting offsets that stand more than once: %w", err)
+	}
+	return nil
+}
+
 // knownName is the temp table of offset ranges that were loaded before.
 func knownName(seq runplan.Seq) string { return fmt.Sprintf("_backfill_known_%d", seq) }
 
@@ -149,6 +163,20 @@ func unknownSource(stage, known string) string {
 		" AND _known._known_partition = _new." + quoteOwn(schema.PartitionColumn) +
 		" AND _new." + quoteOwn(schema.OffsetColumn) + " BETWEEN _known._first_offset AND _known._last_offset\n" +
 		"WHERE _known._known_topic IS NULL"
+}
+
+// doubledOffsetsSQL counts offsets of the stage that the scope of the table
+// holds more than once.
+func (t *target) doubledOffsetsSQL(stage string) string {
+	topic, partition, offset := quoteOwn(schema.TopicColumn), quoteOwn(schema.PartitionColumn), quoteOwn(schema.OffsetColumn)
+	place := topic + ", " + partition + ", " + offset
+	same := make([]string, 3)
+	for i, name := range []string{topic, partition, offset} {
+		same[i] = "_new." + name + " = _old." + name
+	}
+	return "SELECT COUNT(*)\nFROM (\nSELECT " + place + "\nFROM (\nSELECT " + place + "\nFROM " + t.table + t.ownedSQL(kafka.Window{}) + "\n) AS _old\n" +
+		"WHERE EXISTS (SELECT 1 FROM " + quoteOwn(stage) + " AS _new WHERE " + strings.Join(same, " AND ") + ")\n" +
+		"GROUP BY " + place + "\nHAVING COUNT(*) > 1\n) AS _again"
 }
 
 // doubledSQL counts keys of the stage that the scope of the table holds more

@@ -124,6 +124,7 @@ func TestSQLOfTheTablesKeys(t *testing.T) {
 
 func TestSQLWithoutEventTime(t *testing.T) {
 	c := mustCompile(t, adjustments())
+	golden(t, "append_offsets", c.doubledOffsetsSQL(stageName(7)))
 	insert, err := c.insertSQL(quoteOwn(stageName(7)), "run1")
 	if err != nil {
 		t.Fatal(err)

@@ -79,7 +79,7 @@ func samples() map[string]any {
 		"slice_receipt": &runplan.SliceReceipt{
 			Format: runplan.Format, Run: "run", Seq: 12, Attempt: "ATTEMPT", Target: "payroll.events", Slice: slice, Mode: "upsert", Lanes: 2,
 			Stage: sampleCells(), Inserted: sampleCells(), Deleted: account.Cells{}, Superseded: 1, Vanished: 2, Queries: []string{"SELECT 1"},
-			After: sampleCells(), Taken: sampleCells(), Outdated: sampleCells(), Already: sampleCells(), Differing: sampleCells(), Repeated: 3, Doubled: 4, Stale: sampleCells(), Twins: sampleCells(), Ties: sampleCells(),
+			After: sampleCells(), Taken: sampleCells(), Outdated: sampleCells(), Already: sampleCells(), Differing: sampleCells(), Repeated: 3, Doubled: 4, DoubledOffsets: 1, Stale: sampleCells(), Twins: sampleCells(), Ties: sampleCells(),
 			Kind: "undo", Aside: &runplan.PutAside{Table: "payroll.kept", Rows: 2, Replaced: sampleCells(), Left: sampleCells()},
 		},
 		"slice_receipt_least": &runplan.SliceReceipt{

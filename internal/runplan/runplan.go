@@ -228,6 +228,8 @@ type SliceReceipt struct {
 
 	Repeated int64 `json:"repeated,omitempty"`     // of an append: an earlier one accounted for their offsets
 	Doubled  int64 `json:"doubled_keys,omitempty"` // keys of an append that the table holds more than once now
+
+	DoubledOffsets int64 `json:"doubled_offsets,omitempty"` // likewise offsets
 }
 
 // Held returns what the slice of the table held at the commit.

@@ -50,6 +50,9 @@ func (r *Result) exceptions(in Input) {
 	if n := sumRows(in.Ties); n > 0 {
 		r.Unknown = append(r.Unknown, fmt.Sprintf("%d keys have equal versions in several partitions, on %s: one was taken, which is newest is not known", n, dayText(in.Ties)))
 	}
+	if n := in.DoubledOffsets; n > 0 {
+		r.Unknown = append(r.Unknown, fmt.Sprintf("%d offsets of appended rows stood more than once after their load: their records were archived again in another object, or two records claim one offset; all rows were kept", n))
+	}
 	if conflicts > 0 {
 		r.Unknown = append(r.Unknown, fmt.Sprintf("offsets that hold two different records: %d; which record is true is not known", conflicts))
 	}

@@ -65,11 +65,13 @@ type Input struct {
 	Stale, Twins account.Cells // rows outside of the days of a load, of keys that it inserted: older versions, and such of unknown order
 	Ties         account.Cells // keys whose newest version stood in several partitions
 	Doubled      int64         // keys of appends that stood more than once after them, summed
-	Taken        int64         // rows of the window that later loads took out: their newer version is on another day
-	Upsert       bool          // rows are replaced by newer versions only, and of Differing none is known to be newer
-	Preliminary  []kafka.Day   // days that were loaded before the window was settled
-	Declared     []Gap         // gaps with a reason
-	Unknown      []string
+
+	DoubledOffsets int64       // likewise offsets
+	Taken          int64       // rows of the window that later loads took out: their newer version is on another day
+	Upsert         bool        // rows are replaced by newer versions only, and of Differing none is known to be newer
+	Preliminary    []kafka.Day // days that were loaded before the window was settled
+	Declared       []Gap       // gaps with a reason
+	Unknown        []string
 
 	Way  Way   // "": ByReceipts
 	Rows *Rows // the comparison row by row; nil: none was made

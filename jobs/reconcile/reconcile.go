@@ -237,6 +237,7 @@ func (g *gathering) slice(r *runplan.SliceReceipt, row publish.LedgerRow, days m
 	g.in.Inserted += inserted
 	g.in.Repeated += r.Repeated
 	g.in.Doubled += r.Doubled
+	g.in.DoubledOffsets += r.DoubledOffsets
 	// Of a part of the slice's days, the receipt does not count older versions.
 	if superseded := rowsOn(r.Stage, days) - outdated - already - rowsOn(r.Differing, days) - r.Repeated - inserted; rowsOn(r.Stage, days) == rowsOn(r.Stage, nil) {
 		g.in.Superseded += r.Superseded
