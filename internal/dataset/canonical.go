@@ -57,6 +57,7 @@ type gapForm struct {
 
 type recordsForm struct {
 	Envelope  any    `json:"envelope,omitempty"`
+	Unpack    string `json:"unpack,omitempty"`
 	Where     string `json:"where,omitempty"`
 	EventTime string `json:"event_time"`
 	Zone      string `json:"event_time_zone,omitempty"`
@@ -212,7 +213,7 @@ func (a Archive) form() archiveForm {
 }
 
 func (r Records) form() recordsForm {
-	f := recordsForm{Envelope: r.Envelope.form(), EventTime: "none", Partition: pathForm(r.Partition), Offset: pathForm(r.Offset), Timestamp: pathForm(r.Timestamp)}
+	f := recordsForm{Envelope: r.Envelope.form(), Unpack: r.Unpack, EventTime: "none", Partition: pathForm(r.Partition), Offset: pathForm(r.Offset), Timestamp: pathForm(r.Timestamp)}
 	if r.Where != nil {
 		f.Where = r.Where.Text
 	}

@@ -135,12 +135,19 @@ type Gap struct {
 // field.
 type Records struct {
 	Envelope  Envelope   // around the value
+	Unpack    string     // of the value: one of the Unpack constants, "" for none
 	Where     *Where     // which records are wanted; nil: all
 	EventTime *TimeField // nil: no windows, append only
 	Partition []string
 	Offset    []string
 	Timestamp []string // the Kafka timestamp, milliseconds since 1970
 }
+
+// How a value is packed that is JSON inside a string.
+const (
+	UnpackText   = "text"   // the string is JSON, as StringConverter archives it
+	UnpackBase64 = "base64" // the string is base64 of JSON, as bytes are archived in JSON and CSV
+)
 
 // The units of a time that is given as a number.
 const (

@@ -50,6 +50,18 @@ func (r Records) Resolve(path []string) []string {
 	return append(append(make([]string, 0, len(r.Envelope.Value)+len(path)), r.Envelope.Value...), path...)
 }
 
+// Packed returns where the string stands that Unpack reads: inside the
+// archiver's envelope, around what the value itself is.
+func (r Records) Packed() []string {
+	e := r.Envelope
+	for i, layer := range e.Layers {
+		if layer != LayerLenses && layer != LayerAiven {
+			return e.Value[:i]
+		}
+	}
+	return e.Value
+}
+
 // envelope reads records.envelope: a name, a list of names from the outside in,
 // or {value: steps}.
 func (c *compiler) envelope(s section) {

@@ -18,6 +18,7 @@ func (c *compiler) records(root section) {
 	s := c.child(root, "records")
 	r := &c.out.Records
 	c.envelope(s)
+	r.Unpack, _ = c.choice(s, "unpack", UnpackText, UnpackBase64)
 	if text, ok := c.text(s, "where"); ok {
 		r.Where = c.where(s.values["where"], text)
 	}

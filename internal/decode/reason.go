@@ -15,6 +15,7 @@ const (
 	NoEnvelope    Reason = "no_envelope"
 	FieldCount    Reason = "field_count"
 	BadQuote      Reason = "bad_quote"
+	NotPacked     Reason = "not_packed"
 )
 
 // Why a value does not fit.
@@ -48,6 +49,7 @@ var sentences = map[Reason]string{
 	TooDeep:       "Objects and arrays are nested deeper than allowed.",
 	NoEnvelope:    "The record is not in the envelope that the dataset names.",
 	FieldCount:    "The row has another number of fields than there are columns.",
+	NotPacked:     "The value is not a string that holds JSON in the way that the dataset names.",
 	BadQuote:      "A quote is not closed, or text follows its end.",
 
 	Required:        "The column is required, and the value is null or absent.",

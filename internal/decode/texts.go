@@ -111,8 +111,8 @@ func (s *Scanner) spoil(b *BadRecord) {
 
 // NewRecords returns the records of a JSON or Avro stream as texts, for what
 // must be unpacked further before it goes to columns.
-func NewRecords(r io.Reader, l Limits) (Records, error) {
-	p, err := Compile(Spec{})
+func NewRecords(r io.Reader, f Format, l Limits) (Records, error) {
+	p, err := Compile(Spec{Format: f})
 	if err != nil {
 		return nil, err
 	}
@@ -164,8 +164,9 @@ func (q *queue) admit(r *Record) bool {
 		c := &s.avro
 		end := c.pos
 		c.pos -= int(r.Len)
-		text, _ := s.appendAvroJSON(q.texts, c.typ) // it was read before
-		q.texts, c.pos = text, end
+		arena := s.arena                              // spelling uses the end of what it appends to
+		q.texts, _ = s.appendAvroJSON(q.texts, c.typ) // it was read before
+		s.arena, c.pos = arena, end
 	default:
 		q.texts = AppendCompact(q.texts, r.Raw)
 	}

@@ -5,7 +5,7 @@
 //	plain bytes ─┬─ CSV ───────┐
 //	             ├─ text, bytes ┼─▶ {"value":"AAAA…"} ─ unwrap ─▶ {"value":{"id":1}} ─▶ decode
 //	             ├─ Parquet ────┤                        │
-//	             └─ JSON, Avro ─┘ (decode's own)         └ base64, registry framing, JSON in strings
+//	             └─ JSON, Avro ─┘ (decode's own)         └ JSON in strings, base64
 //
 // JSON and Avro that need no unpacking never come here: decode reads them
 // straight into columns. Numbers keep their digits: a decimal is spelled from

@@ -2,10 +2,13 @@ package format
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 
 	"backfill/internal/decode"
 	"backfill/internal/fail"
@@ -90,7 +93,7 @@ func TestTextFixtures(t *testing.T) {
 		t.Fatal(len(got), err)
 	}
 	// Records with the same fields as JSON, by the same sink.
-	records, err := decode.NewRecords(bytes.NewReader(fixture(t, "text/lenses.json")), decode.Limits{})
+	records, err := decode.NewRecords(bytes.NewReader(fixture(t, "text/lenses.json")), decode.JSON, decode.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,6 +134,67 @@ func FuzzText(f *testing.F) {
 		pieces, err2 := all(NewText(iotest.OneByteReader(bytes.NewReader(text)), o, l))
 		if (err == nil) != (err2 == nil) || err == nil && strings.Join(whole, "\n") != strings.Join(pieces, "\n") {
 			t.Fatalf("%q, %v\n%q, %v", whole, err, pieces, err2)
+		}
+	})
+}
+
+// fixed gives texts as records.
+type fixed []string
+
+func (f *fixed) Next(dst []byte) ([]byte, error) {
+	if len(*f) == 0 {
+		return dst, io.EOF
+	}
+	text := (*f)[0]
+	*f = (*f)[1:]
+	return append(dst, text...), nil
+}
+
+func TestUnpack(t *testing.T) {
+	for _, c := range []struct{ path, text, want string }{
+		{"", `"{\"a\":1.50}"`, `{"a":1.50}`},
+		{"", ` "[1,\n2]" `, ` [1, 2] `},
+		{"", `null`, `null`},
+		{"v", `{"k":"v","v":"{\"a\":\"x\"}","o":1}`, `{"k":"v","v":{"a":"x"},"o":1}`},
+		{"v", `{ "x" : [ {"v":"1"} , "]}" ] , "v" : "12" }`, `{ "x" : [ {"v":"1"} , "]}" ] , "v" : 12 }`},
+		{"v", `{"v":"1","v":"2"}`, `{"v":"1","v":2}`},
+		{"a.v", `{"a":{"v":"1"},"v":"2"}`, `{"a":{"v":1},"v":"2"}`},
+		{"v", `{"w":"1"}`, `{"w":"1"}`},
+		{"v", `{}`, `{}`},
+		{"v", `7`, `7`},
+		{"v", `{"v":null}`, `{"v":null}`},
+		{"\u0076", `{"\u0076":"true"}`, `{"\u0076":true}`},
+		{"v", `{"v":1}`, `!not_packed`},
+		{"v", `{"v":"{"}`, `!not_packed`},
+		{"v", `{"v":""}`, `!not_packed`},
+	} {
+		var path []string
+		if c.path != "" {
+			path = strings.Split(c.path, ".")
+		}
+		got, err := all(NewUnpack(&fixed{c.text}, Unpack{Path: path}))
+		if err != nil || len(got) != 1 || got[0] != c.want {
+			t.Errorf("%s of %s: %v, %v, want %s", c.path, c.text, got, err, c.want)
+		}
+	}
+	got, err := all(NewUnpack(&fixed{`{"v":"eyJhIjoxfQ=="}`, `{"v":"eyJhIjoxfQ"}`}, Unpack{Path: []string{"v"}, Base64: true}))
+	if err != nil || strings.Join(got, " ") != `{"v":{"a":1}} !not_packed` {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// FuzzUnpack: what stands at the path is what encoding/json finds there.
+func FuzzUnpack(f *testing.F) {
+	f.Add(`{"k":["}",{"v":"1"}],"v":"{\"a\":1}"}`, "v")
+	f.Fuzz(func(t *testing.T, text, key string) {
+		if !json.Valid([]byte(text)) || !utf8.ValidString(text) || !utf8.ValidString(key) {
+			return
+		}
+		var want map[string]json.RawMessage
+		there := json.Unmarshal([]byte(text), &want) == nil && want != nil
+		start, end, found := find([]byte(text), []string{key})
+		if raw, ok := want[key]; (there && ok) != found || found && string(raw) != text[start:end] {
+			t.Fatalf("found %t %q, want %q", found, text[max(start, 0):end], raw)
 		}
 	})
 }

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -193,4 +195,36 @@ func FuzzParquet(f *testing.F) {
 			t.Fatalf("not coded: %v", err)
 		}
 	})
+}
+
+// TestParquetDamage flips bytes of sound files, of their metadata most of all:
+// no file takes more than 256 MiB, panics, or fails without a code.
+func TestParquetDamage(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, name := range []string{"int32_decimal", "nested_lists.snappy", "nonnullable.impala", "old_list_structure", "datapage_v2.snappy", "alltypes_dictionary", "map_no_value"} {
+		sound := fixture(t, "parquet/"+name+".parquet")
+		for i := range 80 {
+			object := bytes.Clone(sound)
+			for range 1 + r.IntN(3) {
+				at := r.IntN(len(object))
+				if i%2 == 0 {
+					at = len(object) - 1 - r.IntN(min(len(object), 300))
+				}
+				object[at] = byte(r.Uint32())
+			}
+			if i%10 == 0 {
+				object = object[:r.IntN(len(object))]
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := readParquet(object)
+			runtime.ReadMemStats(&after)
+			if taken := after.TotalAlloc - before.TotalAlloc; taken > 256<<20 {
+				t.Errorf("%s, damage %d: %d bytes were taken, %v", name, i, taken, err)
+			}
+			if err != nil && fail.CodeOf(err) == fail.Internal {
+				t.Errorf("%s, damage %d: not coded: %v", name, i, err)
+			}
+		}
+	}
 }

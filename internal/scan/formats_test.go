@@ -76,6 +76,10 @@ var same = []struct {
 	{"debezium.jsonl", "auto", "  envelope: debezium\n", kafka.ProofDerived},
 	{"connect-debezium.jsonl", "auto", "  envelope: [connect, debezium]\n", kafka.ProofDerived},
 	{"cloudevents.jsonl", "auto", "  envelope: cloudevents\n", kafka.ProofDerived},
+	{"strings.jsonl", "auto", "  unpack: text\n", kafka.ProofDerived},
+	{"packed.csv", "{csv: {columns: [value, offset]}}", "  envelope: aiven\n  offset: envelope.offset\n  unpack: base64\n", kafka.ProofBody},
+	{"packed-debezium.jsonl", "json", "  envelope: [lenses, connect, debezium]\n  unpack: base64\n", kafka.ProofBody},
+	{"packed.avro", "avro", "  envelope: aiven\n  offset: envelope.offset\n  unpack: text\n", kafka.ProofBody},
 }
 
 // TestSameRecords reads the same records in all formats and envelopes: rows,
@@ -133,6 +137,11 @@ func TestEnvelopes(t *testing.T) {
 		{"[connect, debezium]", `{"before":null,"after":` + value + `,"op":"c"}`, account.Unreadable, "no_envelope"},
 		{"cloudevents", `{"specversion":"1.0","data_base64":"e30="}`, account.Unreadable, "no_envelope"},
 		{"{value: a.b}", `{"a":{"b":` + value + `}}`, account.Row, ""},
+		{"aiven\n  unpack: base64", `{"value":null}`, account.Tombstone, ""},
+		{"aiven\n  unpack: base64", `{"value":"e30"}`, account.Unreadable, "not_packed"},
+		{"aiven\n  unpack: text", `{"value":"{"}`, account.Unreadable, "not_packed"},
+		{"aiven\n  unpack: text", `{"value":{}}`, account.Unreadable, "not_packed"},
+		{"aiven\n  unpack: text", `{"valu`, account.Unreadable, "malformed_json"},
 		{"{value: a.b}", `{"a":null}`, account.Unreadable, "no_envelope"},
 	} {
 		sink, counts, err := scanFile(t, compileWith(t, "auto", "  envelope: "+c.envelope+"\n"), []byte(c.record+"\n"), "")

@@ -141,7 +141,7 @@ func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit fu
 		return p.broken(ctx, err, ref)
 	}
 	defer done()
-	if p.direct() && p.readAhead {
+	if p.direct() && p.o.Dataset.Records.Unpack == "" && p.readAhead {
 		p.ahead.start(p.plain)
 		defer func() {
 			cancel() // ends a Read that waits

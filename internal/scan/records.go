@@ -22,34 +22,45 @@ func (p *pass) direct() bool {
 
 // begin gives the object's records to the decoder; done frees what that took.
 func (p *pass) begin() (done func(), err error) {
-	nothing := func() {}
-	if p.direct() {
+	ds := p.o.Dataset
+	if p.direct() && ds.Records.Unpack == "" {
 		p.decoder.Reset(p.plain)
-		return nothing, nil
+		return func() {}, nil
 	}
+	records, done, err := p.records()
+	if err != nil {
+		return done, err
+	}
+	if ds.Records.Unpack != "" {
+		records = format.NewUnpack(records, format.Unpack{Path: ds.Records.Packed(), Base64: ds.Records.Unpack == dataset.UnpackBase64})
+	}
+	p.decoder.ResetRecords(records)
+	return done, nil
+}
+
+// records opens the object as records that are texts.
+func (p *pass) records() (records decode.Records, done func(), err error) {
+	done = func() {}
 	limits, a := format.Limits{RecordBytes: p.o.RecordBytes}, p.o.Dataset.Archive
-	var records decode.Records
-	switch a.Format {
-	case dataset.FormatCSV:
+	switch {
+	case p.direct():
+		records, err = decode.NewRecords(p.plain, formatOf(a.Format), decode.Limits{BlockBytes: p.o.BlockBytes, RecordBytes: p.o.RecordBytes})
+		return records, done, err
+	case a.Format == dataset.FormatCSV:
 		o := format.CSV{Columns: a.CSV.Columns}
 		if a.CSV.Delimiter != "" {
 			o.Delimiter = a.CSV.Delimiter[0]
 		}
-		records = format.NewCSV(p.plain, o, limits)
-	case dataset.FormatText, dataset.FormatBytes:
-		records = format.NewText(p.plain, format.Text{Delimiter: a.Delimiter, Binary: a.Format == dataset.FormatBytes}, limits)
-	default:
-		if !p.plain.Begins(parquetMagic) {
-			return nothing, fail.New(fail.BadLayout, "the object is no Parquet file, and archive.format says parquet").
-				Try("write archive.format: auto, or exclude the object from the archive")
-		}
-		file, err := format.NewParquet(p.plain, limits)
-		if err != nil {
-			return nothing, err
-		}
-		p.decoder.ResetRecords(file)
-		return func() { _ = file.Close() }, nil
+		return format.NewCSV(p.plain, o, limits), done, nil
+	case a.Format == dataset.FormatText, a.Format == dataset.FormatBytes:
+		return format.NewText(p.plain, format.Text{Delimiter: a.Delimiter, Binary: a.Format == dataset.FormatBytes}, limits), done, nil
+	case !p.plain.Begins(parquetMagic):
+		return nil, done, fail.New(fail.BadLayout, "the object is no Parquet file, and archive.format says parquet").
+			Try("write archive.format: auto, or exclude the object from the archive")
 	}
-	p.decoder.ResetRecords(records)
-	return nothing, nil
+	file, err := format.NewParquet(p.plain, limits)
+	if err != nil {
+		return nil, done, err
+	}
+	return file, func() { _ = file.Close() }, nil
 }

@@ -19,6 +19,11 @@ put('debezium.jsonl',[{'before':None,'after':r,'source':{'ts_ms':1},'op':'c'} fo
 put('connect-debezium.jsonl',[{'schema':{},'payload':{'before':None,'after':r,'op':'c'}} for r in J])
 put('cloudevents.jsonl',[{'specversion':'1.0','id':r['id'],'source':'/p','type':'x','data':r} for r in J])
 open(out+'firehose','w').write(''.join(dump(r) for r in J))
+put('strings.jsonl',[dump(r) for r in J])
+import base64
+b64=lambda x:base64.b64encode(dump(x).encode()).decode()
+with open(out+'packed.csv','w') as f: f.write('\n'.join(b64(r)+','+str(100+i) for i,r in enumerate(J)))
+put('packed-debezium.jsonl',[{'value':b64({'schema':{},'payload':{'before':None,'after':r,'op':'c'}}),'valueIsArray':True,'metadata':{'timestamp':1772323200000+i,'topic':'pay','partition':3,'offset':100+i}} for i,r in enumerate(J)])
 with open(out+'header.csv','w',newline='') as f:
     w=csv.DictWriter(f,fieldnames=list(J[0])); w.writeheader(); w.writerows(J)
 with open(out+'bare.csv','w',newline='') as f:
@@ -37,3 +42,5 @@ for c in ('null','deflate','bzip2'):
     fastavro.writer(open(out+'fastavro-%s.avro'%c,'wb'),rec,U,codec=c)
 le={'type':'record','name':'Envelope','fields':[{'name':'key','type':['null','string']},{'name':'value','type':['null',rec]},{'name':'metadata','type':{'type':'record','name':'M','fields':[{'name':'timestamp','type':'long'},{'name':'topic','type':'string'},{'name':'partition','type':'int'},{'name':'offset','type':'long'}]}}]}
 fastavro.writer(open(out+'lenses.avro','wb'),le,[{'key':r['id'],'value':r,'metadata':{'timestamp':1772323200000+i,'topic':'pay','partition':3,'offset':100+i}} for i,r in enumerate(U)])
+pk={'type':'record','name':'connector_records','fields':[{'name':'value','type':'string'},{'name':'offset','type':'long'}]}
+fastavro.writer(open(out+'packed.avro','wb'),pk,[{'value':json.dumps(r,indent=1),'offset':100+i} for i,r in enumerate(J)])
