@@ -228,3 +228,78 @@ func TestArchiveFindings(t *testing.T) {
 		t.Errorf("%v: %s", f.found(o), o.stdout)
 	}
 }
+
+// plantAll spoils a table in one row of each kind that a repair mends, and by
+// two extra rows.
+func (f *foreign) plantAll(list []slip) {
+	f.t.Helper()
+	set := func(id, what string) { f.sql("UPDATE payroll." + f.name + " SET " + what + " WHERE id = '" + id + "'") }
+	set("s0010", "amount = 1.10")
+	set("s0012", "at = DATEADD(hour, -1, at)")
+	set("s0028", "at = '2026-04-02 00:00:00'")
+	f.sql("DELETE FROM payroll." + f.name + " WHERE id IN ('s0030', 's0031')")
+	extra, draft := list[40], list[1]
+	extra.id, draft.id = "nobody", "draft"
+	f.load([]slip{extra, draft, list[50], list[50]})
+}
+
+func (f *foreign) rows() []string {
+	f.t.Helper()
+	return f.h.rows(f.t, "SELECT id, at, v, employee, amount, currency, name FROM payroll."+f.name+" ORDER BY id, at, amount")
+}
+
+func (f *foreign) repair(exit int, env []string, uri string, extra ...string) outcome {
+	f.t.Helper()
+	return f.h.runWith(f.t, exit, env, append([]string{"repair", "--dataset", f.file, "--report", uri}, extra...)...)
+}
+
+// TestRepair mends a foreign table from the report alone.
+func TestRepair(t *testing.T) {
+	list := slips(80)
+	f := newMonth(t, "paid_repair", list)
+	f.load(list)
+	right := f.rows()
+	f.plantAll(list)
+	spoiled := f.rows()
+	first := f.do("reconcile", 5).result.Report
+	asks := []string{"BACKFILL_REQUESTED_BY=clerk"}
+	dry := f.repair(0, asks, first)
+	if !slices.Equal(f.rows(), spoiled) || len(dry.result.Repair) != 3 {
+		t.Errorf("a dry run: %+v", dry.result.Repair)
+	}
+	for _, a := range dry.result.Repair {
+		if a.Class == "missing" && (a.Insert != 2 || a.Keys != 2 || strings.Join(a.Money, ", ") != "EUR amount 1031.31, USD amount 1030.30") {
+			t.Errorf("%+v", a)
+		}
+	}
+	if o := f.repair(2, asks, first, "--apply"); !strings.Contains(o.result.Error, "--approved-by") {
+		t.Error(o.result.Error)
+	}
+	if o := f.repair(2, asks, first, "--apply", "--approved-by", "Clerk"); !strings.Contains(o.result.Error, "can't approve it") {
+		t.Error(o.result.Error)
+	}
+	o := f.repair(5, asks, first, "--apply", "--approved-by", "controller", "--reason", "month end")
+	if got := f.found(o); !slices.Equal(got, []string{"extra nobody", "filtered draft"}) {
+		t.Errorf("without --delete-extra: %v", got)
+	}
+	if f.report(o.result.Report).Repairs != first {
+		t.Error("the new report does not name the repaired one")
+	}
+	second := o.result.Report
+	o = f.repair(0, asks, second, "--apply", "--delete-extra", "--approved-by", "controller")
+	if o.result.Verdict != "RECONCILED" || !slices.Equal(f.rows(), right) {
+		t.Errorf("%s\n%s", o.result.Verdict, strings.Join(f.rows(), "\n"))
+	}
+	if o = f.repair(0, asks, second, "--apply", "--delete-extra", "--approved-by", "controller"); !slices.Equal(f.rows(), right) || o.result.Deleted != 2 {
+		t.Errorf("again: %+v", o.result)
+	}
+	who := f.h.rows(t, "SELECT kind, rows_deleted, rows_inserted, requested_by, approved_by, flags, reason FROM payroll.paid_repair__backfill_ledger ORDER BY change_number")
+	want := []string{"repair|6|6|clerk|controller|repair|month end|", "repair|2|0|clerk|controller|repair delete_extra||"}
+	if !slices.Equal(who, want) {
+		t.Errorf("%q, want %q", who, want)
+	}
+	f.sql("UPDATE payroll.paid_repair SET amount = 7 WHERE id = 's0010'")
+	if o := f.repair(4, asks, first, "--apply", "--delete-extra", "--approved-by", "controller"); !strings.Contains(o.result.Error, "changed since") {
+		t.Error(o.result.Error)
+	}
+}

@@ -45,6 +45,10 @@ type flags struct {
 	only        []string
 	run         string // the argument RUN
 	way         string
+	report      string
+	apply       bool
+	deleteExtra bool
+	approvedBy  string
 
 	output, logFormat, logLevel string
 	xcomFile, terminationLog    string

@@ -21,6 +21,7 @@ import (
 	"backfill/jobs/load"
 	"backfill/jobs/plan"
 	"backfill/jobs/reconcile"
+	"backfill/jobs/repair"
 	"backfill/jobs/status"
 )
 
@@ -70,13 +71,14 @@ type result struct {
 	Loaded    int            `json:"slices_loaded,omitempty"` // of an aborted plan
 	Forgotten []publish.Kept `json:"forgotten,omitempty"`
 
-	Verdict  string         `json:"verdict,omitempty"`
-	Sentence string         `json:"sentence,omitempty"`
-	Report   string         `json:"report,omitempty"`
-	Breaks   int            `json:"breaks,omitempty"`
-	Verified string         `json:"verified_through,omitempty"` // the dataset's watermark
-	Status   *status.Result `json:"status,omitempty"`
-	Ledger   *status.Ledger `json:"ledger,omitempty"` // not in XCom, it may be long
+	Verdict  string          `json:"verdict,omitempty"`
+	Sentence string          `json:"sentence,omitempty"`
+	Report   string          `json:"report,omitempty"`
+	Breaks   int             `json:"breaks,omitempty"`
+	Repair   []repair.Action `json:"repair,omitempty"`           // what a repair does, or did
+	Verified string          `json:"verified_through,omitempty"` // the dataset's watermark
+	Status   *status.Result  `json:"status,omitempty"`
+	Ledger   *status.Ledger  `json:"ledger,omitempty"` // not in XCom, it may be long
 }
 
 func (r *result) head(h *runplan.Head, uri string) {

@@ -174,7 +174,7 @@ func (p *publisher) flags() string {
 // writeLedger numbers the row and inserts it into the ledger, inside the
 // caller's transaction. What the row changed is no longer verified.
 func (t *target) writeLedger(ctx context.Context, s Session, row LedgerRow) error {
-	if row.Kind == KindLoad || row.Kind == KindUndo {
+	if row.Kind == KindLoad || row.Kind == KindUndo || row.Kind == KindRepair {
 		changed := []kafka.Window{row.Window}
 		if !row.Taken.IsAll() {
 			changed = append(changed, row.Taken)
@@ -182,7 +182,7 @@ func (t *target) writeLedger(ctx context.Context, s Session, row LedgerRow) erro
 		if !row.Stale.IsAll() {
 			changed = append(changed, row.Stale)
 		}
-		if err := t.lowerMarks(ctx, s, fmt.Sprintf("%s of plan %d", row.Kind, row.Seq), changed...); err != nil {
+		if err := t.lowerMarks(ctx, s, row.what(), changed...); err != nil {
 			return err
 		}
 	}
@@ -205,6 +205,14 @@ func (t *target) writeLedger(ctx context.Context, s Session, row LedgerRow) erro
 		return fail.New(fail.Internal, "writing the ledger changed %d rows", rows)
 	}
 	return nil
+}
+
+// what names the change in a sentence.
+func (r LedgerRow) what() string {
+	if r.Kind == KindRepair {
+		return "repair " + string(r.Run)
+	}
+	return fmt.Sprintf("%s of plan %d", r.Kind, r.Seq)
 }
 
 // planDigest is the SHA-256 of the plan's JSON.

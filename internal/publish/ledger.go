@@ -18,6 +18,7 @@ const (
 	KindLoad   = "load"   // a slice was changed
 	KindUndo   = "undo"   // a slice's change was taken back
 	KindAbort  = "abort"  // the plan must not go on
+	KindRepair = "repair" // keys that a report names were replaced from the archive
 	KindForget = "forget" // the rows that were put aside for undo were dropped
 )
 
@@ -36,6 +37,7 @@ type Actor struct {
 	RequestedBy string  // at most 256 bytes
 	Image       string  // digest of the container image; at most 512 bytes
 	Version     string  // of the program; at most 64 bytes
+	ApprovedBy  string  // who allowed it, where somebody must; at most 256 bytes
 	Airflow     Airflow // ids of at most 256 bytes each
 }
 
@@ -46,7 +48,7 @@ func (a Actor) check() error {
 		what, text string
 		limit      int
 	}{
-		{"the reason", a.Reason, maxReason}, {"the requester", a.RequestedBy, maxRequestedBy}, {"the image", a.Image, maxImage}, {"the version", a.Version, maxVersion},
+		{"the reason", a.Reason, maxReason}, {"the requester", a.RequestedBy, maxRequestedBy}, {"the approver", a.ApprovedBy, maxRequestedBy}, {"the image", a.Image, maxImage}, {"the version", a.Version, maxVersion},
 		{"the DAG's id", a.Airflow.DAG, maxAirflowID}, {"the task's id", a.Airflow.Task, maxAirflowID}, {"the DAG run's id", a.Airflow.Run, maxAirflowID},
 	} {
 		if len(f.text) > f.limit || !utf8.ValidString(f.text) || strings.ContainsRune(f.text, 0) {
@@ -94,6 +96,7 @@ type LedgerRow struct {
 	Damaged        string        `json:"damaged_objects"` // JSON; "": none
 	Reason         string        `json:"reason"`
 	RequestedBy    string        `json:"requested_by"`
+	ApprovedBy     string        `json:"approved_by,omitempty"`
 	Airflow        Airflow       `json:"airflow"`
 	Image          string        `json:"image"`
 	Version        string        `json:"program_version"`

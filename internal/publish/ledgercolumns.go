@@ -28,7 +28,7 @@ func ledgerColumns() []ledgerColumn {
 	return []ledgerColumn{
 		number("seq", "BIGINT NOT NULL", "number of the plan for this target", func(r *LedgerRow) *int64 { return (*int64)(&r.Seq) }),
 		integer("slice_index", "INTEGER NOT NULL", "slice of the plan, from 0; -1: the plan as a whole (abort, forget)", func(r *LedgerRow) *int { return &r.SliceIndex }),
-		text("kind", "VARCHAR(16) DEFAULT 'load'", "load: the slice was changed; undo: the change was taken back; abort: the plan must not go on; forget: rows put aside for undo were dropped",
+		text("kind", "VARCHAR(16) DEFAULT 'load'", "load: the slice was changed; undo: the change was taken back; repair: keys that a report names were replaced; abort: the plan must not go on; forget: rows put aside for undo were dropped",
 			func(r *LedgerRow) *string { return &r.Kind }),
 		number("change_number", "BIGINT DEFAULT 0", "order in which the changes of the table were committed, from 1; 0: written by an earlier version", func(r *LedgerRow) *int64 { return &r.Change }),
 		text("target", "VARCHAR(256) DEFAULT ''", "schema.table", func(r *LedgerRow) *string { return &r.Target }),
@@ -66,6 +66,7 @@ func ledgerColumns() []ledgerColumn {
 		text("damaged_objects", "VARCHAR(16384) DEFAULT ''", "JSON list of archived objects that --accept-damaged left out in whole or in part", func(r *LedgerRow) *string { return &r.Damaged }),
 		text("reason", "VARCHAR(1024) NOT NULL", "why, as given with --reason", func(r *LedgerRow) *string { return &r.Reason }),
 		text("requested_by", "VARCHAR(256) NOT NULL", "who or what asked for it", func(r *LedgerRow) *string { return &r.RequestedBy }),
+		text("approved_by", "VARCHAR(256) DEFAULT ''", "who allowed a repair, never who asked for it; empty: nobody had to", func(r *LedgerRow) *string { return &r.ApprovedBy }),
 		text("dag_id", "VARCHAR(256) DEFAULT ''", "Airflow DAG; empty: not started by Airflow", func(r *LedgerRow) *string { return &r.Airflow.DAG }),
 		text("task_id", "VARCHAR(256) DEFAULT ''", "Airflow task", func(r *LedgerRow) *string { return &r.Airflow.Task }),
 		text("dag_run_id", "VARCHAR(256) DEFAULT ''", "Airflow DAG run", func(r *LedgerRow) *string { return &r.Airflow.Run }),

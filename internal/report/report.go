@@ -41,6 +41,7 @@ type Report struct {
 	Plans    []Plan       `json:"plans"`
 	Version  string       `json:"version"`
 	Written  time.Time    `json:"written"`
+	Repairs  string       `json:"repairs,omitempty"` // URI of the report whose breaks were mended before this one
 
 	TotalColumns []Column `json:"total_columns"`
 	GroupColumns []string `json:"group_columns"`
@@ -136,6 +137,7 @@ type Head struct {
 	Totals                                                 []Column
 	By                                                     []string
 	Written                                                time.Time
+	Repairs                                                string // URI of the report whose breaks were mended before this one; "": none
 }
 
 // New builds the document. It fails when the cells have other totals than the
@@ -159,7 +161,7 @@ func New(h Head, r *tieout.Result) (*Report, error) {
 	rep := &Report{
 		Format: Format, Kind: "reconciliation", Way: r.Way, Verdict: string(r.Verdict), Basis: Basis,
 		Dataset: h.Dataset, Digest: h.Digest, Run: h.Run, Target: h.Target, Scope: h.Scope, Window: h.Window,
-		Calendar: h.Calendar, Plans: h.Plans, Version: h.Version, Written: h.Written.UTC().Truncate(time.Second),
+		Calendar: h.Calendar, Plans: h.Plans, Version: h.Version, Written: h.Written.UTC().Truncate(time.Second), Repairs: h.Repairs,
 		TotalColumns: h.Totals, GroupColumns: h.By, Breaks: []Break{},
 		Sequences: r.Sequences, Unknown: r.Unknown, Rows: r.Rows, Legs: r.Cells,
 	}

@@ -2,6 +2,7 @@ package rowdiff
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"slices"
 
@@ -234,4 +235,34 @@ func (c *Comparison) Classify(r *tieout.Rules) (list []tieout.RowBreak, spelled 
 		list = append(list, found...)
 	}
 	return list, spelled
+}
+
+// Look asks for the records of keys that an earlier comparison named.
+func (c *Comparison) Look(marks []tieout.KeyMark) {
+	for _, m := range marks {
+		c.keys[m] = &candidate{}
+	}
+}
+
+// Wanted returns the rows of each such key that the table must hold.
+func (c *Comparison) Wanted() map[tieout.KeyMark][]tieout.ArchiveRow {
+	out := map[tieout.KeyMark][]tieout.ArchiveRow{}
+	for mark, k := range c.keys {
+		rows := slices.DeleteFunc(slices.Clone(k.key.Archive), func(a tieout.ArchiveRow) bool { return a.Disposition != account.Row })
+		slices.SortFunc(rows, newestFirst)
+		if len(rows) > 1 && !c.keep {
+			rows = rows[:1]
+		}
+		out[mark] = rows
+	}
+	return out
+}
+
+// newestFirst orders records as compare orders entries of one key.
+func newestFirst(a, b tieout.ArchiveRow) int {
+	return cmp.Or(
+		bytes.Compare(b.Version, a.Version),
+		cmp.Compare(a.Position.Topic, b.Position.Topic), cmp.Compare(a.Position.Partition, b.Position.Partition),
+		cmp.Compare(b.Position.Offset, a.Position.Offset), cmp.Compare(a.Lane1, b.Lane1), cmp.Compare(a.Lane2, b.Lane2),
+	)
 }

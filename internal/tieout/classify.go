@@ -234,6 +234,7 @@ func (r *Rules) of(a *ArchiveRow, t *TableRow) RowBreak {
 	if t != nil {
 		b.Mark, values, at = t.Mark, t.Values, t.At
 		b.Right = pick(t.Values, r.Totals)
+		b.Seen = &Seen{t.Lane1, t.Lane2, t.At}
 	}
 	if a != nil {
 		position := a.Position

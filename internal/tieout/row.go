@@ -92,8 +92,16 @@ type RowBreak struct {
 	Group  []*string      `json:"group,omitempty"`
 	Left   []*string      `json:"archive_amounts,omitempty"` // in the order of total_columns; absent: the archive has no such row; null: NULL
 	Right  []*string      `json:"table_amounts,omitempty"`   // likewise of the table
+	Seen   *Seen          `json:"table_row,omitempty"`       // the row of the table, for machines
 	Copies int64          `json:"copies,omitempty"`          // rows of the table that this entry stands for, when more than one
 	Text   string         `json:"text"`                      // one sentence
+}
+
+// Seen identifies a row of the table as it was when it was compared.
+type Seen struct {
+	Lane1 int64         `json:"lane1,string"` // of the row's canonical text
+	Lane2 int64         `json:"lane2,string"`
+	At    kafka.Instant `json:"event_time_micros"` // 0 for datasets without event time
 }
 
 // KeyMark is the two hash lanes of a key's canonical text, and with them the

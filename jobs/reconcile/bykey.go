@@ -60,6 +60,17 @@ type byKey struct {
 // compareByKey reads the archive once and the table in one GROUP BY, and looks
 // into what differs. Close gives back what it holds.
 func compareByKey(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options, inputs []runplan.Input) (*byKey, error) {
+	k, err := newByKey(w, s, o, inputs)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.run(ctx); err != nil {
+		return nil, errors.Join(err, k.Close())
+	}
+	return k, nil
+}
+
+func newByKey(w *workspace.Workspace, s publish.Session, o Options, inputs []runplan.Input) (*byKey, error) {
 	ds := *w.Dataset
 	ds.Reconcile.Buckets = 1
 	k := &byKey{w: w, s: s, o: o, ds: &ds, target: w.Target(), cal: w.Calendar(), inputs: inputs, damaged: map[string]kafka.TopicPartition{}}
@@ -71,15 +82,10 @@ func compareByKey(ctx context.Context, w *workspace.Workspace, s publish.Session
 	}
 	k.workers = int(max(1, min(int64(runtime.GOMAXPROCS(0)), memory/2/scanBytes, int64(len(k.chunks)))))
 	var err error
-	if k.cmp, err = rowdiff.New(rowdiff.Options{
+	k.cmp, err = rowdiff.New(rowdiff.Options{
 		Dataset: k.ds, Window: o.Window, Chunks: k.chunks, Memory: memory - int64(k.workers)*scanBytes - programBytes, Dir: os.TempDir(), Disk: o.Disk,
-	}); err != nil {
-		return nil, err
-	}
-	if err := k.run(ctx); err != nil {
-		return nil, errors.Join(err, k.Close())
-	}
-	return k, nil
+	})
+	return k, err
 }
 
 // Close gives back what the comparison holds.

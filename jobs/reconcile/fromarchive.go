@@ -123,3 +123,26 @@ func (g *gathering) drill(ctx context.Context, s publish.Session, result *tieout
 	}
 	return result, nil
 }
+
+// Wanted reads the archive for keys that a report names and returns the rows of
+// each that the table must hold; none where the archive has none in the window.
+func Wanted(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options, marks []tieout.KeyMark) (_ map[tieout.KeyMark][]tieout.ArchiveRow, err error) {
+	listing, err := w.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k, err := newByKey(w, s, o, listing.Objects)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, k.Close()) }()
+	k.cmp.Look(marks)
+	if err := k.pick(ctx); err != nil {
+		return nil, err
+	}
+	if len(k.damaged) > 0 {
+		return nil, fail.New(fail.Damaged, "%d objects can't be read to their end; which rows they hold is not known", len(k.damaged)).
+			Try("restore them before repairing")
+	}
+	return k.cmp.Wanted(), nil
+}

@@ -32,6 +32,8 @@ type Options struct {
 	Disk   int64                                 // bytes that its files may hold; 0: no limit is known
 	Cutoff map[kafka.TopicPartition]kafka.Offset // rows from it on are late; nil: none
 
+	Repairs string // URI of the report whose breaks a repair mended just now; "": none
+
 	Standing string // URI of an earlier report on the same load, which the watermark names when this one is not kept; "": none
 }
 
@@ -327,7 +329,7 @@ func (g *gathering) report(ctx context.Context, result *tieout.Result) (*Result,
 	head := report.Head{
 		Dataset: ds.Name, Digest: ds.Digest, Run: string(runplan.NewRunID(ds.Digest, g.o.Window)), Target: g.w.TargetName(),
 		Scope: ds.Table.Scope, Calendar: ds.CalendarName, Zone: ds.Calendar, Version: g.w.Version, Window: g.o.Window,
-		Plans: g.plans, Written: g.w.Now(),
+		Plans: g.plans, Written: g.w.Now(), Repairs: g.o.Repairs,
 	}
 	for _, i := range ds.Reconcile.Totals {
 		head.Totals = append(head.Totals, report.Column{Name: ds.Columns[i].Name, Scale: ds.Columns[i].Type.Scale})

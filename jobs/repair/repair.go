@@ -1,0 +1,296 @@
+// Package repair mends what a report found row by row: it takes the keys from
+// the report alone, their right rows from the archive, and replaces them in one
+// transaction with its row in the ledger. It is a dry run unless it is told to
+// apply, deletes rows that the archive has nothing of only when it is told so,
+// and reconciles again.
+package repair
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"backfill/internal/account"
+	"backfill/internal/fail"
+	"backfill/internal/kafka"
+	"backfill/internal/publish"
+	"backfill/internal/report"
+	"backfill/internal/runplan"
+	"backfill/internal/tieout"
+	"backfill/jobs/reconcile"
+	"backfill/jobs/workspace"
+)
+
+// Options say what to repair.
+type Options struct {
+	Report      string // URI
+	Apply       bool
+	DeleteExtra bool
+	ApprovedBy  string // needed to apply, and never who asks
+	Reason      string
+	Memory      int64
+
+	Reconcile reconcile.Options // for the reconciliation afterwards; its window and way are the report's
+}
+
+// Action is what a repair does to the rows of one class.
+type Action struct {
+	Class  tieout.Class `json:"class"`
+	Does   string       `json:"does"` // insert, replace, keep one, delete, or leave
+	Keys   int          `json:"keys"`
+	Insert int64        `json:"rows_inserted"`
+	Delete int64        `json:"rows_deleted"`
+	Money  []string     `json:"money"` // what the table's totals change by, per group and column
+}
+
+// Result is what would be done, or was.
+type Result struct {
+	Report  string
+	Actions []Action
+	Left    int // bad rows that a repair can't mend, or was not told to
+	Applied bool
+	Already bool // by an earlier try
+	Deleted int64
+	Added   int64
+	After   *reconcile.Result // nil: a dry run
+}
+
+// Repair mends what the report names.
+func Repair(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options) (*Result, error) {
+	if o.Apply {
+		if err := approved(w.By, o.ApprovedBy); err != nil {
+			return nil, err
+		}
+	}
+	key, body, err := w.Runs.ReportAt(ctx, o.Report)
+	if err != nil {
+		return nil, err
+	}
+	var rep report.Report
+	if err := json.Unmarshal(body, &rep); err != nil {
+		return nil, fail.Wrap(err, fail.Corrupt, "the report can't be read").At("%s", o.Report)
+	}
+	if err := fits(w, &rep, o.Report); err != nil {
+		return nil, err
+	}
+	m := &mend{w: w, s: s, o: o, rep: &rep, out: &Result{Report: o.Report}}
+	keys, err := m.keys(ctx)
+	if err != nil || !o.Apply {
+		return m.out, err
+	}
+	sum := sha256.Sum256(body)
+	if err := m.apply(ctx, keys, key, hex.EncodeToString(sum[:])); err != nil {
+		return m.out, err
+	}
+	again := o.Reconcile
+	again.Window, again.Way, again.Keep, again.Rows, again.Repairs, again.Memory = rep.Window, rep.Way, true, true, o.Report, o.Memory
+	m.out.After, err = reconcile.Reconcile(ctx, w, s, again)
+	return m.out, err
+}
+
+// approved refuses a repair that nobody else has approved.
+func approved(by, approver string) error {
+	switch {
+	case strings.TrimSpace(approver) == "":
+		return fail.New(fail.Usage, "--apply needs --approved-by").Try("name who approved it; without --apply the repair only shows what it would do")
+	case strings.EqualFold(strings.TrimSpace(approver), strings.TrimSpace(by)):
+		return fail.New(fail.Usage, "%s asks for the repair and can't approve it, too", by).Try("have somebody else approve it")
+	}
+	return nil
+}
+
+// fits refuses a report of other rows than the dataset's, or without rows.
+func fits(w *workspace.Workspace, rep *report.Report, uri string) error {
+	switch {
+	case rep.Format != report.Format:
+		return fail.New(fail.Corrupt, "the report has format %d, not %d", rep.Format, report.Format).At("%s", uri)
+	case rep.Target != w.TargetName() || rep.Digest != w.Dataset.Digest:
+		return fail.New(fail.Usage, "the report is of another table or form of the dataset").At("%s", uri).Try("give the dataset file that was reconciled")
+	case rep.Rows == nil:
+		return fail.New(fail.Usage, "the report compared no rows, so that it names none to repair").At("%s", uri).
+			Try("reconcile with --way archive, or run the backfill again")
+	}
+	return nil
+}
+
+type mend struct {
+	w   *workspace.Workspace
+	s   publish.Session
+	o   Options
+	rep *report.Report
+	out *Result
+}
+
+// does says what a class needs; "" where a repair leaves it alone.
+func (m *mend) does(c tieout.Class) string {
+	switch c {
+	case tieout.MissingRow, tieout.Late:
+		return "insert"
+	case tieout.ChangedRow:
+		return "replace"
+	case tieout.DuplicateRow:
+		return "keep one"
+	case tieout.ExtraRow, tieout.FilteredRow, tieout.Suppressed:
+		if m.o.DeleteExtra {
+			return "delete"
+		}
+	}
+	return ""
+}
+
+// keys collects the keys to mend, with the rows that the archive wants of them.
+func (m *mend) keys(ctx context.Context) ([]publish.Mend, error) {
+	at, list, classes := map[tieout.KeyMark]int{}, []publish.Mend{}, []tieout.Class{}
+	left := map[tieout.KeyMark]bool{}
+	for _, b := range m.rep.Rows.List {
+		if m.does(b.Class) == "" {
+			left[b.Mark] = true
+			m.out.Left++
+			continue
+		}
+		n, known := at[b.Mark]
+		if !known {
+			n = len(list)
+			at[b.Mark] = n
+			list, classes = append(list, publish.Mend{Mark: b.Mark}), append(classes, b.Class)
+		}
+		if b.Seen != nil {
+			list[n].Seen = append(list[n].Seen, *b.Seen)
+		}
+	}
+	m.out.Left += int(m.rep.Rows.Cut)
+	if len(list) == 0 {
+		return nil, nil
+	}
+	marks := make([]tieout.KeyMark, len(list))
+	for i := range list {
+		marks[i] = list[i].Mark
+	}
+	wanted, err := reconcile.Wanted(ctx, m.w, m.s, reconcile.Options{Window: m.rep.Window, Memory: m.o.Memory}, marks)
+	if err != nil {
+		return nil, err
+	}
+	var keys []publish.Mend
+	var kept []tieout.Class
+	for i, k := range list {
+		k.Want = wanted[k.Mark]
+		gone := m.does(classes[i]) == "delete"
+		if classes[i] == tieout.ChangedRow && len(k.Want) == 0 { // its record lies outside of the report's window
+			m.out.Left++
+			continue
+		}
+		if left[k.Mark] || gone != (len(k.Want) == 0) {
+			return nil, fail.New(fail.ArchiveChanged, "the archive no longer holds what the report says of a key (%s)", classes[i]).At("%s", m.o.Report).
+				Try("reconcile again, and repair from that report")
+		}
+		keys, kept = append(keys, k), append(kept, classes[i])
+	}
+	return keys, m.describe(keys, kept)
+}
+
+// describe sums what the repair does, by class.
+func (m *mend) describe(keys []publish.Mend, classes []tieout.Class) error {
+	sums := map[tieout.Class]account.Cells{}
+	byClass := map[tieout.Class]*Action{}
+	order := []tieout.Class{}
+	action := func(c tieout.Class) *Action {
+		if byClass[c] == nil {
+			byClass[c], sums[c] = &Action{Class: c, Does: m.does(c)}, account.Cells{}
+			order = append(order, c)
+		}
+		return byClass[c]
+	}
+	for i, k := range keys {
+		a := action(classes[i])
+		a.Keys++
+		a.Delete += int64(len(k.Seen))
+		switch classes[i] {
+		case tieout.MissingRow, tieout.Late, tieout.ChangedRow:
+			a.Insert += int64(len(k.Want))
+		}
+	}
+	for _, b := range m.rep.Rows.List {
+		if m.does(b.Class) == "" {
+			continue
+		}
+		action(b.Class)
+		if err := m.add(sums[b.Class], b); err != nil {
+			return err
+		}
+	}
+	for _, c := range order {
+		a := byClass[c]
+		for _, p := range sums[c].Places() {
+			for n, col := range m.rep.TotalColumns {
+				a.Money = append(a.Money, fmt.Sprintf("%s %s %s", account.GroupText(p.Group.Values(len(m.rep.GroupColumns))), col.Name, sums[c][p].Sums[n].Decimal(col.Scale)))
+			}
+		}
+		m.out.Actions = append(m.out.Actions, *a)
+	}
+	return nil
+}
+
+// add counts what mending one row changes the table's totals by. A surplus row
+// has no archived amounts, a missing one none of the table.
+func (m *mend) add(cells account.Cells, b tieout.RowBreak) error {
+	var group []byte
+	for i, v := range b.Group {
+		if v == nil {
+			group = account.AppendGroup(group, nil, true, i == 0)
+			continue
+		}
+		group = account.AppendGroup(group, []byte(*v), false, i == 0)
+	}
+	cell := cells.At(account.Place{Group: account.Group(group)}, len(m.rep.TotalColumns))
+	for n, col := range m.rep.TotalColumns {
+		for _, side := range []struct {
+			amounts []*string
+			minus   bool
+		}{{b.Left, false}, {b.Right, true}} {
+			if n >= len(side.amounts) || side.amounts[n] == nil {
+				continue
+			}
+			v, err := account.ParseDecimal(*side.amounts[n], col.Scale)
+			if err != nil {
+				return fail.Wrap(err, fail.Corrupt, "the report has an amount that is none").At("%s", m.o.Report)
+			}
+			if side.minus {
+				v = v.Neg()
+			}
+			sum, ok := cell.Sums[n].Add(v)
+			if !ok {
+				return fail.New(fail.Corrupt, "the report's amounts do not fit in 128 bits").At("%s", m.o.Report)
+			}
+			cell.Sums[n] = sum
+		}
+	}
+	return nil
+}
+
+func (m *mend) apply(ctx context.Context, keys []publish.Mend, key, digest string) error {
+	flags := "repair"
+	if m.o.DeleteExtra {
+		flags += " delete_extra"
+	}
+	id := sha256.Sum256([]byte(digest + " " + flags))
+	actor := m.w.Actor(m.o.Reason)
+	actor.ApprovedBy = m.o.ApprovedBy
+	wide := m.rep.Window
+	if !wide.IsAll() {
+		const around = kafka.Instant(40 * 24 * 60 * 60 * 1_000_000)
+		wide.From, wide.To = wide.From-around, wide.To+around
+	}
+	m.out.Applied = true
+	if len(keys) == 0 {
+		return nil
+	}
+	done, err := publish.RepairKeys(ctx, m.s, m.w.Target(), m.w.Calendar(), publish.Repair{
+		Run: runplan.RunID(hex.EncodeToString(id[:])[:24]), Report: key, SHA256: digest, Window: m.rep.Window, Wide: wide, Keys: keys, Flags: flags, Actor: actor,
+		Dataset: runplan.Dataset{Name: m.w.Dataset.Name, Digest: m.w.Dataset.Digest},
+	})
+	m.out.Already, m.out.Deleted, m.out.Added = done.Already, done.Deleted, done.Inserted
+	return err
+}
