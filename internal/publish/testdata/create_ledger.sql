@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS "payroll"."events__backfill_ledger" (
   damaged_objects VARCHAR(16384) DEFAULT '',
   reason VARCHAR(1024) NOT NULL,
   requested_by VARCHAR(256) NOT NULL,
+  approved_by VARCHAR(256) DEFAULT '',
   dag_id VARCHAR(256) DEFAULT '',
   task_id VARCHAR(256) DEFAULT '',
   dag_run_id VARCHAR(256) DEFAULT '',
@@ -52,7 +53,7 @@ CREATE TABLE IF NOT EXISTS "payroll"."events__backfill_ledger" (
 COMMENT ON TABLE "payroll"."events__backfill_ledger" IS 'one row per committed change that backfill made';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".seq IS 'number of the plan for this target';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".slice_index IS 'slice of the plan, from 0; -1: the plan as a whole (abort, forget)';
-COMMENT ON COLUMN "payroll"."events__backfill_ledger".kind IS 'load: the slice was changed; undo: the change was taken back; abort: the plan must not go on; forget: rows put aside for undo were dropped';
+COMMENT ON COLUMN "payroll"."events__backfill_ledger".kind IS 'load: the slice was changed; undo: the change was taken back; repair: keys that a report names were replaced; abort: the plan must not go on; forget: rows put aside for undo were dropped';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".change_number IS 'order in which the changes of the table were committed, from 1; 0: written by an earlier version';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".target IS 'schema.table';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".attempt IS 'random mark of the sealed plan';
@@ -89,6 +90,7 @@ COMMENT ON COLUMN "payroll"."events__backfill_ledger".flags IS 'what a person al
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".damaged_objects IS 'JSON list of archived objects that --accept-damaged left out in whole or in part';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".reason IS 'why, as given with --reason';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".requested_by IS 'who or what asked for it';
+COMMENT ON COLUMN "payroll"."events__backfill_ledger".approved_by IS 'who allowed a repair, never who asked for it; empty: nobody had to';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".dag_id IS 'Airflow DAG; empty: not started by Airflow';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".task_id IS 'Airflow task';
 COMMENT ON COLUMN "payroll"."events__backfill_ledger".dag_run_id IS 'Airflow DAG run';
