@@ -44,7 +44,7 @@ func commands() []command {
 		}), run: runLoad, finishes: true, examples: []string{"backfill load --plan s3://…/plans/000000000001.json", "backfill load --undo 1 --dataset payroll.yaml --reason 'wrong file'"}},
 		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: both(windowFlags, planURIFlag, rowsFlags), run: runReconcile, spools: true,
 			examples: []string{"backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01", "backfill reconcile --plan s3://…/plans/000000000001.json"}},
-		{name: "repair", does: "mend the rows that a report names, then reconcile again; a dry run unless --apply", flags: both(datasetFlags, repairFlags, reasonFlag), run: runRepair,
+		{name: "repair", does: "mend the rows that a report names, then reconcile again; a dry run unless --apply", flags: both(datasetFlags, repairFlags, diskFlag, reasonFlag), run: runRepair, spools: true,
 			examples: []string{"backfill repair --dataset payroll.yaml --report s3://…/report.json", "backfill repair --dataset payroll.yaml --report s3://…/report.json --apply --approved-by 'A. Controller'"}},
 		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags, createTableFlag), run: runAll, finishes: true,
 			examples: []string{"backfill run --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --memory 512MiB"}},

@@ -75,6 +75,10 @@ func windowFlags(f *flags, s *pflag.FlagSet) {
 func rowsFlags(f *flags, s *pflag.FlagSet) {
 	s.StringVar(&f.way, "way", "auto", "what the table is compared with: receipts (of loads by this tool), archive (by key, whoever loaded the table), auto")
 	s.Var(&f.memory, "memory", "memory the process may use, such as 512MiB (default: the pod's limit)")
+	diskFlag(f, s)
+}
+
+func diskFlag(f *flags, s *pflag.FlagSet) {
 	s.Var(&f.disk, "disk", "disk the process may use, the pod's ephemeral-storage limit; rows to compare that do not fit in memory go to files below TMPDIR, which take three quarters of it at most (default: what is there)")
 }
 

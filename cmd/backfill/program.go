@@ -111,7 +111,7 @@ func (p *program) settle(cmd command) {
 	p.log.Info(fmt.Sprintf("memory limit %d MiB from %s, GOMEMLIMIT %d MiB, %d processors; %s", limit>>20, from, heap>>20, runtime.GOMAXPROCS(0), p.diskUse(cmd)))
 }
 
-// diskUse says what the command writes to disk: reconcile alone writes files,
+// diskUse says what the command writes to disk: reconcile and repair alone write files,
 // when it compares rows that do not fit in memory.
 func (p *program) diskUse(cmd command) string {
 	if !cmd.spools {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"backfill/internal/fail"
+	"backfill/jobs/reconcile"
 	"backfill/jobs/repair"
 )
 
@@ -33,7 +34,7 @@ func runRepair(ctx context.Context, p *program) error {
 	}
 	defer done()
 	r, err := repair.Repair(ctx, w, s, repair.Options{
-		Report: p.flags.report, Apply: p.flags.apply, DeleteExtra: p.flags.deleteExtra, ApprovedBy: p.flags.approvedBy, Reason: p.flags.reason, Memory: p.memory(),
+		Report: p.flags.report, Apply: p.flags.apply, DeleteExtra: p.flags.deleteExtra, ApprovedBy: p.flags.approvedBy, Reason: p.flags.reason, Memory: p.memory(), Reconcile: reconcile.Options{Disk: int64(p.flags.disk) / 4 * 3},
 	})
 	if r != nil {
 		p.printRepair(r)
