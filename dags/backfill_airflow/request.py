@@ -16,7 +16,7 @@ TO = "{% set at = data_interval_end | default(none) %}{{ params.window_end or (a
 
 def form(zone: str, shards: int, allow_empty: bool, windows: bool) -> dict[str, Param]:
     """Returns the fields of the form that starts a run by hand."""
-    day: dict[str, Any] = {"type": ["null", "string"], "format": "date", "section": "Window"}
+    day: dict[str, Any] = {"type": ["null", "string"], "format": "date"}
     window = {
         "window_start": Param(
             None, title="From", description=f"First day, inclusive: it begins at midnight in {zone}. Empty: the run's own period.", **day
