@@ -16,7 +16,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -200,6 +200,22 @@ class Airflow:
     def text(self, dag: str, run: str, task: str, attempt: int = 1, map_index: int = -1) -> str:
         """Returns a task's log as text, the errors' causes included."""
         return "\n".join(json.dumps(record, ensure_ascii=False) for record in self.log(dag, run, task, attempt, map_index))
+
+    def mark(self, dag: str, run: str, task: str, map_index: int, state: str) -> None:
+        """Sets a task's state by hand."""
+        self.api("PATCH", f"dags/{dag}/dagRuns/{quote(run)}/taskInstances/{task}/{map_index}", {"new_state": state})
+
+    def clear(self, dag: str, run: str, tasks: Sequence[str], downstream: bool = True) -> None:
+        """Clears tasks, with what follows them, so that they run again."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run,
+            "task_ids": list(tasks),
+            "only_failed": False,
+            "include_downstream": downstream,
+            "reset_dag_runs": True,
+        }
+        self.api("POST", f"dags/{dag}/clearTaskInstances", body)
 
 
 def end_with_parent() -> None:

@@ -21,6 +21,7 @@ from sandbox import FROM, ROOT, TO, Archive, Sandbox
 # Every scenario has a dataset, and so a DAG, a table and a staging folder of its own.
 SCENARIOS = (
     "usage",
+    "marked_by_hand",
     "month",
 )
 MONTH = {"window_start": FROM, "window_end": TO}
@@ -206,6 +207,28 @@ class MonthTest(Scenario):
         ):
             if folder:
                 self.airflow.picture(page, Path(folder) / f"{name}.png", *buttons)
+
+
+class AirflowTest(Scenario):
+    """Airflow errs: it dies, forgets, is told wrong things."""
+
+    def test_marked_by_hand(self) -> None:
+        """Convert tasks marked as success without having run: load finds no receipts, the run is red, the table empty.
+        Cleared, they run, and all is right."""
+        [held] = self.sandbox.fault(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang times=all")
+        run = self.airflow.trigger(self.dag, **MONTH, shards=2)
+        self.sandbox.fired(held)
+        for index in (0, 1):
+            self.airflow.mark(self.dag, run, "convert", index, "success")
+        self.ends(run, "failed")
+        self.assertIn("chunks are not converted yet", self.airflow.text(self.dag, run, "load"))
+        self.assertIn("plan 1 is not loaded", self.airflow.text(self.dag, run, "reconcile"))
+        [row] = self.sandbox.sql(f"SELECT COUNT(*) AS n FROM payroll.{self.name}")
+        self.assertEqual(int(row["n"]), 0)
+        self.sandbox.clear()
+        self.airflow.clear(self.dag, run, ["convert"])
+        self.ends(run)
+        self.check()
 
 
 class ExitCodeTest(Scenario):
