@@ -21,6 +21,7 @@ from sandbox import FROM, ROOT, TO, Archive, Sandbox
 # Every scenario has a dataset, and so a DAG, a table and a staging folder of its own.
 SCENARIOS = (
     "usage",
+    "convert_deleted",
     "marked_by_hand",
     "month",
 )
@@ -134,9 +135,19 @@ class Scenario(unittest.TestCase):
         except ClusterError:
             self.fail(f"left behind: {[p['metadata']['name'] for p in self.pods()]}")
 
-    def pods(self) -> list[dict[str, Any]]:
-        """Returns this DAG's pods."""
-        return self.cluster.pods(f"dag_id={self.dag}")
+    def pods(self, task: str = "") -> list[dict[str, Any]]:
+        """Returns this DAG's pods, or those of a task of it."""
+        return self.cluster.pods(f"dag_id={self.dag}" + (f",task_id={task}" if task else ""))
+
+    def pod(self, task: str) -> str:
+        """Waits for a pod of the task that runs, and returns its name."""
+
+        def look() -> str:
+            running = [p for p in self.pods(task) if p["status"]["phase"] == "Running" and not p["metadata"].get("deletionTimestamp")]
+            return running[0]["metadata"]["name"] if running else ""
+
+        name: str = wait_for(f"a running pod of {task}", look)
+        return name
 
     def ends(self, run: str, state: str = "success") -> None:
         """The run must end in this state."""
@@ -207,6 +218,33 @@ class MonthTest(Scenario):
         ):
             if folder:
                 self.airflow.picture(page, Path(folder) / f"{name}.png", *buttons)
+
+
+class KilledTest(Scenario):
+    """Pods die in the middle; Airflow's own retry makes the table right."""
+
+    def held(self, rule: str, task: str) -> tuple[str, str]:
+        """Starts a run, waits until the rule holds a pod of the task, and returns run and pod."""
+        [number] = self.sandbox.fault(rule)
+        run = self.airflow.trigger(self.dag, **MONTH, shards=2)
+        self.sandbox.fired(number)
+        return run, self.pod(task)
+
+    def goes_on(self, run: str, task: str) -> None:
+        """Lets all go on: the task is tried again, the run ends green, the table is right."""
+        self.sandbox.clear()
+        self.ends(run)
+        self.check()
+        self.assertGreater(max(self.tries(run, task)), 1, "the task was tried again")
+
+    def kill(self, pod: str) -> None:
+        """Takes a pod away at once, as a node that dies does."""
+        self.cluster.kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--wait=true")
+
+    def test_convert_deleted(self) -> None:
+        run, pod = self.held(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang", "convert")
+        self.kill(pod)
+        self.goes_on(run, "convert")
 
 
 class AirflowTest(Scenario):
