@@ -7,6 +7,19 @@
 //
 // It calls bin/backfill and bin/sandbox as anyone would and imports nothing of
 // either. Archives and peers' programs are made once and kept.
+//
+// # The table that counts, on a quiet machine
+//
+// Nothing else may run: the table says so itself where the load was high. The
+// archives are made by the first call; the times are those of two cores.
+//
+//	make bench BENCH_ROWS=1000000 BENCH_PAIRS=5 BENCH_WORKLOADS=gzip,zstd BENCH_PEERS=duckdb,plain BENCH_TARGETS=none    # 4 minutes: the ratios
+//	make bench BENCH_ROWS=1000000 BENCH_PAIRS=3                                          # 40 minutes: all of it, into RESULTS.md
+//	make bench BENCH_WORKLOADS=none BENCH_TARGETS=peak,memory,cores,s3                   # 10 minutes: what is promised besides
+//	make bench BENCH_WORKLOADS=none BENCH_TARGETS=peak BENCH_FLAGS=--full                # 20 minutes and 6 GB: the peak at 50 million rows
+//
+// CPU seconds can be compared between versions on a busy machine, too, if the
+// runs are in turn; wall times, cores and rows a second can't.
 package main
 
 import (

@@ -24,7 +24,7 @@ const (
 // sampleBytes of a chunk's first page decide. Looking for repetitions takes
 // three to four times as long: it must make pages smaller by an eighth.
 const (
-	sampleBytes = 32 << 10
+	sampleBytes = 16 << 10
 	worthMore   = 8 // parts
 )
 
