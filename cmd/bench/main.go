@@ -15,7 +15,7 @@
 //
 //	make bench BENCH_ROWS=1000000 BENCH_PAIRS=5 BENCH_WORKLOADS=gzip,zstd BENCH_PEERS=duckdb,plain BENCH_TARGETS=none    # 4 minutes: the ratios
 //	make bench BENCH_ROWS=1000000 BENCH_PAIRS=3                                          # 40 minutes: all of it, into RESULTS.md
-//	make bench BENCH_WORKLOADS=none BENCH_TARGETS=peak,memory,cores,s3                   # 10 minutes: what is promised besides
+//	make bench BENCH_WORKLOADS=none BENCH_TARGETS=peak,cores,s3                          # 10 minutes: what is promised besides (memory goes with workloads)
 //	make bench BENCH_WORKLOADS=none BENCH_TARGETS=peak BENCH_FLAGS=--full                # 20 minutes and 6 GB: the peak at 50 million rows
 //
 // CPU seconds can be compared between versions on a busy machine, too, if the
