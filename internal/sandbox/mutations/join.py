@@ -1,0 +1,302 @@
+"""The exact join of an archive and a table: what a reconciliation must find, and nothing else.
+
+    python3 join.py ARCHIVE --table DUMP     the differences, one JSON object per line
+    python3 join.py ARCHIVE --insert TABLE   SQL that loads the table as another pipeline would
+
+DUMP holds one JSON list per row: the texts of COLUMNS, null for NULL. A difference has its key, the
+classes that may name it, the columns, and for each column the kinds that are true of it: 10.51 that became
+10.50 was rounded as well as cut.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from month import END, START, WANTED, Damaged, Record, parse, read_month
+
+COLUMNS = ("id", "v", "happened_at", "employee_id", "legal_entity", "gross_amount", "net_amount", "currency",
+           "pay_run", "note", "source")
+AMOUNTS = ("gross_amount", "net_amount")
+TIMES = ("happened_at",)
+TEXTS = ("id", "legal_entity", "currency", "pay_run", "note", "source")
+WIDTHS = {"id": 36, "legal_entity": 16, "currency": 3, "pay_run": 36, "note": 40}
+SCALE = Decimal("0.01")
+LIMIT = Decimal(10) ** 16
+SOURCE = "payroll"
+
+Value = str | int | Decimal | datetime | None
+Row = tuple[Value, ...]
+
+
+class MisfitError(ValueError):
+    """A value that its column can't hold."""
+
+
+class Ends(NamedTuple):
+    """Where each record of the archive ended."""
+
+    rows: dict[str, list[tuple[int, Record, Row]]]  # by key: version, record, row
+    elsewhere: dict[str, set[str]]  # by key: filtered, quarantined, out_of_window
+    quarantined: list[Record]
+    conflicts: list[Record]
+    gaps: list[tuple[int, int, int]]  # partition, first and last missing offset
+    damaged: list[Damaged]
+
+
+def row_of(event: dict[str, Any], time: datetime) -> Row:
+    """Returns an event's row."""
+    row = (event["id"], int(event["v"]), time, event["employee"]["id"], event["entity"], amount(event["gross"]),
+           amount(event["net"]), event["currency"], event["pay_run"], event["note"], SOURCE)
+    for name, value in zip(COLUMNS, row, strict=True):
+        if name in WIDTHS and isinstance(value, str) and len(value.encode()) > WIDTHS[name]:
+            raise MisfitError(name)
+    return row
+
+
+def amount(value: str | int | Decimal | None) -> Decimal | None:
+    """Reads a decimal(18,2)."""
+    if value is None:
+        return None
+    exact = Decimal(value)
+    if exact != exact.quantize(SCALE, ROUND_DOWN) or abs(exact) >= LIMIT:
+        raise MisfitError("amount")
+    return exact
+
+
+def instant(text: str) -> datetime:
+    """Reads RFC 3339, or a warehouse's timestamp as UTC."""
+    time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+def end_all(archive: Path) -> Ends:
+    """Decides every record of an archive."""
+    records, damaged = read_month(archive)
+    ends = Ends(defaultdict(list), defaultdict(set), [], [], find_gaps(records), damaged)
+    seen: dict[tuple[int, int], bytes] = {}
+    for record in records:
+        place = (record.partition, record.offset)
+        if place in seen:
+            if seen[place] != record.body:
+                ends.conflicts.append(record)
+            continue
+        seen[place] = record.body
+        end_one(ends, record)
+    return ends
+
+
+def end_one(ends: Ends, record: Record) -> None:
+    """Decides one record, in the order in which a record's end is decided."""
+    event = parse(record.body)
+    if event is None:
+        return
+    time = instant(event["at"])
+    if not START <= time < END:
+        ends.elsewhere[event["id"]].add("out_of_window")
+        return
+    if event["type"] not in WANTED:
+        ends.elsewhere[event["id"]].add("filtered")
+        return
+    try:
+        row = row_of(dict(event), time)
+    except MisfitError:
+        ends.quarantined.append(record)
+        ends.elsewhere[event["id"]].add("quarantined")
+        return
+    ends.rows[event["id"]].append((event["v"], record, row))
+
+
+def find_gaps(records: Sequence[Record]) -> list[tuple[int, int, int]]:
+    """Returns the offsets between a partition's first and last that no readable object holds."""
+    gaps = []
+    by_partition: dict[int, set[int]] = defaultdict(set)
+    for record in records:
+        by_partition[record.partition].add(record.offset)
+    for partition, offsets in sorted(by_partition.items()):
+        ordered = sorted(offsets)
+        gaps += [(partition, a + 1, b - 1) for a, b in zip(ordered, ordered[1:], strict=False) if b > a + 1]
+    return gaps
+
+
+def winners(ends: Ends) -> dict[str, Row]:
+    """Returns each key's newest version: the greatest v, then the greatest offset."""
+    return {key: max(found, key=lambda f: (f[0], f[1].offset))[2] for key, found in ends.rows.items()}
+
+
+def read_dump(path: Path) -> Iterator[Row]:
+    """Yields the rows of a dump."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        yield tuple(value_of(name, cell) for name, cell in zip(COLUMNS, json.loads(line), strict=True))
+
+
+def value_of(name: str, cell: str | None) -> Value:
+    """Reads one cell."""
+    if cell is None:
+        return None
+    if name in AMOUNTS:
+        return Decimal(cell)
+    if name in TIMES:
+        return instant(cell)
+    return cell if name in TEXTS else int(cell)
+
+
+def join(ends: Ends, table: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Yields the differences by key."""
+    archive = winners(ends)
+    inside: dict[str, list[Row]] = defaultdict(list)
+    outside: dict[str, list[Row]] = defaultdict(list)
+    for row in table:
+        if row[COLUMNS.index("source")] == SOURCE:
+            time = row[COLUMNS.index("happened_at")]
+            assert isinstance(time, datetime)
+            (inside if START <= time < END else outside)[str(row[0])].append(row)
+    for key in sorted(archive.keys() | inside.keys()):
+        if key not in archive:
+            yield extra(key, inside[key], ends)
+        elif key not in inside:
+            yield missing(key, archive[key], outside.get(key, []), ends)
+        else:
+            yield from changed(key, archive[key], inside[key], ends)
+
+
+def extra(key: str, found: list[Row], ends: Ends) -> dict[str, Any]:
+    """Returns the difference of a key that only the table has."""
+    why = ends.elsewhere.get(key, set())
+    return {"key": key, "classes": sorted(why) or ["extra"], "rows": len(found)}
+
+
+def missing(key: str, row: Row, outside: list[Row], ends: Ends) -> dict[str, Any]:
+    """Returns the difference of a key that only the archive has."""
+    if outside and all(differences(row, other).keys() == {"happened_at"} for other in outside):
+        return {"key": key, "classes": ["missing", "changed"], "moved": True}
+    return {"key": key, "classes": ["missing"]}
+
+
+def changed(key: str, row: Row, found: list[Row], ends: Ends) -> Iterator[dict[str, Any]]:
+    """Yields the differences of a key that both have."""
+    if len(found) > 1:
+        yield {"key": key, "classes": ["duplicate"], "rows": len(found)}
+    older = [old for _, _, old in ends.rows[key] if old != row]
+    for other in found:
+        kinds = differences(row, other)
+        if not kinds:
+            continue
+        classes = ["superseded"] if other in older else ["changed"]
+        yield {"key": key, "classes": classes, "columns": sorted(kinds), "kinds": kinds}
+
+
+def differences(row: Row, other: Row) -> dict[str, list[str]]:
+    """Returns the columns that differ, and the kinds that are true of each."""
+    return {name: kinds_of(name, a, b) for name, a, b in zip(COLUMNS, row, other, strict=True) if a != b}
+
+
+def kinds_of(name: str, a: Value, b: Value) -> list[str]:
+    """Returns what may be said of an archived value a that stands as b in the table; empty: nothing."""
+    if isinstance(a, Decimal) and isinstance(b, Decimal):
+        return amount_kinds(a, b)
+    if isinstance(a, datetime) and isinstance(b, datetime):
+        return time_kinds(a, b)
+    if name in TEXTS and {a, b} == {None, ""}:
+        return ["null_empty"]
+    if isinstance(a, str) and isinstance(b, str):
+        return text_kinds(a, b)
+    return []
+
+
+def amount_kinds(a: Decimal, b: Decimal) -> list[str]:
+    """Rounded or cut to fewer digits than the column has."""
+    kinds = set()
+    for digits in range(1, -17, -1):
+        unit = Decimal(1).scaleb(-digits)
+        if b in (a.quantize(unit, ROUND_HALF_UP), a.quantize(unit, ROUND_HALF_EVEN)):
+            kinds.add("rounding")
+        if b == a.quantize(unit, ROUND_DOWN):
+            kinds.add("truncation")
+    return sorted(kinds)
+
+
+def time_kinds(a: datetime, b: datetime) -> list[str]:
+    """Moved by a zone's whole quarters of an hour, or cut to milliseconds or seconds."""
+    apart = b - a
+    if apart % timedelta(minutes=15) == timedelta(0) and abs(apart) <= timedelta(hours=26):
+        return ["zone_shift"]
+    kinds = set()
+    for unit in (timedelta(milliseconds=1), timedelta(seconds=1), timedelta(minutes=1)):
+        if b == a - (a - START) % unit:
+            kinds.add("truncation")
+        if abs(apart) <= unit / 2 and (b - START) % unit == timedelta(0):
+            kinds.add("rounding")
+    return sorted(kinds)
+
+
+def text_kinds(a: str, b: str) -> list[str]:
+    """Blanks around it, other case, or cut short."""
+    kinds = set()
+    if a.strip(" ") == b.strip(" "):
+        kinds.add("padding")
+    if a.casefold() == b.casefold():
+        kinds.add("case")
+    if a.startswith(b):
+        kinds.add("truncation")
+    return sorted(kinds)
+
+
+def archive_findings(ends: Ends) -> Iterator[dict[str, Any]]:
+    """Yields what is wrong with the archive itself."""
+    for partition, first, last in ends.gaps:
+        yield {"classes": ["archive_gap"], "partition": partition, "first": first, "last": last}
+    for record in ends.conflicts:
+        event = parse(record.body)
+        yield {"classes": ["archive_conflict"], "partition": record.partition, "first": record.offset,
+               "last": record.offset, "key": event["id"] if event else ""}
+    for damaged in ends.damaged:
+        yield {"classes": ["damaged_object"], "object": damaged.path.name}
+    for record in ends.quarantined:
+        event = parse(record.body)
+        yield {"classes": ["quarantined"], "partition": record.partition, "first": record.offset,
+               "last": record.offset, "key": event["id"] if event else ""}
+
+
+def literal(value: Value) -> str:
+    """Returns a value as SQL."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, datetime):
+        return f"'{value:%Y-%m-%d %H:%M:%S.%f}'"
+    return str(value) if isinstance(value, int | Decimal) else "'" + value.replace("'", "''") + "'"
+
+
+def print_inserts(ends: Ends, table: str) -> None:
+    """Prints the table's rows as INSERT statements of up to 100 rows."""
+    rows = [row for _, row in sorted(winners(ends).items())]
+    for at in range(0, len(rows), 100):
+        values = ",\n ".join("(" + ", ".join(literal(v) for v in row) + ")" for row in rows[at : at + 100])
+        print(f"INSERT INTO {table} ({', '.join(COLUMNS)}) VALUES\n {values};")
+
+
+def main() -> None:
+    """Runs the program."""
+    parser = argparse.ArgumentParser(description="The exact join of an archive and a table.")
+    parser.add_argument("archive", type=Path)
+    parser.add_argument("--table", type=Path)
+    parser.add_argument("--insert")
+    options = parser.parse_args()
+    ends = end_all(options.archive)
+    if options.insert:
+        print_inserts(ends, options.insert)
+    if options.table:
+        for finding in [*archive_findings(ends), *join(ends, list(read_dump(options.table)))]:
+            json.dump(finding, sys.stdout)
+            print()
+
+
+if __name__ == "__main__":
+    main()

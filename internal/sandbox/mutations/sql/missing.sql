@@ -1,0 +1,2 @@
+-- A row is missing.
+DELETE FROM :table WHERE id = 'pay-0100';
