@@ -37,6 +37,10 @@ faults: ## the whole fault matrix and 2000 random sequences of runs (FAULTS=100 
 	@mkdir -p bin && $(GO) test -c -o bin/faults.test ./cmd/backfill
 	cd cmd/backfill && BACKFILL_FAULTS=$(FAULTS) BACKFILL_SEQUENCES=$(SEQUENCES) ../../bin/faults.test -test.timeout 5h -test.run '^(TestFault|TestSequence)'
 
+MUTATIONS ?= 500
+mutations: ## 500 random plantings of wrong rows, reconciled and compared with an exact join (MUTATIONS=50 for some)
+	BACKFILL_MUTATIONS=$(MUTATIONS) $(GO) test -count=1 -timeout 5h -run '^TestMutations' ./cmd/backfill
+
 guarantees: ## write README's table of guarantees from the tests' names
 	BACKFILL_UPDATE_README=1 $(GO) test -count=1 -run TestGuaranteesTable ./cmd/backfill
 

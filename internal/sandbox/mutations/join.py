@@ -160,37 +160,35 @@ def join(ends: Ends, table: Sequence[Row]) -> Iterator[dict[str, Any]]:
             (inside if START <= time < END else outside)[str(row[0])].append(row)
     for key in sorted(archive.keys() | inside.keys()):
         if key not in archive:
-            yield extra(key, inside[key], ends)
+            yield from [extra(key, ends)] * len(inside[key])
         elif key not in inside:
-            yield missing(key, archive[key], outside.get(key, []), ends)
+            yield missing(key, archive[key], outside.get(key, []))
         else:
             yield from changed(key, archive[key], inside[key], ends)
 
 
-def extra(key: str, found: list[Row], ends: Ends) -> dict[str, Any]:
-    """Returns the difference of a key that only the table has."""
+def extra(key: str, ends: Ends) -> dict[str, Any]:
+    """Returns the difference of a row whose key only the table has."""
     why = ends.elsewhere.get(key, set())
-    return {"key": key, "classes": sorted(why) or ["extra"], "rows": len(found)}
+    return {"key": key, "classes": sorted(why) or ["extra"]}
 
 
-def missing(key: str, row: Row, outside: list[Row], ends: Ends) -> dict[str, Any]:
-    """Returns the difference of a key that only the archive has."""
-    if outside and all(differences(row, other).keys() == {"happened_at"} for other in outside):
-        return {"key": key, "classes": ["missing", "changed"], "moved": True}
-    return {"key": key, "classes": ["missing"]}
+def missing(key: str, row: Row, outside: list[Row]) -> dict[str, Any]:
+    """Returns the difference of a key that the table has not, or only outside the window."""
+    if not outside:
+        return {"key": key, "classes": ["missing"]}
+    kinds = differences(row, outside[0])
+    return {"key": key, "classes": ["missing", "changed"], "columns": sorted(kinds), "kinds": kinds}
 
 
 def changed(key: str, row: Row, found: list[Row], ends: Ends) -> Iterator[dict[str, Any]]:
-    """Yields the differences of a key that both have."""
-    if len(found) > 1:
-        yield {"key": key, "classes": ["duplicate"], "rows": len(found)}
-    older = [old for _, _, old in ends.rows[key] if old != row]
-    for other in found:
-        kinds = differences(row, other)
-        if not kinds:
-            continue
-        classes = ["superseded"] if other in older else ["changed"]
-        yield {"key": key, "classes": classes, "columns": sorted(kinds), "kinds": kinds}
+    """Yields the differences of a key that both have: copies beyond the best one, and what that differs in."""
+    best, *copies = sorted(found, key=lambda other: len(differences(row, other)))
+    for _ in copies:
+        yield {"key": key, "classes": ["duplicate"]}
+    if kinds := differences(row, best):
+        older = best in [old for _, _, old in ends.rows[key]]
+        yield {"key": key, "classes": ["superseded", "changed"] if older else ["changed"], "columns": sorted(kinds), "kinds": kinds}
 
 
 def differences(row: Row, other: Row) -> dict[str, list[str]]:
@@ -244,7 +242,7 @@ def text_kinds(a: str, b: str) -> list[str]:
         kinds.add("padding")
     if a.casefold() == b.casefold():
         kinds.add("case")
-    if a.startswith(b):
+    if b and a.startswith(b):
         kinds.add("truncation")
     return sorted(kinds)
 
