@@ -57,7 +57,7 @@ columns:
 table: {name: payroll.%s, mode: %s, scope: "currency = 'USD'", %skey: [id], latest_by: [v], provenance: true}
 staging: {uri: s3://staging/%s}
 quarantine: {max_records: 0}
-reconcile: {totals: [amount], by: [currency], buckets: 4}
+reconcile: {totals: [amount], by: [currency], show: [id], buckets: 4}
 `, name, b.dir, idle, event, name, mode, window, name)
 	if err := os.WriteFile(b.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)

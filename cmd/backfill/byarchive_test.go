@@ -73,7 +73,7 @@ columns:
 table: {name: payroll.%s, mode: replace_window, scope: all, window_column: at, key: [id], latest_by: [v]}
 staging: {uri: s3://staging/%s}
 quarantine: {max_records: 10}
-reconcile: {totals: [amount], by: [currency]}
+reconcile: {totals: [amount], by: [currency], show: [id]}
 `, name, f.dir, name, name)
 	if err := os.WriteFile(f.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)

@@ -99,6 +99,7 @@ type quarantineForm struct {
 type reconcileForm struct {
 	Totals  []string `json:"totals,omitempty"`
 	By      []string `json:"by,omitempty"`
+	Show    []string `json:"show,omitempty"` // not of a conversion
 	Buckets int      `json:"buckets,omitempty"`
 }
 
@@ -128,7 +129,7 @@ func (d *Dataset) seal() error {
 	whole := d.document()
 	convert := convertForm{
 		Layout: whole.Archive.Layout, Format: whole.Archive.Format, Topic: whole.Archive.Topic, Partition: whole.Archive.Part,
-		Records: whole.Records, Calendar: whole.Calendar, Columns: whole.Columns, Reconcile: whole.Reconcile, MaskKeyID: whole.MaskKeyID,
+		Records: whole.Records, Calendar: whole.Calendar, Columns: whole.Columns, Reconcile: d.reconcileForm(nil), MaskKeyID: whole.MaskKeyID,
 	}
 	if d.Records.EventTime != nil {
 		convert.Fraction = fractionForm(d.Records.EventTime.Fraction)
@@ -161,7 +162,7 @@ func (d *Dataset) document() document {
 			Key: d.Table.Key, LatestBy: d.Table.LatestBy, NotLoaded: d.Table.NotLoaded, Provenance: d.Table.Provenance,
 			Deleted: d.Table.Deleted,
 		},
-		Quarantine: d.Quarantine.form(), Reconcile: d.reconcileForm(), MaskKeyID: d.MaskKeyID,
+		Quarantine: d.Quarantine.form(), Reconcile: d.reconcileForm(d.Reconcile.Show), MaskKeyID: d.MaskKeyID,
 	}
 	if d.Table.Scope == "" {
 		doc.Table.Scope = "all"
@@ -246,13 +247,13 @@ func rateForm(rate *big.Rat) string {
 	return rate.FloatString(digits)
 }
 
-func (d *Dataset) reconcileForm() *reconcileForm {
+func (d *Dataset) reconcileForm(show []int) *reconcileForm {
 	r := d.Reconcile
-	f := &reconcileForm{Totals: d.columnNames(r.Totals), By: d.columnNames(r.By)}
+	f := &reconcileForm{Totals: d.columnNames(r.Totals), By: d.columnNames(r.By), Show: d.columnNames(show)}
 	if r.Buckets > 1 {
 		f.Buckets = r.Buckets
 	}
-	if len(f.Totals)+len(f.By)+f.Buckets == 0 {
+	if len(f.Totals)+len(f.By)+len(f.Show)+f.Buckets == 0 {
 		return nil
 	}
 	return f

@@ -52,7 +52,7 @@ func TestPayroll(t *testing.T) {
 	if d.ColumnIndex("missing") != -1 {
 		t.Error("a missing column has an index")
 	}
-	if fmt.Sprint(d.Reconcile) != "{[3] [4] 1}" {
+	if fmt.Sprint(d.Reconcile) != "{[3] [4] [0] 1}" {
 		t.Errorf("reconcile is %v", d.Reconcile)
 	}
 	if d.Quarantine.MaxRecords != 100 || d.Quarantine.MaxRate.Cmp(big.NewRat(1, 1000)) != 0 {
@@ -169,6 +169,7 @@ func TestDigestsTellChangesApart(t *testing.T) {
 		"reconcile.totals=[version]":                  true, // receipts carry the sums
 		"reconcile.by=[currency, type]":               true,
 		"reconcile.buckets=16":                        true,
+		"reconcile.show=[currency]":                   false,
 		"columns=" + columnsWith(""):                  true,
 		"columns=" + columnsWith(", fraction: floor"): true,
 	} {

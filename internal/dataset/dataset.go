@@ -242,6 +242,7 @@ type Quarantine struct {
 type Reconcile struct {
 	Totals  []int // columns that are summed exactly: decimals and integers
 	By      []int // columns that split the sums, such as the currency
+	Show    []int // columns whose texts reports may show: others are hidden there, as they may be personal
 	Buckets int   // 1 to 4096: hash buckets per day that are compared one by one
 }
 

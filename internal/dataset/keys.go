@@ -26,7 +26,7 @@ var known = map[string][]string{
 	iamPath:               {"cluster", "workgroup", "region"},
 	tlsPath:               {"ca_file", "server_name"},
 	"quarantine":          {"max_records", "max_rate"},
-	"reconcile":           {"totals", "by", "tolerance", "buckets"},
+	"reconcile":           {"totals", "by", "tolerance", "buckets", "show"},
 	"retain":              {"kept_rows"},
 }
 

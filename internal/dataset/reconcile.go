@@ -95,9 +95,20 @@ func (c *compiler) reconcile(root section) {
 			c.at(n, "write 0 or take it away", "reconcile.tolerance can only be 0: money ties out exactly")
 		}
 	}
+	c.show(s)
 	r.Buckets = 1
 	if buckets, ok := c.integer(s, "buckets", 1, maxBuckets); ok {
 		r.Buckets = int(buckets)
+	}
+}
+
+// show reads the columns whose texts reports may show.
+func (c *compiler) show(s section) {
+	names, nodes := c.names(s, "show")
+	for i, name := range names {
+		if index := c.columnOf(nodes[i], "reconcile.show", name); index >= 0 {
+			c.out.Reconcile.Show = append(c.out.Reconcile.Show, index)
+		}
 	}
 }
 

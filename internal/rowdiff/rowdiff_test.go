@@ -145,7 +145,7 @@ func found(t *rapid.T, ds *dataset.Dataset, rows []event, parts ...[]event) []st
 		scanInto(t, ds, o, chunks[n], p, p.Dropped)
 		p.End()
 	}
-	breaks, _ := c.Classify(&tieout.Rules{Columns: ds.Columns, Key: []int{0}, Totals: ds.Reconcile.Totals, By: ds.Reconcile.By, Window: march, Calendar: kafka.NewCalendar(ds.Calendar), Windowed: true})
+	breaks, _ := c.Classify(&tieout.Rules{Columns: ds.Columns, Key: []int{0}, Totals: ds.Reconcile.Totals, By: ds.Reconcile.By, Show: []int{0}, Window: march, Calendar: kafka.NewCalendar(ds.Calendar), Windowed: true})
 	var out []string
 	for _, b := range breaks {
 		out = append(out, fmt.Sprintf("%s %s", b.Class, *b.Key[0]))

@@ -48,6 +48,7 @@ type Rules struct {
 	Columns    []schema.Column
 	Key        []int
 	Totals, By []int
+	Show       []int // columns whose texts may be shown, beside those of By
 	Window     kafka.Window
 	Calendar   *kafka.Calendar
 	Windowed   bool
@@ -152,19 +153,25 @@ func (r *Rules) changed(a ArchiveRow, t TableRow, k Key) RowBreak {
 	return b.as(ChangedRow, text)
 }
 
-// hide takes values out that may be personal: free text that is neither key nor
-// group, and JSON.
+// hide takes values out that may be personal.
 func (r *Rules) hide(list []Change) []Change {
 	for i := range list {
 		at := slices.IndexFunc(r.Columns, func(c schema.Column) bool { return c.Name == list[i].Column })
-		switch r.Columns[at].Type.Kind {
-		case schema.Char, schema.Varchar, schema.Super:
-			if !slices.Contains(r.Key, at) && !slices.Contains(r.By, at) && (list[i].Left != nil || list[i].Right != nil) {
-				list[i].Left, list[i].Right, list[i].Hidden = nil, nil, true
-			}
+		if r.hides(at) && (list[i].Left != nil || list[i].Right != nil) {
+			list[i].Left, list[i].Right, list[i].Hidden = nil, nil, true
 		}
 	}
 	return list
+}
+
+// hides tells whether a column's values may be personal: text and JSON, unless
+// the dataset lets them be shown or groups by them.
+func (r *Rules) hides(at int) bool {
+	switch r.Columns[at].Type.Kind {
+	case schema.Char, schema.Varchar, schema.Super:
+		return !slices.Contains(r.Show, at) && !slices.Contains(r.By, at)
+	}
+	return false
 }
 
 // surplus is a row of the table that no wanted one is.
@@ -242,6 +249,11 @@ func (r *Rules) of(a *ArchiveRow, t *TableRow) RowBreak {
 		b.Left = pick(a.Values, r.Totals)
 	}
 	b.Key, b.Group, b.Day = pick(values, r.Key), pick(values, r.By), kafka.NoDay
+	for i, at := range r.Key {
+		if r.hides(at) {
+			b.Key[i] = nil
+		}
+	}
 	if r.Windowed {
 		b.At, b.Day = &at, r.Calendar.DayOf(at)
 	}

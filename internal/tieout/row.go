@@ -83,8 +83,8 @@ type RowBreak struct {
 	Kind  ChangeKind `json:"kind,omitempty"`    // of ChangedRow: of the first column, or OlderValues
 	Diffs []Change   `json:"columns,omitempty"` // of ChangedRow
 
-	Key  []*string `json:"key"`      // values of table.key, in its order; those that are masked show a digest
-	Mark KeyMark   `json:"key_mark"` // identity for machines, also where the key is masked
+	Key  []*string `json:"key"`      // values of table.key, in its order; null: a text that the dataset does not let reports show
+	Mark KeyMark   `json:"key_mark"` // identity for machines, also where the key is hidden
 
 	Place  *Position      `json:"position,omitempty"` // of the archived record; absent where the archive has none
 	Day    kafka.Day      `json:"day"`                // of the archived row, else of the table's

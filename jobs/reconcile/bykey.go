@@ -217,7 +217,7 @@ func (k *byKey) around(ctx context.Context) error {
 
 func (k *byKey) rules() *tieout.Rules {
 	return &tieout.Rules{
-		Columns: k.ds.Columns, Key: k.target.Key, Totals: k.ds.Reconcile.Totals, By: k.ds.Reconcile.By,
+		Columns: k.ds.Columns, Key: k.target.Key, Totals: k.ds.Reconcile.Totals, By: k.ds.Reconcile.By, Show: k.ds.Reconcile.Show,
 		Window: k.o.Window, Calendar: k.cal, Windowed: k.ds.Records.EventTime != nil, Cutoff: k.o.Cutoff, Damaged: len(k.damaged) > 0,
 	}
 }

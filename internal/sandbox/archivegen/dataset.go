@@ -63,5 +63,5 @@ table:
   provenance: true
 staging: {uri: "{{staging}}"}
 quarantine: {max_records: %d, max_rate: %.6f}
-reconcile: {totals: [gross_amount, tax_amount, net_amount], by: [currency]}
+reconcile: {totals: [gross_amount, tax_amount, net_amount], by: [currency], show: [event_id]}
 `
