@@ -17,16 +17,17 @@ const (
 	LedgerSuffix   = "__backfill_ledger"
 	ObjectsSuffix  = "__backfill_objects"
 	VerifiedSuffix = "__backfill_verified"
+	ReportsSuffix  = "__backfill_reports"
 )
 
 // target is a checked Target with its names quoted.
 type target struct {
 	Target
-	table, ledger, objects, verified string
-	columns                          []string // quoted, as Columns
-	windowColumn                     string   // quoted; "" without event time
-	text                             *canon.Text
-	bucket                           *canon.Text // nil with one bucket, or without a key
+	table, ledger, objects, verified, reports string
+	columns                                   []string // quoted, as Columns
+	windowColumn                              string   // quoted; "" without event time
+	text                                      *canon.Text
+	bucket                                    *canon.Text // nil with one bucket, or without a key
 }
 
 func compile(t Target) (*target, error) {
@@ -58,7 +59,7 @@ func (t *target) quote() (err error) {
 		quoted *string
 		name   string
 	}{{&t.table, t.Table}, {&t.ledger, t.Table + LedgerSuffix}, {&t.objects, t.Table + ObjectsSuffix},
-		{&t.verified, t.Table + VerifiedSuffix}} {
+		{&t.verified, t.Table + VerifiedSuffix}, {&t.reports, t.Table + ReportsSuffix}} {
 		if *q.quoted, err = redshift.QuoteTable(t.Schema, q.name); err != nil {
 			return err
 		}

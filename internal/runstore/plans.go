@@ -133,10 +133,21 @@ func packSegment(chunks []runplan.Chunk) ([]byte, error) {
 
 // Plan reads a sealed head by its key.
 func (s *Store) Plan(ctx context.Context, key string) (*runplan.Head, error) {
+	head, _, err := s.PlanFile(ctx, key)
+	return head, err
+}
+
+// PlanFile is Plan with what identifies the bytes that were read.
+func (s *Store) PlanFile(ctx context.Context, key string) (*runplan.Head, Digest, error) {
 	body, _, err := s.objects.ReadAll(ctx, key, maxHead)
 	if err != nil {
-		return nil, err
+		return nil, Digest{}, err
 	}
+	head, err := s.readPlan(key, body)
+	return head, digestOf(key, body), err
+}
+
+func (s *Store) readPlan(key string, body []byte) (*runplan.Head, error) {
 	var head runplan.Head
 	if err := s.decode(key, body, &head, &head.Format); err != nil {
 		return nil, err

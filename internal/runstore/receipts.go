@@ -16,15 +16,22 @@ import (
 
 // ChunkReceipt returns the receipt of a chunk, or nil when it is not converted yet.
 func (s *Store) ChunkReceipt(ctx context.Context, id runplan.ChunkID) (*runplan.ChunkReceipt, error) {
+	r, _, err := s.ChunkReceiptFile(ctx, id)
+	return r, err
+}
+
+// ChunkReceiptFile is ChunkReceipt with what identifies the bytes that were read.
+func (s *Store) ChunkReceiptFile(ctx context.Context, id runplan.ChunkID) (*runplan.ChunkReceipt, Digest, error) {
 	key := receiptKey(id)
 	body, _, err := s.objects.ReadAll(ctx, key, maxReceipt)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, Digest{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, Digest{}, err
 	}
-	return s.readChunkReceipt(key, id, body)
+	r, err := s.readChunkReceipt(key, id, body)
+	return r, digestOf(key, body), err
 }
 
 func (s *Store) readChunkReceipt(key string, id runplan.ChunkID, body []byte) (*runplan.ChunkReceipt, error) {
@@ -140,29 +147,4 @@ func (s *Store) Slice(ctx context.Context, key, digest string) (*runplan.SliceRe
 		return nil, err
 	}
 	return &r, nil
-}
-
-// PutReport keeps a report's bytes and returns its URI.
-func (s *Store) PutReport(ctx context.Context, target string, run runplan.RunID, name string, body []byte) (string, error) {
-	key := fmt.Sprintf("%s/reports/%s/%s", targetKey(target), run, name)
-	if err := s.putOwn(ctx, key, body); err != nil {
-		return "", err
-	}
-	return s.URI(key), nil
-}
-
-// Reports lists the report keys of a run, oldest first.
-func (s *Store) Reports(ctx context.Context, target string, run runplan.RunID) ([]string, error) {
-	var keys []string
-	err := s.objects.List(ctx, fmt.Sprintf("%s/reports/%s/", targetKey(target), run), func(o objstore.Object) error {
-		keys = append(keys, o.Key)
-		return nil
-	})
-	return keys, err
-}
-
-// ReadReport reads a report's bytes by key.
-func (s *Store) ReadReport(ctx context.Context, key string) ([]byte, error) {
-	body, _, err := s.objects.ReadAll(ctx, key, maxReceipt)
-	return body, err
 }

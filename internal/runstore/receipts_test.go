@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"backfill/internal/account"
 	"backfill/internal/fail"
@@ -200,23 +201,50 @@ func TestUploads(t *testing.T) {
 
 func TestReports(t *testing.T) {
 	s, _ := open(t)
-	for _, name := range []string{"20240302T000000Z-b.json", "20240301T000000Z-a.json"} {
-		if _, err := s.PutReport(t.Context(), target, "r1", name, []byte(name)); err != nil {
+	day := func(n int) time.Time { return time.Date(2024, 3, n, 0, 0, 0, 0, time.UTC) }
+	var folders []string
+	for _, n := range []int{2, 1, 3} {
+		folder := NewReport(target, "r1", day(n))
+		folders = append(folders, folder)
+		if _, err := s.PutReport(t.Context(), folder, ReportName, []byte(folder)); err != nil {
+			t.Fatal(err)
+		}
+		if n == 3 {
+			continue // died before the seal
+		}
+		if _, err := s.PutReport(t.Context(), folder, SealName, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.PutReport(t.Context(), target, "r2", "x.json", nil); err != nil {
+	other := NewReport(target, "r2", day(1))
+	if _, err := s.PutReport(t.Context(), other, SealName, nil); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := s.Reports(t.Context(), target, "r1")
-	want := []string{"targets/payroll.events/reports/r1/20240301T000000Z-a.json", "targets/payroll.events/reports/r1/20240302T000000Z-b.json"}
-	if err != nil || !slices.Equal(keys, want) {
-		t.Errorf("%q, %v", keys, err)
+	found, err := s.Reports(t.Context(), target, "r1")
+	if want := []string{folders[1], folders[0]}; err != nil || !slices.Equal(found, want) {
+		t.Errorf("%q, %v", found, err)
 	}
-	if body, err := s.ReadReport(t.Context(), keys[1]); err != nil || string(body) != "20240302T000000Z-b.json" {
+	if body, err := s.ReadReport(t.Context(), found[1], ReportName); err != nil || string(body) != found[1] {
 		t.Errorf("%s, %v", body, err)
 	}
-	if _, err := s.PutReport(t.Context(), target, "r1", "20240301T000000Z-a.json", []byte("other")); fail.CodeOf(err) != fail.Internal {
+	if _, err := s.PutReport(t.Context(), found[0], ReportName, []byte("other")); fail.CodeOf(err) != fail.Internal {
 		t.Errorf("another report under the same name: %v", err)
+	}
+	for _, uri := range []string{s.URI(found[0]), s.URI(found[0]) + "/", s.URI(found[0] + "/" + SealName)} {
+		if folder, err := s.ReportFolder(uri); err != nil || folder != found[0] {
+			t.Errorf("%s is the folder of %s, %v", folder, uri, err)
+		}
+	}
+	for _, uri := range []string{"", "s3://elsewhere/targets/x/reports/r/n", s.URI("targets/x/plans/000000000001.json"), s.URI("targets/x/reports/../reports/n")} {
+		if folder, err := s.ReportFolder(uri); fail.CodeOf(err) != fail.Usage {
+			t.Errorf("%s is taken for the report %s, %v", uri, folder, err)
+		}
+	}
+	sum, there, err := s.Digest(t.Context(), found[0]+"/"+ReportName)
+	if err != nil || !there || len(sum.SHA256) != 64 {
+		t.Errorf("%+v, %t, %v", sum, there, err)
+	}
+	if _, there, err := s.Digest(t.Context(), found[0]+"/nothing"); err != nil || there {
+		t.Errorf("a file that is not there: %t, %v", there, err)
 	}
 }

@@ -4,7 +4,7 @@
 //	targets/<table>/plans/<seq>.json          sealed plan heads, one per seq
 //	targets/<table>/segments/<attempt>/…      compressed chunk lists
 //	targets/<table>/loads/<seq>/…             manifests and slice receipts
-//	targets/<table>/reports/<run>/…           reports
+//	targets/<table>/reports/<run>/<name>/…    a report, its evidence and its seal
 //	chunks/<id>/receipt.json                  what converting a chunk gave
 //	chunks/<id>/<attempt>/…                   Parquet and quarantine of an attempt
 //

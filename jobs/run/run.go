@@ -4,9 +4,10 @@ package run
 
 import (
 	"context"
+	"path"
 
 	"backfill/internal/publish"
-	"backfill/internal/report"
+	"backfill/internal/runstore"
 	"backfill/internal/tieout"
 	"backfill/jobs/convert"
 	"backfill/jobs/load"
@@ -61,7 +62,7 @@ func Run(ctx context.Context, w *workspace.Workspace, connect Connect, o Options
 	if err := w.Halt.Cause(); err != nil {
 		return r, err
 	}
-	standing, err := r.reported(ctx, w)
+	standing, err := r.reported(ctx, w, s)
 	if err != nil {
 		return r, err
 	}
@@ -72,22 +73,22 @@ func Run(ctx context.Context, w *workspace.Workspace, connect Connect, o Options
 	return r, r.Reconcile.Error()
 }
 
-// reported returns the URI of the report on the plan's load, "" if there is
-// none yet: it was loaded now, or a run before died in between.
-func (r *Result) reported(ctx context.Context, w *workspace.Workspace) (string, error) {
+// reported returns the URI of the recorded report on the plan's load, "" if
+// there is none yet: it was loaded now, or a run before died in between.
+func (r *Result) reported(ctx context.Context, w *workspace.Workspace, s publish.Session) (string, error) {
 	if !r.Plan.Done {
 		return "", nil
 	}
-	reports, err := w.Runs.Reports(ctx, r.Plan.Head.Target, r.Plan.Head.Run)
-	if err != nil || len(reports) == 0 {
+	rows, err := publish.Reports(ctx, s, w.Target(), r.Plan.Head.Window)
+	if err != nil {
 		return "", err
 	}
-	key := reports[len(reports)-1]
-	newest, err := w.Runs.ReadReport(ctx, key)
-	if err != nil || !report.Covers(newest, int64(r.Plan.Head.Seq)) {
-		return "", err
+	for _, row := range rows {
+		if row.Kind == publish.KindReport && row.Run == string(r.Plan.Head.Run) && row.Seq == int64(r.Plan.Head.Seq) {
+			return w.Runs.URI(path.Join(path.Dir(row.SealKey), runstore.ReportName)), nil
+		}
 	}
-	return w.Runs.URI(key), nil
+	return "", nil
 }
 
 func (r *Result) plan(ctx context.Context, w *workspace.Workspace, connect Connect, o Options) error {

@@ -192,12 +192,13 @@ func (l *look) parts(h *runplan.Head) []Slice {
 
 // report reads the newest report of the plan's run.
 func (l *look) report(ctx context.Context, h *runplan.Head) (*Report, error) {
-	keys, err := l.w.Runs.Reports(ctx, h.Target, h.Run)
-	if err != nil || len(keys) == 0 {
+	folders, err := l.w.Runs.Reports(ctx, h.Target, h.Run)
+	if err != nil || len(folders) == 0 {
 		return nil, err
 	}
-	key := keys[len(keys)-1]
-	body, err := l.w.Runs.ReadReport(ctx, key)
+	folder := folders[len(folders)-1]
+	key := folder + "/" + runstore.ReportName
+	body, err := l.w.Runs.ReadReport(ctx, folder, runstore.ReportName)
 	if err != nil {
 		return nil, err
 	}
