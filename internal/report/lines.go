@@ -147,6 +147,11 @@ func (b *builder) describe(d tieout.Break) Break {
 		Leg: string(d.Leg), Kind: string(d.Kind), Topic: d.Place.Topic, Partition: partitionOf(d.Place), Day: d.Place.Day.String(),
 		Bucket: d.Place.Bucket, Group: d.Place.Group.Values(len(b.h.By)), Left: b.figures(d.Left), Right: b.figures(d.Right),
 	}
+	out.Diff = b.difference(d.Right, d.Left).Amounts
+	if d.Leg == tieout.KafkaArchive {
+		out.Text = d.Where
+		return out
+	}
 	var where []string
 	if d.Place.Topic != "" {
 		where = append(where, fmt.Sprintf("%s/%d", d.Place.Topic, d.Place.Partition))
@@ -154,7 +159,10 @@ func (b *builder) describe(d tieout.Break) Break {
 	if d.Place.Day != kafka.NoDay {
 		where = append(where, d.Place.Day.String())
 	}
-	if len(b.h.By) > 0 {
+	switch {
+	case d.Where != "":
+		where, out.Group = []string{d.Where}, nil
+	case len(b.h.By) > 0:
 		where = append(where, account.GroupText(out.Group))
 	}
 	var t strings.Builder
@@ -173,6 +181,9 @@ func (b *builder) describe(d tieout.Break) Break {
 		if diff := d.Right.Sums[i].Sub(d.Left.Sums[i]); !diff.IsZero() {
 			fmt.Fprintf(&t, ", %s %s instead of %s (%s)", col.Name, out.Right.Amounts[i], out.Left.Amounts[i], signed(diff.Decimal(col.Scale)))
 		}
+	}
+	if d.Note != "" {
+		t.WriteString("; " + d.Note)
 	}
 	out.Text = t.String()
 	return out

@@ -40,6 +40,9 @@ type Report struct {
 	Calendar string       `json:"calendar"`
 	Plans    []Plan       `json:"plans"`
 	Version  string       `json:"version"`
+	Image    string       `json:"image"` // digest of the container image; may be empty
+	By       string       `json:"prepared_by"`
+	Reason   string       `json:"reason"`
 	Written  time.Time    `json:"written"`
 	Repairs  string       `json:"repairs,omitempty"` // URI of the report whose breaks were mended before this one
 
@@ -54,8 +57,21 @@ type Report struct {
 	Sequences  []tieout.Sequence  `json:"sequences"`
 	Exceptions []tieout.Exception `json:"exceptions"`
 	Unknown    []string           `json:"unknown"`
-	Rows       *tieout.Rows       `json:"rows,omitempty"` // row by row, where that was compared
-	Legs       tieout.Legs        `json:"legs"`           // unscaled sums and hash lanes, for machines
+	Rows       *tieout.Rows       `json:"rows,omitempty"`   // row by row, where that was compared
+	Named      []tieout.Effect    `json:"named_exceptions"` // that people granted, and what each did
+	Controls   *Control           `json:"control_totals"`   // null: none were given
+	Restates   *Restatement       `json:"restates"`         // null: the period was not closed before
+	Open       []string           `json:"days_unknown"`     // days of the window that nothing is known of, or that are preliminary
+	Statement  Statement          `json:"statement"`
+	Legs       tieout.Legs        `json:"legs"` // unscaled sums and hash lanes, for machines
+}
+
+// Control is the comparison with totals from outside.
+type Control struct {
+	By    []string  `json:"by"` // columns of the file
+	Days  bool      `json:"days"`
+	Lines []Measure `json:"lines"`
+	Match bool      `json:"match"`
 }
 
 // Plan is one plan that the window's rows come from.
@@ -125,6 +141,7 @@ type Break struct {
 	Group     []*string `json:"group,omitempty"`
 	Left      Figures   `json:"left"`
 	Right     Figures   `json:"right"`
+	Diff      []string  `json:"difference"` // right less left, of each total
 	Text      string    `json:"text"`
 }
 
@@ -138,6 +155,14 @@ type Head struct {
 	By                                                     []string
 	Written                                                time.Time
 	Repairs                                                string // URI of the report whose breaks were mended before this one; "": none
+
+	Image, Requester, Reason string
+	ControlBy                []string // columns of the control totals' file
+	ControlDays, Ends        bool     // it has days; end offsets were given
+	Named                    []tieout.Effect
+	Restates                 *Restatement
+	Open                     []kafka.Day
+	Statement                Statement
 }
 
 // New builds the document. It fails when the cells have other totals than the
@@ -164,11 +189,23 @@ func New(h Head, r *tieout.Result) (*Report, error) {
 		Calendar: h.Calendar, Plans: h.Plans, Version: h.Version, Written: h.Written.UTC().Truncate(time.Second), Repairs: h.Repairs,
 		TotalColumns: h.Totals, GroupColumns: h.By, Breaks: []Break{},
 		Sequences: r.Sequences, Unknown: r.Unknown, Rows: r.Rows, Legs: r.Cells,
+		Image: h.Image, By: h.Requester, Reason: h.Reason, Named: append([]tieout.Effect{}, h.Named...), Restates: h.Restates, Open: []string{},
+		Statement: h.Statement.complete(),
+	}
+	for _, d := range h.Open {
+		rep.Open = append(rep.Open, d.String())
 	}
 	if !h.Window.IsAll() {
 		rep.From, rep.To = inZone(h.Window.From, h.Zone), inZone(h.Window.To, h.Zone)
 	}
 	b := builder{h: h, r: r, rep: rep}
+	if len(r.Controls) > 0 {
+		rep.Controls = &Control{By: append([]string{}, h.ControlBy...), Days: h.ControlDays, Lines: b.measures(r.Controls), Match: true}
+		for _, l := range rep.Controls.Lines {
+			rep.Controls.Match = rep.Controls.Match && l.Match
+		}
+	}
+	rep.Basis = basis(rep.Controls, h.Ends)
 	if err := b.exceptions(); err != nil {
 		return nil, err
 	}

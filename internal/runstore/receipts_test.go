@@ -15,6 +15,7 @@ import (
 	"backfill/internal/account"
 	"backfill/internal/fail"
 	"backfill/internal/runplan"
+	"backfill/internal/runstore"
 )
 
 func TestFirstReceiptWins(t *testing.T) {
@@ -204,33 +205,33 @@ func TestReports(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2024, 3, n, 0, 0, 0, 0, time.UTC) }
 	var folders []string
 	for _, n := range []int{2, 1, 3} {
-		folder := NewReport(target, "r1", day(n))
+		folder := runstore.NewReport(target, "r1", day(n))
 		folders = append(folders, folder)
-		if _, err := s.PutReport(t.Context(), folder, ReportName, []byte(folder)); err != nil {
+		if _, err := s.PutReport(t.Context(), folder, runstore.ReportName, []byte(folder)); err != nil {
 			t.Fatal(err)
 		}
 		if n == 3 {
 			continue // died before the seal
 		}
-		if _, err := s.PutReport(t.Context(), folder, SealName, []byte("{}")); err != nil {
+		if _, err := s.PutReport(t.Context(), folder, runstore.SealName, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	other := NewReport(target, "r2", day(1))
-	if _, err := s.PutReport(t.Context(), other, SealName, nil); err != nil {
+	other := runstore.NewReport(target, "r2", day(1))
+	if _, err := s.PutReport(t.Context(), other, runstore.SealName, nil); err != nil {
 		t.Fatal(err)
 	}
 	found, err := s.Reports(t.Context(), target, "r1")
 	if want := []string{folders[1], folders[0]}; err != nil || !slices.Equal(found, want) {
 		t.Errorf("%q, %v", found, err)
 	}
-	if body, err := s.ReadReport(t.Context(), found[1], ReportName); err != nil || string(body) != found[1] {
+	if body, err := s.ReadReport(t.Context(), found[1], runstore.ReportName); err != nil || string(body) != found[1] {
 		t.Errorf("%s, %v", body, err)
 	}
-	if _, err := s.PutReport(t.Context(), found[0], ReportName, []byte("other")); fail.CodeOf(err) != fail.Internal {
+	if _, err := s.PutReport(t.Context(), found[0], runstore.ReportName, []byte("other")); fail.CodeOf(err) != fail.Internal {
 		t.Errorf("another report under the same name: %v", err)
 	}
-	for _, uri := range []string{s.URI(found[0]), s.URI(found[0]) + "/", s.URI(found[0] + "/" + SealName)} {
+	for _, uri := range []string{s.URI(found[0]), s.URI(found[0]) + "/", s.URI(found[0] + "/" + runstore.SealName)} {
 		if folder, err := s.ReportFolder(uri); err != nil || folder != found[0] {
 			t.Errorf("%s is the folder of %s, %v", folder, uri, err)
 		}
@@ -240,7 +241,7 @@ func TestReports(t *testing.T) {
 			t.Errorf("%s is taken for the report %s, %v", uri, folder, err)
 		}
 	}
-	sum, there, err := s.Digest(t.Context(), found[0]+"/"+ReportName)
+	sum, there, err := s.Digest(t.Context(), found[0]+"/"+runstore.ReportName)
 	if err != nil || !there || len(sum.SHA256) != 64 {
 		t.Errorf("%+v, %t, %v", sum, there, err)
 	}

@@ -22,7 +22,7 @@ func (r *Result) exceptions(in Input) {
 	add("unreadable", r.Tally[account.Unreadable], "records without a readable value, in quarantine")
 	add("rejected", r.Tally[account.Rejected], "records with a value that does not fit its column, in quarantine")
 	add("undatable", r.Tally[account.Undatable], "records without any time, in no window")
-	var explained, unproven, conflicts int64
+	explained, unproven, conflicts := r.explained, int64(0), int64(0)
 	for _, s := range r.Sequences {
 		for _, g := range s.Gaps {
 			if g.Reason != "" {

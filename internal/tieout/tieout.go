@@ -73,8 +73,12 @@ type Input struct {
 	Declared       []Gap       // gaps with a reason
 	Unknown        []string
 
-	Way  Way   // "": ByReceipts
-	Rows *Rows // the comparison row by row; nil: none was made
+	Way      Way         // "": ByReceipts
+	Rows     *Rows       // the comparison row by row; nil: none was made
+	Ends     Ends        // nil: not given
+	Controls *Controls   // nil: not given
+	Groups   int         // columns of the groups
+	Known    []Exception // what the caller found that a person should know
 }
 
 // Way says what the table was compared with.
@@ -120,6 +124,8 @@ type Break struct {
 	Rows  int64         `json:"rows"` // how many rows differ in number; 0 for Changed
 	Left  *account.Cell `json:"left"`
 	Right *account.Cell `json:"right"`
+	Where string        `json:"where,omitempty"` // in words, where the place does not say it
+	Note  string        `json:"note,omitempty"`  // what else is known of it
 }
 
 // Sequence is what is known of one partition's offsets.
@@ -130,7 +136,8 @@ type Sequence struct {
 	Found     int64                `json:"found"` // distinct offsets
 	Objects   int                  `json:"objects"`
 	Proofs    map[kafka.Proof]int  `json:"objects_by_proof"`
-	OpenEnd   bool                 `json:"open_end"` // the last object's end is not confirmed by a later one
+	OpenEnd   bool                 `json:"open_end"`             // the last object's end is not confirmed by a later one
+	End       *kafka.Offset        `json:"end_offset,omitempty"` // of the topic, as given from outside
 	Gaps      []Gap                `json:"gaps,omitempty"`
 	Tally     account.Tally        `json:"tally"`
 	Findings  []account.Finding    `json:"findings,omitempty"`
@@ -165,9 +172,12 @@ type Result struct {
 	Sequences  []Sequence    `json:"sequences"`
 	Exceptions []Exception   `json:"exceptions"`
 	Unknown    []string      `json:"unknown"`
+	Controls   []ControlLine `json:"controls,omitempty"`
 	Cells      Legs          `json:"legs"`
 	Rows       *Rows         `json:"rows,omitempty"`
 	Way        Way           `json:"way"`
+
+	explained int64 // offsets behind the archive's end that a declared gap explains
 }
 
 // Legs are the cells of all legs, at the places that were compared: Expected
@@ -202,11 +212,16 @@ func Compare(in Input) (*Result, error) {
 	r.Breaks = append(r.Breaks, Differences(ArchiveStage, in.Archive, in.Stage, in.Totals)...)
 	r.tables(in, expected)
 	r.preliminary(in.Preliminary)
+	r.ends(in)
+	if err := r.controls(in); err != nil {
+		return nil, err
+	}
 	if err := r.ladder(in); err != nil {
 		return nil, err
 	}
 	r.exceptions(in)
 	r.rows()
+	r.Exceptions = append(r.Exceptions, in.Known...)
 	r.verdict()
 	return r, nil
 }
@@ -223,6 +238,15 @@ func (r *Result) tables(in Input, expected account.Cells) {
 		}
 	}
 	r.Breaks = append(r.Breaks, Differences(leg, expected, in.Table, in.Totals)...)
+}
+
+func (r *Result) controls(in Input) error {
+	if in.Controls == nil {
+		return nil
+	}
+	lines, breaks, err := CompareControls(in.Controls, in.Table, in.Groups, in.Totals)
+	r.Controls, r.Breaks = lines, append(r.Breaks, breaks...)
+	return err
 }
 
 // check refuses what can't be compared.
