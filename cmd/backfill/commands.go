@@ -42,11 +42,12 @@ func commands() []command {
 		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, createTableFlag, datasetFlags, undoFlags, onlyFlag("change only the slices that hold this day; may be given several times"), func(f *flags, s *pflag.FlagSet) {
 			s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without rows is no error")
 		}), run: runLoad, finishes: true, examples: []string{"backfill load --plan s3://…/plans/000000000001.json", "backfill load --undo 1 --dataset payroll.yaml --reason 'wrong file'"}},
-		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: both(windowFlags, planURIFlag, rowsFlags), run: runReconcile, spools: true,
-			examples: []string{"backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01", "backfill reconcile --plan s3://…/plans/000000000001.json"}},
+		{name: "reconcile", does: "tie archive, Parquet and table out, and write the report", flags: both(windowFlags, planURIFlag, rowsFlags, reconcileFlags), run: runReconcile, spools: true,
+			examples: []string{"backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01", "backfill reconcile --plan s3://…/plans/000000000001.json",
+				"backfill reconcile --dataset payroll.yaml --verify s3://…/report.json", "backfill reconcile --dataset payroll.yaml --history"}},
 		{name: "repair", does: "mend the rows that a report names, then reconcile again; a dry run unless --apply", flags: both(datasetFlags, repairFlags, diskFlag, reasonFlag), run: runRepair, spools: true,
 			examples: []string{"backfill repair --dataset payroll.yaml --report s3://…/report.json", "backfill repair --dataset payroll.yaml --report s3://…/report.json --apply --approved-by 'A. Controller'"}},
-		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags, createTableFlag), run: runAll, finishes: true,
+		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags, createTableFlag, signFlags), run: runAll, finishes: true,
 			examples: []string{"backfill run --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --memory 512MiB"}},
 		{name: "status", does: "what stands where, and the command that goes on", flags: statusFlags, run: runStatus, arg: "RUN",
 			examples: []string{"backfill status --dataset payroll.yaml", "backfill status --dataset payroll.yaml --ledger --output json"}},
@@ -299,28 +300,10 @@ func runLoad(ctx context.Context, p *program) error {
 	return nil
 }
 
-func runReconcile(ctx context.Context, p *program) error {
-	w, o, err := p.toReconcile(ctx)
-	if err != nil {
-		return err
-	}
-	s, done, err := connector(w)(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	r, err := reconcile.Reconcile(ctx, w, s, o)
-	if err != nil {
-		return err
-	}
-	p.result.reconciled(r)
-	return errors.Join(p.printReport(r), r.Error())
-}
-
 // toReconcile opens what is to be tied out: a window of a dataset, or a plan,
 // which must then stand in the ledger.
 func (p *program) toReconcile(ctx context.Context) (*workspace.Workspace, reconcile.Options, error) {
-	o := reconcile.Options{Keep: true, Rows: true, Memory: p.memory(), Disk: int64(p.flags.disk) / 4 * 3}
+	o := reconcile.Options{Keep: true, Reason: p.flags.reason, Rows: true, Memory: p.memory(), Disk: int64(p.flags.disk) / 4 * 3}
 	switch p.flags.way {
 	case "auto":
 	case string(tieout.ByReceipts), string(tieout.ByArchive):
@@ -354,7 +337,11 @@ func runAll(ctx context.Context, p *program) error {
 		return err
 	}
 	p.flags.shard = shard{1, 1}
-	r, err := run.Run(ctx, w, connector(w), run.Options{Plan: o, Convert: p.convertOptions(), Load: p.loadOptions()})
+	signer, err := p.signer()
+	if err != nil {
+		return err
+	}
+	r, err := run.Run(ctx, w, connector(w), run.Options{Plan: o, Convert: p.convertOptions(), Load: p.loadOptions(), Signer: signer})
 	p.result.Created = w.Created
 	if r.Plan != nil {
 		p.result.planned(r.Plan)

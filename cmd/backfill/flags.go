@@ -50,6 +50,10 @@ type flags struct {
 	deleteExtra bool
 	approvedBy  string
 
+	controls, ends, exceptions          string // files that people brought
+	signKey, publicKey, verify, signOff string
+	history                             bool
+
 	output, logFormat, logLevel string
 	xcomFile, terminationLog    string
 	timeout, lockTimeout        string

@@ -74,11 +74,17 @@ type result struct {
 	Verdict  string          `json:"verdict,omitempty"`
 	Sentence string          `json:"sentence,omitempty"`
 	Report   string          `json:"report,omitempty"`
+	Page     string          `json:"report_page,omitempty"`
+	Number   int64           `json:"report_number,omitempty"` // in the ledger of reports
 	Breaks   int             `json:"breaks,omitempty"`
 	Repair   []repair.Action `json:"repair,omitempty"`           // what a repair does, or did
 	Verified string          `json:"verified_through,omitempty"` // the dataset's watermark
 	Status   *status.Result  `json:"status,omitempty"`
 	Ledger   *status.Ledger  `json:"ledger,omitempty"` // not in XCom, it may be long
+
+	History      *reconcile.History  `json:"history,omitempty"` // likewise
+	Verification *reconcile.Verified `json:"verification,omitempty"`
+	SignOff      *publish.ReportRow  `json:"sign_off,omitempty"`
 }
 
 func (r *result) head(h *runplan.Head, uri string) {
@@ -104,6 +110,7 @@ func (r *result) loaded(l *load.Result) {
 
 func (r *result) reconciled(c *reconcile.Result) {
 	r.Verdict, r.Sentence, r.Report, r.Breaks = c.Report.Verdict, c.Report.Sentence, c.URI, len(c.Report.Breaks)
+	r.Page, r.Number = c.Page, c.Number
 	if c.Verified != nil {
 		r.Verified = c.Verified.Through.String()
 	}

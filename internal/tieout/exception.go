@@ -95,3 +95,9 @@ func dayText(cells account.Cells) string {
 	}
 	return text
 }
+
+// Add takes in what was found beside the comparison.
+func (r *Result) Add(e Exception) {
+	r.Exceptions = append(r.Exceptions, e)
+	r.verdict()
+}

@@ -205,7 +205,7 @@ func (r *Result) behind(tp kafka.TopicPartition, next, end kafka.Offset, in Inpu
 	r.Breaks = append(r.Breaks, Break{
 		Leg: KafkaArchive, Kind: Missing, Rows: lost, Place: account.Place{Topic: tp.Topic, Partition: tp.Partition, Day: kafka.NoDay},
 		Where: fmt.Sprintf("%s: the topic ends at offset %d, the archive at %d; %d offsets from %d on are not archived", tp, end, next, lost, first),
-		Left: offsets(end, in.Totals), Right: offsets(next, in.Totals),
+		Left:  offsets(end, in.Totals), Right: offsets(next, in.Totals),
 	})
 }
 

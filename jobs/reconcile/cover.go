@@ -90,3 +90,16 @@ func coverDays(rows []publish.LedgerRow, w kafka.Window, cal *kafka.Calendar, us
 	}
 	return []string{fmt.Sprintf("%d days of the window, from %s, were never loaded by this tool", len(missing), missing[0])}, nil
 }
+
+// notCovered are the days of the window that no part has.
+func notCovered(parts []part, w kafka.Window, cal *kafka.Calendar) (open []kafka.Day) {
+	if w.IsAll() {
+		return nil
+	}
+	for _, day := range cal.Days(w) {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.days[day] }) {
+			open = append(open, day)
+		}
+	}
+	return open
+}

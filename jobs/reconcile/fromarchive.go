@@ -10,6 +10,8 @@ import (
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/publish"
+	"backfill/internal/report"
+	"backfill/internal/seal"
 	"backfill/internal/tieout"
 	"backfill/jobs/workspace"
 )
@@ -28,7 +30,11 @@ func byArchive(w *workspace.Workspace, o Options, held []publish.LedgerRow) (boo
 }
 
 // fromArchive compares archive and table by key, whoever loaded the table.
-func fromArchive(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options) (out *Result, err error) {
+func fromArchive(ctx context.Context, w *workspace.Workspace, s *transcript, o Options) (out *Result, err error) {
+	g := &gathering{w: w, o: o, in: tieout.Input{Groups: len(w.Dataset.Reconcile.By)}}
+	if err := g.given(); err != nil {
+		return nil, err
+	}
 	w.Pulse.Step("reconciling: listing the archive")
 	listing, err := w.List(ctx)
 	if err != nil {
@@ -40,7 +46,6 @@ func fromArchive(ctx context.Context, w *workspace.Workspace, s publish.Session,
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, k.Close()) }()
-	g := &gathering{w: w, o: o}
 	if err := k.input(&g.in); err != nil {
 		return nil, err
 	}
@@ -49,7 +54,8 @@ func fromArchive(ctx context.Context, w *workspace.Workspace, s publish.Session,
 	if err != nil {
 		return nil, fail.Wrap(err, fail.Internal, "comparing archive and table")
 	}
-	return g.report(ctx, result)
+	k.link(g, listing)
+	return g.report(ctx, s, result)
 }
 
 // input brings what was counted to the tie-out.
@@ -57,6 +63,7 @@ func (k *byKey) input(in *tieout.Input) error {
 	*in = tieout.Input{
 		Way: tieout.ByArchive, Totals: len(k.ds.Reconcile.Totals), Archive: account.Cells{}, Expected: k.cmp.Left, Table: k.cmp.Right,
 		Superseded: k.cmp.Superseded, Upsert: k.ds.Table.Mode == dataset.Upsert, Rows: &k.rows,
+		Groups: in.Groups, Ends: in.Ends, Controls: in.Controls,
 	}
 	last := map[kafka.TopicPartition]kafka.Instant{}
 	for i, c := range k.counts {
@@ -145,4 +152,18 @@ func Wanted(ctx context.Context, w *workspace.Workspace, s publish.Session, o Op
 			Try("restore them before repairing")
 	}
 	return k.cmp.Wanted(), nil
+}
+
+// link names the objects that were read as what the report rests on.
+func (k *byKey) link(g *gathering, listing *workspace.Listing) {
+	g.listed = report.ArchiveNow{URI: k.w.Archive.Root().String(), Objects: len(listing.Objects), Bytes: listing.Bytes, Listing: listing.ID}
+	for i, c := range k.chunks {
+		for j, o := range c.Objects {
+			l := seal.Link{Kind: seal.KindObject, Key: o.Key, ETag: o.ETag, Version: o.Version, Size: o.Size}
+			if counts := k.counts[i]; counts != nil && j < len(counts.Objects) {
+				l.Records = counts.Objects[j].Records
+			}
+			g.link(l)
+		}
+	}
 }

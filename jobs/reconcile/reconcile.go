@@ -15,7 +15,7 @@ import (
 	"backfill/internal/publish"
 	"backfill/internal/report"
 	"backfill/internal/runplan"
-	"backfill/internal/runstore"
+	"backfill/internal/seal"
 	"backfill/internal/tieout"
 	"backfill/jobs/workspace"
 )
@@ -25,6 +25,9 @@ type Options struct {
 	Window kafka.Window
 	Keep   bool          // keep the report in staging
 	Plan   *runplan.Head // a plan that the ledger must hold; nil: whatever it holds
+	Reason string        // why, for the ledger of reports
+	Signer seal.Signer   // nil: the seal is not signed
+	Given  Given         // what people brought from outside
 
 	Way    tieout.Way                            // "": by receipts where the ledger has loads of the window, else by the archive
 	Rows   bool                                  // look for the rows behind breaks
@@ -41,6 +44,8 @@ type Options struct {
 type Result struct {
 	Report *report.Report
 	URI    string // "" when it was not kept
+	Page   string // URI of the page for people; likewise
+	Number int64  // in the ledger of reports; 0: not recorded there, so that nothing anchors the seal
 
 	Verified *publish.Watermark // the dataset's; nil: none was ever set
 	Moved    bool               // by this call
@@ -82,8 +87,9 @@ func (r *Result) Error() error {
 }
 
 // Reconcile ties the window out.
-func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options) (*Result, error) {
+func Reconcile(ctx context.Context, w *workspace.Workspace, session publish.Session, o Options) (*Result, error) {
 	w.Pulse.Step("reconciling: reading ledger and receipts")
+	s := &transcript{Session: session}
 	rows, err := publish.Ledger(ctx, s, w.Target(), o.Window)
 	if err != nil {
 		return nil, err
@@ -104,8 +110,12 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o
 	}
 	g := &gathering{w: w, o: o, in: tieout.Input{
 		Totals: len(w.Dataset.Reconcile.Totals), Archive: account.Cells{}, Stage: account.Cells{}, Expected: account.Cells{}, Differing: account.Cells{}, Ties: account.Cells{},
-		Unknown: uncovered, Upsert: w.Dataset.Table.Mode == dataset.Upsert,
+		Unknown: uncovered, Upsert: w.Dataset.Table.Mode == dataset.Upsert, Groups: len(w.Dataset.Reconcile.By),
 	}}
+	g.open = notCovered(parts, o.Window, w.Calendar())
+	if err := g.given(); err != nil {
+		return nil, err
+	}
 	for _, p := range parts {
 		if err := g.add(ctx, p); err != nil {
 			return nil, err
@@ -136,7 +146,7 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, s publish.Session, o
 	if result, err = g.drill(ctx, s, result); err != nil {
 		return nil, err
 	}
-	out, err := g.report(ctx, result)
+	out, err := g.report(ctx, s, result)
 	if err != nil {
 		return nil, err
 	}
@@ -166,13 +176,24 @@ type gathering struct {
 	plans []report.Plan
 	heads []*runplan.Head
 	seen  map[string]int64 // records of each planned object, by key and ETag
+
+	named  []tieout.Named
+	inputs []input
+	links  []seal.Link // what the report rests on
+	linked map[string]bool
+	listed report.ArchiveNow
+	open   []kafka.Day // days that nothing is known of
 }
 
 // add brings one plan's receipts and slices, cut to the days that count.
 func (g *gathering) add(ctx context.Context, p part) error {
-	head, err := g.w.Runs.Plan(ctx, p.planKey)
+	head, digest, err := g.w.Runs.PlanFile(ctx, p.planKey)
 	if err != nil {
 		return err
+	}
+	g.link(seal.Link{Kind: seal.KindPlan, Key: digest.Key, SHA256: digest.SHA256})
+	for _, segment := range head.Segments {
+		g.link(seal.Link{Kind: seal.KindSegment, Key: segment.Key, SHA256: segment.SHA256})
 	}
 	if head.Dataset.ConvertDigest != g.w.Dataset.ConvertDigest {
 		return fail.New(fail.Incomplete, "plan %d was loaded with another form of dataset %s: other columns, totals, archive or calendar", head.Seq, g.w.Dataset.Name).
@@ -190,7 +211,7 @@ func (g *gathering) add(ctx context.Context, p part) error {
 		g.in.Unknown = append(g.in.Unknown, fmt.Sprintf("an object was left out as damaged (--accept-damaged), its records are unknown: %s/%s", head.Archive, o.Key))
 	}
 	for _, c := range chunks {
-		receipt, err := g.w.Runs.ChunkReceipt(ctx, c.ID)
+		receipt, digest, err := g.w.Runs.ChunkReceiptFile(ctx, c.ID)
 		if err != nil {
 			return err
 		}
@@ -198,7 +219,9 @@ func (g *gathering) add(ctx context.Context, p part) error {
 			g.in.Unknown = append(g.in.Unknown, fmt.Sprintf("the receipt of a chunk of %s is gone from staging", c.Partition))
 			continue
 		}
+		g.link(seal.Link{Kind: seal.KindChunkReceipt, Key: digest.Key, SHA256: digest.SHA256})
 		for i, o := range c.Objects {
+			g.link(seal.Link{Kind: seal.KindObject, Key: o.Key, ETag: o.ETag, Version: o.Version, Size: o.Size, Records: receipt.Counts.Objects[i].Records})
 			g.seen[o.Key+"\x00"+o.ETag] = receipt.Counts.Objects[i].Records
 		}
 		g.in.Chunks = append(g.in.Chunks, tieout.Chunk{Partition: c.Partition, Counts: receipt.Counts})
@@ -211,6 +234,7 @@ func (g *gathering) add(ctx context.Context, p part) error {
 		if err != nil {
 			return err
 		}
+		g.link(seal.Link{Kind: seal.KindSliceReceipt, Key: row.ReceiptKey, SHA256: row.ReceiptSHA256})
 		if err := g.slice(receipt, row, p.days); err != nil {
 			return err
 		}
@@ -288,68 +312,4 @@ func (g *gathering) countRecords() {
 	for _, records := range g.seen {
 		g.in.Records += records
 	}
-}
-
-// archiveNow lists the archive again: what came, went or changed since the
-// plans makes the result incomplete.
-func (g *gathering) archiveNow(ctx context.Context) error {
-	if len(g.heads) == 0 {
-		return nil
-	}
-	now, err := g.w.List(ctx)
-	if err != nil {
-		return err
-	}
-	added, found := 0, map[string]bool{}
-	for _, o := range now.Objects {
-		id := o.Key + "\x00" + o.ETag
-		found[id] = true
-		if _, there := g.seen[id]; !there {
-			added++
-		}
-	}
-	gone := 0
-	for id := range g.seen {
-		if !found[id] {
-			gone++
-		}
-	}
-	if added > 0 {
-		g.in.Unknown = append(g.in.Unknown, fmt.Sprintf("%d objects of the archive are new or were rewritten since the load; run the backfill again to include them", added))
-	}
-	if gone > 0 {
-		g.in.Unknown = append(g.in.Unknown, fmt.Sprintf("%d objects that were loaded are gone from the archive or were rewritten", gone))
-	}
-	return nil
-}
-
-// report builds and keeps the document.
-func (g *gathering) report(ctx context.Context, result *tieout.Result) (*Result, error) {
-	ds := g.w.Dataset
-	head := report.Head{
-		Dataset: ds.Name, Digest: ds.Digest, Run: string(runplan.NewRunID(ds.Digest, g.o.Window)), Target: g.w.TargetName(),
-		Scope: ds.Table.Scope, Calendar: ds.CalendarName, Zone: ds.Calendar, Version: g.w.Version, Window: g.o.Window,
-		Plans: g.plans, Written: g.w.Now(), Repairs: g.o.Repairs,
-	}
-	for _, i := range ds.Reconcile.Totals {
-		head.Totals = append(head.Totals, report.Column{Name: ds.Columns[i].Name, Scale: ds.Columns[i].Type.Scale})
-	}
-	for _, i := range ds.Reconcile.By {
-		head.By = append(head.By, ds.Columns[i].Name)
-	}
-	doc, err := report.New(head, result)
-	if err != nil {
-		return nil, fail.Wrap(err, fail.Internal, "writing the report")
-	}
-	out := &Result{Report: doc, mode: g.w.Dataset.Table.Mode}
-	if !g.o.Keep {
-		return out, nil
-	}
-	body, err := doc.JSON()
-	if err != nil {
-		return nil, fail.Wrap(err, fail.Internal, "writing the report")
-	}
-	name := fmt.Sprintf("%s-%s.json", head.Written.UTC().Format("20060102T150405Z"), runstore.NewAttempt())
-	out.URI, err = g.w.Runs.PutReport(ctx, head.Target, runplan.RunID(head.Run), name, body)
-	return out, err
 }

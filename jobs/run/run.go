@@ -8,6 +8,7 @@ import (
 
 	"backfill/internal/publish"
 	"backfill/internal/runstore"
+	"backfill/internal/seal"
 	"backfill/internal/tieout"
 	"backfill/jobs/convert"
 	"backfill/jobs/load"
@@ -21,6 +22,7 @@ type Options struct {
 	Plan    plan.Options
 	Convert convert.Options
 	Load    load.Options
+	Signer  seal.Signer // of the report's seal; nil: none
 }
 
 // Result holds the results of the steps that ran; a step that did not is nil.
@@ -66,7 +68,7 @@ func Run(ctx context.Context, w *workspace.Workspace, connect Connect, o Options
 	if err != nil {
 		return r, err
 	}
-	r.Reconcile, err = reconcile.Reconcile(ctx, w, s, reconcile.Options{Window: o.Plan.Window, Way: tieout.ByReceipts, Keep: standing == "", Standing: standing})
+	r.Reconcile, err = reconcile.Reconcile(ctx, w, s, reconcile.Options{Window: o.Plan.Window, Way: tieout.ByReceipts, Keep: standing == "", Standing: standing, Reason: o.Load.Reason, Signer: o.Signer})
 	if err != nil {
 		return r, err
 	}
