@@ -314,7 +314,7 @@ func TestTotalsFromOutside(t *testing.T) {
 		t.Errorf("a register that is not all: %s", o.result.Sentence)
 	}
 	o = run(5, "--end-offsets", file(t, "ends.txt", strings.TrimSuffix(ends, "\n")+"0\n"))
-	if !strings.Contains(o.result.Sentence, "kafka→archive payroll.events/0: the topic ends at offset ") {
+	if !strings.Contains(o.result.Sentence, "kafka→archive payroll.events/1: the topic ends at offset ") {
 		t.Errorf("a topic that goes on: %s", o.result.Sentence)
 	}
 
