@@ -26,7 +26,7 @@ var (
 	addresses = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 	digests   = regexp.MustCompile(`"(sha256|seal)": "[0-9a-f]{64}"`)
 	// volatile columns name attempts and times, or digest what does.
-	volatile = regexp.MustCompile(`^(attempt|plan_digest|receipt_key|receipt_sha256|receipt_seal|[a-z_]*(committed|kept|undone|verified|lowered|loaded|created|changed|set)_at)$`)
+	volatile = regexp.MustCompile(`^(attempt|plan_digest|receipt_key|receipt_sha256|receipt_seal|seal_sha256|[a-z_]*(committed|kept|undone|verified|lowered|loaded|created|changed|set)_at)$`)
 )
 
 // plain takes out of a receipt what differs between two runs.

@@ -106,7 +106,7 @@ func TestSealFindsEveryChange(t *testing.T) {
 		return h.run(t, exit, append([]string{"reconcile", "--dataset", a.dataset, "--verify", o.result.Report}, append(args, extra...)...)...)
 	}
 	v := look(0, "--public-key", public).result.Verification
-	if v.Signed != "checked" || v.Files < 12 || v.Objects != 2 || v.Number != o.result.Number {
+	if v.Signed != "checked" || v.Files < 12 || v.Objects == 0 || v.Number != o.result.Number {
 		t.Fatalf("%+v", v)
 	}
 	prefix := "sealed/"

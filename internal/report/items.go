@@ -29,6 +29,7 @@ type Item struct {
 	Day       string
 	Bucket    *int32
 	Group     []*string
+	Place     string // in words, where the fields above don't say it
 	Key       string
 	Columns   string // that differ, comma between
 	Count     int64  // of exceptions
@@ -54,6 +55,9 @@ func (i Item) Where() string {
 	if len(i.Group) > 0 {
 		parts = append(parts, account.GroupText(i.Group))
 	}
+	if i.Place != "" {
+		parts = append(parts, i.Place)
+	}
 	if i.Key != "" {
 		parts = append(parts, i.Key)
 	}
@@ -67,7 +71,7 @@ func (r *Report) Items() []Item {
 		bucket := d.Bucket
 		left, right := d.Left, d.Right
 		item := Item{ID: fmt.Sprintf("B%d", n+1), State: StateBreak, Class: d.Kind, Leg: d.Leg, Topic: d.Topic, Partition: d.Partition,
-			Day: d.Day, Bucket: &bucket, Group: d.Group, Left: &left, Right: &right, Diff: d.Diff, Text: d.Text}
+			Day: d.Day, Place: d.Where, Bucket: &bucket, Group: d.Group, Left: &left, Right: &right, Diff: d.Diff, Text: d.Text}
 		items = append(items, item)
 	}
 	for n, text := range r.Unknown {

@@ -149,7 +149,7 @@ func (b *builder) describe(d tieout.Break) Break {
 	}
 	out.Diff = b.difference(d.Right, d.Left).Amounts
 	if d.Leg == tieout.KafkaArchive {
-		out.Text = d.Where
+		out.Text, out.Group = d.Where, nil
 		return out
 	}
 	var where []string
@@ -161,7 +161,7 @@ func (b *builder) describe(d tieout.Break) Break {
 	}
 	switch {
 	case d.Where != "":
-		where, out.Group = []string{d.Where}, nil
+		where, out.Where, out.Group = []string{d.Where}, d.Where, nil
 	case len(b.h.By) > 0:
 		where = append(where, account.GroupText(out.Group))
 	}

@@ -139,6 +139,7 @@ type Break struct {
 	Day       string    `json:"day"`
 	Bucket    int32     `json:"bucket"`
 	Group     []*string `json:"group,omitempty"`
+	Where     string    `json:"where,omitempty"` // in words, where the place does not say it
 	Left      Figures   `json:"left"`
 	Right     Figures   `json:"right"`
 	Diff      []string  `json:"difference"` // right less left, of each total

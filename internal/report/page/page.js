@@ -55,6 +55,6 @@
   document.getElementById("tools").hidden = false;
   draw();
   window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details").forEach(function (d) { d.open = true; });
+    document.querySelectorAll("details.print").forEach(function (d) { d.open = true; });
   });
 })();
