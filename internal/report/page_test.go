@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
-	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -186,15 +185,4 @@ func TestFiguresStayNumbers(t *testing.T) {
 	if !strings.Contains(plain, "1234567890123.45") && !strings.Contains(plain, "12345678") {
 		t.Error("a long number is not in the page's text as it is")
 	}
-}
-
-// many is a report with n breaks.
-func many(t testing.TB, n int) *report.Report {
-	s := newScene(t)
-	for i := range n {
-		line := row{i % 3, 19791 + i%2, fmt.Sprintf("X%05d", i), []int64{int64(100 + i), 1}}
-		s.add(line)
-		add(s.in.Table, line, 1)
-	}
-	return build(t, s)
 }
