@@ -51,7 +51,7 @@ table:
   provenance: %PROVENANCE%
 staging: {uri: "s3://staging/%PREFIX%"}
 quarantine: {max_records: 10, max_rate: 1}
-reconcile: {totals: [gross_amount, net_amount], by: [currency, legal_entity]}
+reconcile: {totals: [gross_amount, net_amount], by: [currency, legal_entity], show: [id]}
 `
 
 const paidColumns = `id varchar(36) NOT NULL, v integer NOT NULL, happened_at timestamp NOT NULL, employee_id bigint NOT NULL, legal_entity varchar(16),
