@@ -19,7 +19,7 @@ const (
 // Item is one line of the list that people work through: a difference, something
 // unknown, or something that should be known although nothing differs.
 type Item struct {
-	ID        string // B1, U1, E1: the n-th of its list
+	ID        string // B1, R1, U1, E1: the n-th of its list
 	State     string
 	Class     string
 	Leg       string
@@ -64,7 +64,7 @@ func (i Item) Where() string {
 	return strings.Join(parts, " · ")
 }
 
-// Items lists breaks, what is unknown and exceptions, in this order.
+// Items lists breaks, rows, what is unknown and exceptions, in this order.
 func (r *Report) Items() []Item {
 	var items []Item
 	for n, d := range r.Breaks {
@@ -74,6 +74,7 @@ func (r *Report) Items() []Item {
 			Day: d.Day, Place: d.Where, Bucket: &bucket, Group: d.Group, Left: &left, Right: &right, Diff: d.Diff, Text: d.Text}
 		items = append(items, item)
 	}
+	items = append(items, r.rowItems()...)
 	for n, text := range r.Unknown {
 		items = append(items, Item{ID: fmt.Sprintf("U%d", n+1), State: StateUnknown, Class: "unknown", Text: text})
 	}

@@ -186,3 +186,49 @@ func TestFiguresStayNumbers(t *testing.T) {
 		t.Error("a long number is not in the page's text as it is")
 	}
 }
+
+// TestRowsInTheLists shows bad rows in the page and in the list for
+// spreadsheets: key, columns and amounts, and nothing of what is hidden.
+func TestRowsInTheLists(t *testing.T) {
+	s := scenes(t)["breaks"]
+	id, gross, off, entity := "pay-0007", "10.00", "10.01", "EUR"
+	place := &tieout.Position{Topic: "payroll.events", Partition: 0, Offset: 41, Object: "p=0/a.json", Row: 3}
+	s.in.Way = tieout.ByArchive
+	s.in.Rows = &tieout.Rows{Complete: true, Levels: tieout.Levels{Texts: []string{}, Bad: []tieout.Bucket{}}, List: []tieout.RowBreak{
+		{ID: "a", Class: tieout.ChangedRow, Kind: tieout.OtherValue, Key: []*string{&id}, Day: 19791, Place: place, Group: []*string{&entity}, Text: "differs in gross_amount (other), note (padding)",
+			Diffs: []tieout.Change{{Column: "gross_amount", Kind: tieout.OtherValue, Left: &gross, Right: &off}, {Column: "note", Kind: tieout.Padding, Hidden: true}},
+			Left:  []*string{&gross, &gross}, Right: []*string{&off, nil}},
+		{ID: "b", Class: tieout.MissingRow, Key: []*string{nil}, Day: kafka.NoDay, Left: []*string{&gross, &gross}, Text: "in the archive, not in the table"},
+		{ID: "c", Class: tieout.Late, Key: []*string{&id}, Day: 19791, Left: []*string{&gross, &gross}, Text: "late"},
+	}}
+	r := build(t, s)
+	records, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(r.CSV(), []byte("\ufeff")))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, line := range records[1:] {
+		if strings.HasPrefix(line[0], "R") {
+			got[line[0]] = strings.Join(line[1:], "|")
+		}
+	}
+	want := "break|changed||payroll.events|0|41|2024-03-09||EUR|pay-0007|gross_amount, note||1|1|10.00|10.01||10.00|(null)||differs in gross_amount (other), note (padding): gross_amount '10.01' instead of '10.00'"
+	if got["R1"] != want {
+		t.Errorf("a changed row is\n%s, not\n%s", got["R1"], want)
+	}
+	if !strings.HasPrefix(got["R2"], "break|missing|") || !strings.Contains(got["R2"], "|(hidden)|") || !strings.Contains(got["R2"], "|1|0|10.00||") {
+		t.Errorf("a missing row is %s", got["R2"])
+	}
+	if !strings.HasPrefix(got["R3"], "exception|late|") {
+		t.Errorf("a late row is %s", got["R3"])
+	}
+	page, err := r.HTML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"pay-0007", "payroll.events/0 @41", "10.01"} {
+		if !bytes.Contains(page, []byte(text)) {
+			t.Errorf("the page does not show %s", text)
+		}
+	}
+}
