@@ -216,7 +216,7 @@ func TestRowsInTheLists(t *testing.T) {
 	if got["R1"] != want {
 		t.Errorf("a changed row is\n%s, not\n%s", got["R1"], want)
 	}
-	if !strings.HasPrefix(got["R2"], "break|missing|") || !strings.Contains(got["R2"], "|(hidden)|") || !strings.Contains(got["R2"], "|1|0|10.00||") {
+	if !strings.HasPrefix(got["R2"], "break|missing|") || !strings.Contains(got["R2"], "|(hidden)|") || !strings.Contains(got["R2"], "|1|0|10.00||") || !strings.Contains(got["R2"], "not in the table: gross_amount 10.00") {
 		t.Errorf("a missing row is %s", got["R2"])
 	}
 	if !strings.HasPrefix(got["R3"], "exception|late|") {

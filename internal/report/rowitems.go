@@ -18,7 +18,7 @@ func (r *Report) rowItems() []Item {
 	items := make([]Item, 0, len(r.Rows.List))
 	for n, b := range r.Rows.List {
 		item := Item{ID: fmt.Sprintf("R%d", n+1), State: rowState(b.Class), Class: string(b.Class), Group: b.Group,
-			Key: r.key(b.Key), Columns: columnsOf(b.Diffs), Text: rowText(b)}
+			Key: r.key(b.Key), Columns: columnsOf(b.Diffs), Text: r.rowText(b)}
 		if b.Day != kafka.NoDay {
 			item.Day = b.Day.String()
 		}
@@ -82,12 +82,20 @@ func columnsOf(list []tieout.Change) string {
 }
 
 // rowText is the entry's sentence with the values that differ, as far as reports
-// may show them.
-func rowText(b tieout.RowBreak) string {
+// may show them, or with the amounts of the one side that has the row.
+func (r *Report) rowText(b tieout.RowBreak) string {
 	var values []string
 	for _, c := range b.Diffs {
 		if !c.Hidden {
 			values = append(values, fmt.Sprintf("%s %s instead of %s", c.Column, quoted(c.Right), quoted(c.Left)))
+		}
+	}
+	if one := b.Left; (one == nil) != (b.Right == nil) {
+		if one == nil {
+			one = b.Right
+		}
+		for i, amount := range r.side(one, 1).Amounts {
+			values = append(values, r.TotalColumns[i].Name+" "+amount)
 		}
 	}
 	if len(values) == 0 {
