@@ -173,6 +173,19 @@ func (r *Rows) has(o Outcome) bool {
 	return r != nil && slices.ContainsFunc(r.List, func(b RowBreak) bool { return b.Class.Outcome() == o })
 }
 
+// doubt takes back that no archived record explains a row, where records are
+// missing in the archive and nothing explains why: it may be one of theirs.
+func (r *Result) doubt() {
+	if r.Rows == nil || !slices.ContainsFunc(r.Sequences, Sequence.Holed) {
+		return
+	}
+	for i, b := range r.Rows.List {
+		if b.Class == ExtraRow {
+			r.Rows.List[i] = b.as(UnknownRow, "in the table; its record may be one of those that are missing in the archive")
+		}
+	}
+}
+
 // rows brings the rows that are no breaks into the exceptions and the unknown.
 func (r *Result) rows() {
 	if r.Rows == nil {

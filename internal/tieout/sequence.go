@@ -2,6 +2,7 @@ package tieout
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"backfill/internal/account"
@@ -23,6 +24,7 @@ func (r *Result) sequences(in Input) {
 		}
 		s.add(c.Counts)
 		if c.Counts.RangesCut {
+			s.Scattered = true
 			r.Unknown = append(r.Unknown, fmt.Sprintf("%s: offsets are so scattered that gaps can't be listed", c.Partition))
 		}
 	}
@@ -34,6 +36,11 @@ func (r *Result) sequences(in Input) {
 	for _, s := range r.Sequences {
 		r.Unknown = append(r.Unknown, s.unexplained()...)
 	}
+}
+
+// Holed reports whether records are missing, or may be, and nothing explains why.
+func (s Sequence) Holed() bool {
+	return s.Scattered || slices.ContainsFunc(s.Gaps, func(g Gap) bool { return g.Reason == "" })
 }
 
 // unexplained says which gaps have no reason. A compacted topic may have one

@@ -139,6 +139,7 @@ type Sequence struct {
 	OpenEnd   bool                 `json:"open_end"`             // the last object's end is not confirmed by a later one
 	End       *kafka.Offset        `json:"end_offset,omitempty"` // of the topic, as given from outside
 	Gaps      []Gap                `json:"gaps,omitempty"`
+	Scattered bool                 `json:"scattered,omitempty"` // too much so for gaps to be listed
 	Tally     account.Tally        `json:"tally"`
 	Findings  []account.Finding    `json:"findings,omitempty"`
 	ranges    []account.Range      // merged later
@@ -204,6 +205,7 @@ func Compare(in Input) (*Result, error) {
 		r.Tally.Add(c.Counts.Tally)
 	}
 	r.sequences(in)
+	r.doubt()
 	expected, err := AsKnown(in.Expected, in.Table)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"backfill/internal/account"
@@ -76,7 +77,7 @@ func Repair(ctx context.Context, w *workspace.Workspace, s publish.Session, o Op
 	if err := fits(w, &rep, o.Report); err != nil {
 		return nil, err
 	}
-	m := &mend{w: w, s: s, o: o, rep: &rep, out: &Result{Report: o.Report}}
+	m := &mend{w: w, s: s, o: o, rep: &rep, out: &Result{Report: o.Report}, holed: holed(&rep)}
 	keys, err := m.keys(ctx)
 	if err != nil || !o.Apply {
 		return m.out, err
@@ -122,13 +123,26 @@ type mend struct {
 	o   Options
 	rep *report.Report
 	out *Result
+	// holed: the archive lacks records that nothing explains. What the table holds
+	// may be theirs, so rows are only added.
+	holed bool
+}
+
+// holed reports whether records of the archive are missing or can't be read.
+func holed(rep *report.Report) bool {
+	damaged := func(b tieout.RowBreak) bool { return b.Class == tieout.DamagedObject }
+	return slices.ContainsFunc(rep.Sequences, tieout.Sequence.Holed) || slices.ContainsFunc(rep.Rows.List, damaged)
 }
 
 // does says what a class needs; "" where a repair leaves it alone.
 func (m *mend) does(c tieout.Class) string {
-	switch c {
-	case tieout.MissingRow, tieout.Late:
+	switch {
+	case c == tieout.MissingRow, c == tieout.Late:
 		return "insert"
+	case m.holed:
+		return ""
+	}
+	switch c {
 	case tieout.ChangedRow:
 		return "replace"
 	case tieout.DuplicateRow:
