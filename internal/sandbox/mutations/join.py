@@ -210,9 +210,9 @@ def kinds_of(name: str, a: Value, b: Value) -> list[str]:
 
 
 def amount_kinds(a: Decimal, b: Decimal) -> list[str]:
-    """Rounded or cut to fewer digits than the column has."""
+    """Rounded or cut to tenths or to whole units."""
     kinds = set()
-    for digits in range(1, -17, -1):
+    for digits in (1, 0):
         unit = Decimal(1).scaleb(-digits)
         if b in (a.quantize(unit, ROUND_HALF_UP), a.quantize(unit, ROUND_HALF_EVEN)):
             kinds.add("rounding")
