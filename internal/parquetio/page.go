@@ -24,15 +24,16 @@ func (c *chunk) endPage() {
 	if c.rows == 0 {
 		return
 	}
+	coded := c.coding && len(c.numbers) > 0 // a page of NULLs has no numbers, and perhaps there is no dictionary
 	body := c.values
-	if !c.required || c.coding {
+	if !c.required || coded {
 		body = c.w.body[:0]
 		if !c.required {
 			body = append(body, 0, 0, 0, 0)
 			body = appendLevels(body, c.levels, c.rows)
 			binary.LittleEndian.PutUint32(body, uint32(len(body)-4))
 		}
-		if c.coding {
+		if coded {
 			width := max(1, bits.Len(uint(c.dict.n-1)))
 			body = appendNumbers(append(body, byte(width)), c.numbers, width)
 		} else {
@@ -41,7 +42,7 @@ func (c *chunk) endPage() {
 		c.w.body = body
 	}
 	h := format.DataPageHeader{NumValues: int32(c.rows), Encoding: format.Plain, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE}
-	if c.coding {
+	if coded {
 		h.Encoding = format.RLEDictionary
 		c.coded++
 	}

@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go/format"
+
+	"backfill/internal/schema"
 )
 
 // expand decodes runs of numbers (RLE and bit-packed) in the plainest way.
@@ -133,4 +137,19 @@ func FuzzSqueezed(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestNothingButNulls: a column without values has no dictionary, and its pages
+// name none.
+func TestNothingButNulls(t *testing.T) {
+	const n = 3000
+	cols := []schema.Column{{Name: "code", Type: schema.Type{Kind: schema.Char, Length: 4}}}
+	cell := func(int, int) any { return nil }
+	file, _ := write(t, cols, Options{}, batches(cols, n, cell))
+	compare(t, cols, read(t, file, cols), n, cell)
+	compare(t, cols, readArrow(t, file, cols), n, cell)
+	kinds, size := encodings(t, file, open(t, file).Metadata().RowGroups[0].Columns[0])
+	if size != 0 || !slices.Equal(kinds, []format.Encoding{format.Plain}) {
+		t.Errorf("a dictionary of %d bytes, page encodings %v", size, kinds)
+	}
 }
