@@ -133,7 +133,15 @@ func (p *program) flagSet(cmd command) *pflag.FlagSet {
 	if cmd.flags != nil {
 		cmd.flags(&p.flags, s)
 	}
-	s.StringVar(&p.flags.output, "output", "text", "what stdout gets: "+strings.Join(outputs(cmd.name), ", "))
+	s.AddFlagSet(p.commonFlags(cmd.name))
+	return s
+}
+
+// commonFlags are the flags of every command.
+func (p *program) commonFlags(command string) *pflag.FlagSet {
+	s := pflag.NewFlagSet(command, pflag.ContinueOnError)
+	s.SortFlags = false
+	s.StringVar(&p.flags.output, "output", "text", "what stdout gets: "+strings.Join(outputs(command), ", "))
 	s.StringVar(&p.flags.logFormat, "log-format", "text", "log lines on stderr: text or json")
 	s.StringVar(&p.flags.logLevel, "log-level", "info", "debug, info, warning or error")
 	s.StringVar(&p.flags.timeout, "statement-timeout", "4h", "longest time one warehouse statement may take")

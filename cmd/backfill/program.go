@@ -48,6 +48,7 @@ type command struct {
 	flags      func(*flags, *pflag.FlagSet)
 	run        func(context.Context, *program) error
 	spools     bool // rows to files
+	talks      bool // says something and does no work: no word about memory
 	finishes   bool // what it has begun when it is told to stop; others are cancelled at once
 	examples   []string
 }
@@ -55,6 +56,9 @@ type command struct {
 // main runs one command and returns the exit code. It is the only place that
 // prints an error.
 func (p *program) main(ctx context.Context, args []string) fail.Exit {
+	if len(args) == 2 && args[0] == "help" {
+		args = []string{args[1], "--help"}
+	}
 	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
 		p.usage()
 		if len(args) == 0 {
@@ -70,7 +74,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 	}
 	if err := p.parse(cmd, set, args[1:]); err != nil {
 		if err == pflag.ErrHelp {
-			p.help(cmd, set)
+			p.help(cmd)
 			return fail.ExitDone
 		}
 		return p.finish(ctx, cmd, fail.Wrap(err, fail.Usage, "reading the flags").Try("`backfill %s --help` shows them", cmd.name), p.result)
@@ -98,6 +102,9 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 func (p *program) settle(cmd command) {
 	debug.SetGCPercent(gcPercent)
 	limit := p.memory()
+	if cmd.talks {
+		return
+	}
 	if limit == 0 {
 		p.log.Debug("no memory limit is known: give --memory")
 		return
@@ -236,21 +243,36 @@ func (p *program) memory() int64 {
 func (p *program) usage() {
 	fmt.Fprint(p.stdout, "backfill rebuilds a window of a Redshift table from archived Kafka events and proves the result.\n\nCommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(p.stdout, "  %-10s %s\n", c.name, c.does)
+		fmt.Fprintf(p.stdout, "  %-11s%s\n", c.name, c.does)
 	}
 	fmt.Fprint(p.stdout, `
-Every flag has an environment twin: --slice-days is BACKFILL_SLICE_DAYS.
+The main job, and what a person asks for most:
+  backfill run --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01     the same command again goes on, or finds nothing to do
+  backfill status --dataset payroll.yaml                                    what stands where, and the command that goes on
+  backfill reconcile --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01
+  backfill explain rows_would_vanish                                        the code that an ERROR line begins with
+
+Every flag has an environment twin: --slice-days is BACKFILL_SLICE_DAYS. backfill COMMAND --help shows a command's flags.
 Exit codes: 0 done, 1 internal error, 2 bad usage or dataset, 3 environment failed (retry), 4 data at fault,
 5 NOT RECONCILED, 6 INCOMPLETE, 99 nothing to do, 130 and 143 stopped by a signal (retry).
 `)
 }
 
-func (p *program) help(cmd command, set *pflag.FlagSet) {
-	fmt.Fprintf(p.stdout, "backfill %s: %s\n\n", cmd.name, cmd.does)
+// help prints a command's examples and flags; those that all commands have come last.
+func (p *program) help(cmd command) {
+	fmt.Fprintf(p.stdout, "backfill %s: %s\n\n", strings.TrimSpace(cmd.name+" "+cmd.arg), cmd.does)
 	for _, e := range cmd.examples {
 		fmt.Fprintf(p.stdout, "  %s\n", e)
 	}
-	fmt.Fprintf(p.stdout, "\nFlags:\n%s", set.FlagUsages())
+	own := pflag.NewFlagSet(cmd.name, pflag.ContinueOnError)
+	own.SortFlags = false
+	if cmd.flags != nil {
+		cmd.flags(&p.flags, own)
+	}
+	if own.HasFlags() {
+		fmt.Fprintf(p.stdout, "\nFlags:\n%s", own.FlagUsages())
+	}
+	fmt.Fprintf(p.stdout, "\nFlags of every command:\n%s", p.commonFlags(cmd.name).FlagUsages())
 }
 
 func now() time.Time { return time.Now() }
