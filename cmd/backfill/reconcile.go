@@ -89,15 +89,20 @@ func (p *program) given(o *reconcile.Options) (err error) {
 	return err
 }
 
+// public reads --public-key, nil without it.
+func (p *program) public() (crypto.PublicKey, error) {
+	if p.flags.publicKey == "" {
+		return nil, nil
+	}
+	return seal.ReadPublicKey(p.flags.publicKey)
+}
+
 // runReports looks at reports that were made before.
 func runReports(ctx context.Context, p *program) error {
 	f := &p.flags
-	var public crypto.PublicKey
-	if f.publicKey != "" {
-		var err error
-		if public, err = seal.ReadPublicKey(f.publicKey); err != nil {
-			return err
-		}
+	public, err := p.public()
+	if err != nil {
+		return err
 	}
 	w, err := p.openDataset(ctx)
 	if err != nil {

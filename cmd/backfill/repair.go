@@ -13,16 +13,26 @@ import (
 )
 
 func repairFlags(f *flags, s *pflag.FlagSet) {
-	s.StringVar(&f.report, "report", "", "URI of the report whose rows are to be mended, as `reconcile` printed it")
+	s.StringVar(&f.report, "report", "", "the report whose rows are to be mended, by the `URI` that reconcile printed or its number; it must be as it was sealed")
 	s.BoolVar(&f.apply, "apply", false, "change the table; without it the repair only shows what it would do")
-	s.BoolVar(&f.deleteExtra, "delete-extra", false, "delete rows that the archive has nothing of, or that the dataset does not want")
+	s.BoolVar(&f.deleteExtra, "delete-extra", false, "delete rows that the archive has nothing of, that the dataset does not want, or that have another row's key and other content; without it only exact copies of a row are taken out")
 	s.StringVar(&f.approvedBy, "approved-by", "", "who approved the repair; never who asks for it")
+	s.StringVar(&f.publicKey, "public-key", "", "the key whose signature the report must have, in PEM; without it the seal must be the one that the warehouse recorded")
+	signFlags(f, s)
 	s.Var(&f.memory, "memory", "memory the process may use, such as 512MiB (default: the pod's limit)")
 }
 
 func runRepair(ctx context.Context, p *program) error {
 	if p.flags.report == "" {
 		return fail.New(fail.Usage, "--report is missing").Try("give the URI that `backfill reconcile` printed")
+	}
+	public, err := p.public()
+	if err != nil {
+		return err
+	}
+	signer, err := p.signer()
+	if err != nil {
+		return err
 	}
 	w, err := p.openDataset(ctx)
 	if err != nil {
@@ -34,11 +44,11 @@ func runRepair(ctx context.Context, p *program) error {
 	}
 	defer done()
 	r, err := repair.Repair(ctx, w, s, repair.Options{
-		Report: p.flags.report, Apply: p.flags.apply, DeleteExtra: p.flags.deleteExtra, ApprovedBy: p.flags.approvedBy, Reason: p.flags.reason, Memory: p.memory(), Reconcile: reconcile.Options{Disk: int64(p.flags.disk) / 4 * 3},
+		Report: p.flags.report, PublicKey: public, Apply: p.flags.apply, DeleteExtra: p.flags.deleteExtra, ApprovedBy: p.flags.approvedBy, Reason: p.flags.reason, Memory: p.memory(), Reconcile: reconcile.Options{Signer: signer, Disk: int64(p.flags.disk) / 4 * 3},
 	})
 	if r != nil {
 		p.printRepair(r)
-		p.result.Repair, p.result.Deleted, p.result.Inserted = r.Actions, r.Deleted, r.Added
+		p.result.Repair, p.result.Left, p.result.Deleted, p.result.Inserted = r.Actions, r.Left, r.Deleted, r.Added
 	}
 	if err != nil || r.After == nil {
 		return err
@@ -51,8 +61,8 @@ func (p *program) printRepair(r *repair.Result) {
 	for _, a := range r.Actions {
 		p.print("%-10s %-9s %d keys: %d rows deleted, %d inserted; the totals change by %s\n", a.Class, a.Does, a.Keys, a.Delete, a.Insert, strings.Join(a.Money, ", "))
 	}
-	if r.Left > 0 {
-		p.print("%d rows are left alone: a repair can't mend them, or was not told to delete\n", r.Left)
+	for _, l := range r.Left {
+		p.print("%-10s left alone: %d rows: %s\n", l.Class, l.Rows, l.Why)
 	}
 	switch {
 	case r.Already:

@@ -78,6 +78,7 @@ type result struct {
 	Number   int64           `json:"report_number,omitempty"` // in the ledger of reports
 	Breaks   int             `json:"breaks,omitempty"`
 	Repair   []repair.Action `json:"repair,omitempty"`           // what a repair does, or did
+	Left     []repair.Left   `json:"left,omitempty"`             // bad rows that it leaves alone, and why
 	Verified string          `json:"verified_through,omitempty"` // the dataset's watermark
 	Status   *status.Result  `json:"status,omitempty"`
 	Ledger   *status.Ledger  `json:"ledger,omitempty"` // not in XCom, it may be long

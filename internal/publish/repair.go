@@ -5,28 +5,25 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"backfill/internal/account"
 	"backfill/internal/canon"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
-	"backfill/internal/redshift"
 	"backfill/internal/runplan"
-	"backfill/internal/schema"
 	"backfill/internal/tieout"
 )
 
 // maxRepairSQL bounds the rows that one INSERT of a repair spells out.
 const maxRepairSQL = 100
 
-// Mend is one key of a repair: what the table must hold of it, and what the
-// report saw.
+// Mend is one key of a repair. Afterwards the table holds of the key, in the
+// window, exactly Want and Keep.
 type Mend struct {
 	Mark tieout.KeyMark
-	Want []tieout.ArchiveRow // none: its rows go
-	Seen []tieout.Seen       // rows of the table that the report names; others may stand beside them when they are as wanted
+	Want []tieout.ArchiveRow // that the table must hold, whether it does or not
+	Drop []tieout.Seen       // rows of the table that go, each as often as it is named
+	Keep []tieout.Seen       // rows of the table that stay although nothing wants them
 }
 
 // Repair replaces the rows of some keys.
@@ -35,7 +32,7 @@ type Repair struct {
 	Report, SHA256 string        // key of the report below the staging URI, and its digest
 	Dataset        runplan.Dataset
 	Window         kafka.Window // of the report; the zero Window is all rows
-	Wide           kafka.Window // in which rows of the keys are looked for
+	Wide           kafka.Window // in which rows of the keys are looked for; out of Window only dropped ones count
 	Keys           []Mend
 	Flags          string
 	Actor          Actor
@@ -47,9 +44,10 @@ type Repaired struct {
 	Deleted, Inserted int64
 }
 
-// RepairKeys replaces the keys' rows in one transaction with its row in the
-// ledger, and proves that the table then holds exactly what is wanted of each.
-// It fails with fail.Stale when the table is no longer as the report saw it; then,
+// RepairKeys mends the keys in one transaction with its row in the ledger, and
+// proves that the table then holds exactly what is wanted of each. A row that is
+// right is not touched, unless exact copies of it go: nothing tells them apart, so
+// that all go and the wanted one comes back. It fails with fail.Stale when the table is no longer as the report saw it; then,
 // and on any other error, nothing was changed.
 func RepairKeys(ctx context.Context, s Session, t Target, cal *kafka.Calendar, r Repair) (out Repaired, err error) {
 	c, err := keyed(t, 1)
@@ -97,32 +95,14 @@ func (m *mending) change(ctx context.Context, out *Repaired) error {
 	if err != nil {
 		return err
 	}
-	var keys []Mend
+	var work changes
 	for _, k := range m.r.Keys {
-		if equalRows(k.Want, before[k.Mark]) {
-			continue
-		}
-		if err := m.asSeen(k, before[k.Mark]); err != nil {
+		if err := m.plan(&work, k, before[k.Mark]); err != nil {
 			return err
 		}
-		keys = append(keys, k)
 	}
-	var gone, come account.Cells = account.Cells{}, account.Cells{}
-	for _, k := range keys {
-		for _, row := range before[k.Mark] {
-			out.Deleted++
-			if err := m.count(gone, row.At, row.Values); err != nil {
-				return err
-			}
-		}
-		for _, row := range k.Want {
-			out.Inserted++
-			if err := m.count(come, row.At, row.Values); err != nil {
-				return err
-			}
-		}
-	}
-	if err := m.replace(ctx, keys, *out); err != nil {
+	out.Deleted, out.Inserted = int64(len(work.gone)), int64(len(work.come))
+	if err := m.replace(ctx, work); err != nil {
 		return err
 	}
 	after, err := m.rows(ctx)
@@ -130,11 +110,113 @@ func (m *mending) change(ctx context.Context, out *Repaired) error {
 		return err
 	}
 	for _, k := range m.r.Keys {
-		if !equalRows(k.Want, after[k.Mark]) {
+		if !m.right(k, after[k.Mark]) {
 			return fail.New(fail.Break, "the table differs from what was repaired; nothing was changed").At("%s", m.t.name())
 		}
 	}
+	gone, come := account.Cells{}, account.Cells{}
+	for _, row := range work.gone {
+		if err := m.count(gone, row.At, row.Values); err != nil {
+			return err
+		}
+	}
+	for _, row := range work.come {
+		if err := m.count(come, row.At, row.Values); err != nil {
+			return err
+		}
+	}
 	return m.record(ctx, *out, gone, come)
+}
+
+// changes are rows to delete and to insert.
+type changes struct {
+	gone []tieout.TableRow
+	come []tieout.ArchiveRow
+}
+
+// take removes the first row that fits and returns it.
+func take(rows *[]tieout.TableRow, fits func(tieout.TableRow) bool) (row tieout.TableRow, found bool) {
+	i := slices.IndexFunc(*rows, fits)
+	if i < 0 {
+		return row, false
+	}
+	row = (*rows)[i]
+	*rows = slices.Delete(*rows, i, i+1)
+	return row, true
+}
+
+func isSeen(s tieout.Seen) func(tieout.TableRow) bool {
+	return func(t tieout.TableRow) bool { return t.Lane1 == s.Lane1 && t.Lane2 == s.Lane2 }
+}
+
+// isWanted compares values, as the comparison did: JSON may be spelled otherwise.
+func (m *mending) isWanted(a tieout.ArchiveRow) func(tieout.TableRow) bool {
+	return func(t tieout.TableRow) bool {
+		return t.Lane1 == a.Lane1 && t.Lane2 == a.Lane2 || len(tieout.Changes(m.t.Columns, a.Values, t.Values)) == 0
+	}
+}
+
+// right reports whether the key's rows are as they must be afterwards.
+func (m *mending) right(k Mend, rows []tieout.TableRow) bool {
+	left := slices.Clone(rows)
+	for _, s := range k.Keep {
+		if _, there := take(&left, isSeen(s)); !there {
+			return false
+		}
+	}
+	for _, a := range k.Want {
+		if _, there := take(&left, m.isWanted(a)); !there {
+			return false
+		}
+	}
+	dropped := func(t tieout.TableRow) bool {
+		return slices.ContainsFunc(k.Drop, func(s tieout.Seen) bool { return isSeen(s)(t) })
+	}
+	return !slices.ContainsFunc(left, func(t tieout.TableRow) bool { return m.inside(t) || dropped(t) })
+}
+
+func (m *mending) inside(t tieout.TableRow) bool {
+	return m.r.Window.IsAll() || m.r.Window.Contains(t.At)
+}
+
+// plan says what becomes of a key's rows. It refuses a key of which the table
+// holds other rows than the report saw; rows out of the window that the report
+// does not name are not looked at.
+func (m *mending) plan(work *changes, k Mend, rows []tieout.TableRow) error {
+	if m.right(k, rows) {
+		return nil
+	}
+	left := slices.Clone(rows)
+	var gone []tieout.TableRow
+	for _, s := range k.Drop {
+		row, there := take(&left, isSeen(s))
+		if !there {
+			return m.changed()
+		}
+		gone = append(gone, row)
+	}
+	copied := func(t tieout.TableRow) bool {
+		return slices.ContainsFunc(gone, func(g tieout.TableRow) bool { return g.Lane1 == t.Lane1 && g.Lane2 == t.Lane2 })
+	}
+	for _, s := range k.Keep {
+		if row, there := take(&left, isSeen(s)); !there || copied(row) {
+			return m.changed()
+		}
+	}
+	for _, a := range k.Want {
+		row, there := take(&left, m.isWanted(a))
+		switch {
+		case !there:
+			work.come = append(work.come, a)
+		case copied(row): // the statement that takes the copy takes this one, too
+			gone, work.come = append(gone, row), append(work.come, a)
+		}
+	}
+	if slices.ContainsFunc(left, func(t tieout.TableRow) bool { return m.inside(t) || copied(t) }) {
+		return m.changed()
+	}
+	work.gone = append(work.gone, gone...)
+	return nil
 }
 
 // rows are the keys' rows now, in and around the window.
@@ -154,42 +236,6 @@ func (m *mending) rows(ctx context.Context) (map[tieout.KeyMark][]tieout.TableRo
 		}
 	}
 	return found, nil
-}
-
-func equalRows(want []tieout.ArchiveRow, rows []tieout.TableRow) bool {
-	left := slices.Clone(rows)
-	for _, w := range want {
-		i := slices.IndexFunc(left, func(t tieout.TableRow) bool { return t.Lane1 == w.Lane1 && t.Lane2 == w.Lane2 })
-		if i < 0 {
-			return false
-		}
-		left = slices.Delete(left, i, i+1)
-	}
-	return len(left) == 0
-}
-
-// asSeen refuses a key of which the table holds other rows than the report saw.
-func (m *mending) asSeen(k Mend, rows []tieout.TableRow) error {
-	left := slices.Clone(rows)
-	take := func(one, two int64) bool {
-		i := slices.IndexFunc(left, func(t tieout.TableRow) bool { return t.Lane1 == one && t.Lane2 == two })
-		if i >= 0 {
-			left = slices.Delete(left, i, i+1)
-		}
-		return i >= 0
-	}
-	for _, s := range k.Seen {
-		if !take(s.Lane1, s.Lane2) {
-			return m.changed()
-		}
-	}
-	for _, w := range k.Want {
-		take(w.Lane1, w.Lane2)
-	}
-	if len(left) > 0 {
-		return m.changed()
-	}
-	return nil
 }
 
 func (m *mending) changed() error {
@@ -224,39 +270,22 @@ func (m *mending) count(cells account.Cells, at kafka.Instant, values []*string)
 	return cells.At(place, len(m.t.Totals)).Add(cell)
 }
 
-// replace deletes the keys' rows and inserts the wanted ones; both numbers must be
-// as counted.
-func (m *mending) replace(ctx context.Context, keys []Mend, want Repaired) error {
+// replace deletes and inserts; both numbers must be as counted. A row is found by
+// the fingerprints of its key and of all its values.
+func (m *mending) replace(ctx context.Context, work changes) error {
 	key, err := canon.New(m.t.Columns, m.t.Key)
 	if err != nil {
 		return err
 	}
-	one, two := key.SQL("", canon.Table)
 	var deleted, inserted int64
-	for part := range slices.Chunk(keys, MaxKeys) {
-		marks := make([]string, len(part))
-		for i, k := range part {
-			marks[i] = fmt.Sprintf("(%s = %d AND %s = %d)", "_key1", k.Mark.Lane1, "_key2", k.Mark.Lane2)
-			marks[i] = strings.NewReplacer("_key1", one, "_key2", two).Replace(marks[i])
-		}
-		and := []string{"(" + strings.Join(marks, "\n   OR ") + ")"}
-		if w := m.t.windowSQL(m.r.Wide); w != "" {
-			and = append(and, w)
-		}
-		if m.t.Scope != "" {
-			and = append(and, "("+m.t.Scope+")")
-		}
-		n, err := m.s.Exec(ctx, "DELETE FROM "+m.t.table+"\nWHERE "+strings.Join(and, "\n  AND "))
+	for part := range slices.Chunk(distinct(work.gone), MaxKeys) {
+		n, err := m.s.Exec(ctx, m.deleteSQL(key, part))
 		if err != nil {
 			return fmt.Errorf("deleting the rows that differ: %w", err)
 		}
 		deleted += n
 	}
-	var rows []tieout.ArchiveRow
-	for _, k := range keys {
-		rows = append(rows, k.Want...)
-	}
-	for part := range slices.Chunk(rows, maxRepairSQL) {
+	for part := range slices.Chunk(work.come, maxRepairSQL) {
 		sql, err := m.insertSQL(part)
 		if err != nil {
 			return err
@@ -267,72 +296,10 @@ func (m *mending) replace(ctx context.Context, keys []Mend, want Repaired) error
 		}
 		inserted += n
 	}
-	if deleted != want.Deleted || inserted != want.Inserted {
-		return fail.New(fail.Break, "%d rows were deleted and %d inserted, %d and %d were to be; nothing was changed", deleted, inserted, want.Deleted, want.Inserted).At("%s", m.t.name())
+	if gone, come := int64(len(work.gone)), int64(len(work.come)); deleted != gone || inserted != come {
+		return fail.New(fail.Break, "%d rows were deleted and %d inserted, %d and %d were to be; nothing was changed", deleted, inserted, gone, come).At("%s", m.t.name())
 	}
 	return nil
-}
-
-func (m *mending) insertSQL(rows []tieout.ArchiveRow) (string, error) {
-	names := slices.Clone(m.t.columns)
-	if m.provenance {
-		for _, name := range []string{schema.TopicColumn, schema.PartitionColumn, schema.OffsetColumn, schema.RunColumn} {
-			names = append(names, quoteOwn(name))
-		}
-	}
-	selects := make([]string, len(rows))
-	for i, row := range rows {
-		list := make([]string, 0, len(names))
-		for n, col := range m.t.Columns {
-			text, err := literal(col.Type, row.Values[n])
-			if err != nil {
-				return "", err
-			}
-			list = append(list, text)
-		}
-		if m.provenance {
-			topic, err := redshift.QuoteLiteral(row.Position.Topic)
-			if err != nil {
-				return "", err
-			}
-			offset := "NULL::BIGINT"
-			if row.Position.Offset != kafka.NoOffset {
-				offset = fmt.Sprintf("%d::BIGINT", row.Position.Offset)
-			}
-			list = append(list, topic+"::VARCHAR(249)", fmt.Sprintf("%d::INTEGER", row.Position.Partition), offset, "'"+string(m.r.Run)+"'::VARCHAR(64)")
-		}
-		selects[i] = "SELECT " + strings.Join(list, ", ")
-	}
-	return "INSERT INTO " + m.t.table + " (" + strings.Join(names, ", ") + ")\n" + strings.Join(selects, "\nUNION ALL\n"), nil
-}
-
-// literal spells a value as KeyRows gives it.
-func literal(t schema.Type, value *string) (string, error) {
-	if t.Kind == schema.Super {
-		if value == nil {
-			return "NULL::SUPER", nil
-		}
-		text, err := redshift.QuoteLiteral(*value)
-		return "JSON_PARSE(" + text + ")", err
-	}
-	if value == nil {
-		return "NULL::" + strings.ToUpper(t.String()), nil
-	}
-	switch t.Kind {
-	case schema.Timestamp, schema.Date:
-		n, err := strconv.ParseInt(*value, 10, 64)
-		if err != nil {
-			return "", fail.Wrap(err, fail.Internal, "spelling a time")
-		}
-		if t.Kind == schema.Timestamp {
-			return timestamp(kafka.Instant(n)), nil
-		}
-		return "DATE '" + kafka.Day(n).String() + "'", nil
-	case schema.Boolean:
-		return strconv.FormatBool(*value == "t"), nil
-	}
-	text, err := redshift.QuoteLiteral(*value)
-	return text + "::" + strings.ToUpper(t.String()), err
 }
 
 // record writes the ledger row.

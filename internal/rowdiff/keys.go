@@ -31,6 +31,11 @@ func (c *Comparison) Expect(list []tieout.Bucket) error {
 	for _, b := range list {
 		chosen[slot{day: b.Day, number: b.Number}] = true
 	}
+	for _, b := range c.Bad() {
+		if at := (slot{day: b.Day, number: b.Number}); !chosen[at] {
+			c.skipped[at] = true
+		}
+	}
 	cal := kafka.NewCalendar(c.ds.Calendar)
 	return c.each(func(rows []entry) error {
 		var k *candidate
@@ -215,6 +220,7 @@ func (p *Picker) pick(b *columns.Batch, i int, a tieout.ArchiveRow) {
 // Classify names what is wrong with each key that differs. spelled is how many
 // keys differ in the spelling of JSON alone.
 func (c *Comparison) Classify(r *tieout.Rules) (list []tieout.RowBreak, spelled int) {
+	cal := kafka.NewCalendar(c.ds.Calendar)
 	for _, mark := range c.marks(func(*candidate) bool { return true }) {
 		k := c.keys[mark]
 		want := slices.Clone(k.want)
@@ -225,6 +231,9 @@ func (c *Comparison) Classify(r *tieout.Rules) (list []tieout.RowBreak, spelled 
 			}
 		}
 		k.key.Held = k.held
+		if len(k.want) == 0 && k.held == 0 {
+			c.apart(cal, &k.key)
+		}
 		found := r.Classify(k.key)
 		switch {
 		case len(want) > 0: // the archive changed between the two readings
@@ -235,6 +244,27 @@ func (c *Comparison) Classify(r *tieout.Rules) (list []tieout.RowBreak, spelled 
 		list = append(list, found...)
 	}
 	return list, spelled
+}
+
+// apart finds the row that the table must hold of a key in a bucket that was not
+// chosen: one that ties holds it.
+func (c *Comparison) apart(cal *kafka.Calendar, k *tieout.Key) {
+	rows := c.wantedOf(k)
+	if len(rows) == 0 {
+		return
+	}
+	k.Apart = &rows[0]
+	k.Stands = !c.skipped[slot{day: c.dayOf(cal, rows[0].At), number: c.bucketOf(rows[0].Mark.Lane1)}]
+}
+
+// wantedOf is the archived rows of a key that the table must hold, newest first.
+func (c *Comparison) wantedOf(k *tieout.Key) []tieout.ArchiveRow {
+	rows := slices.DeleteFunc(slices.Clone(k.Archive), func(a tieout.ArchiveRow) bool { return a.Disposition != account.Row })
+	slices.SortFunc(rows, newestFirst)
+	if len(rows) > 1 && !c.keep {
+		rows = rows[:1]
+	}
+	return rows
 }
 
 // Look asks for the records of keys that an earlier comparison named.
@@ -248,12 +278,7 @@ func (c *Comparison) Look(marks []tieout.KeyMark) {
 func (c *Comparison) Wanted() map[tieout.KeyMark][]tieout.ArchiveRow {
 	out := map[tieout.KeyMark][]tieout.ArchiveRow{}
 	for mark, k := range c.keys {
-		rows := slices.DeleteFunc(slices.Clone(k.key.Archive), func(a tieout.ArchiveRow) bool { return a.Disposition != account.Row })
-		slices.SortFunc(rows, newestFirst)
-		if len(rows) > 1 && !c.keep {
-			rows = rows[:1]
-		}
-		out[mark] = rows
+		out[mark] = c.wantedOf(&k.key)
 	}
 	return out
 }

@@ -76,6 +76,7 @@ type Comparison struct {
 	Right      account.Cells // what it holds
 	Superseded int64         // archived rows that are older versions of their key
 	slots      map[slot]*sums
+	skipped    map[slot]bool // buckets that differ and are not looked into, without group
 	keys       map[tieout.KeyMark]*candidate
 }
 
@@ -137,7 +138,7 @@ func New(o Options) (*Comparison, error) {
 	c := &Comparison{
 		o: o, ds: o.Dataset, key: key, row: row, keep: o.Dataset.Table.Mode == dataset.Append,
 		groups: groups{index: map[account.Group]uint32{}}, final: make([]uint8, len(o.Chunks)), days: map[kafka.Day]int64{},
-		Left: account.Cells{}, Right: account.Cells{}, slots: map[slot]*sums{}, keys: map[tieout.KeyMark]*candidate{},
+		Left: account.Cells{}, Right: account.Cells{}, slots: map[slot]*sums{}, skipped: map[slot]bool{}, keys: map[tieout.KeyMark]*candidate{},
 	}
 	for _, name := range o.Dataset.Table.LatestBy {
 		c.latest = append(c.latest, o.Dataset.ColumnIndex(name))

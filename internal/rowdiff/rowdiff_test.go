@@ -236,6 +236,8 @@ func TestAgainstJoin(t *testing.T) {
 				rows = append(rows, draw(id))
 			case 3:
 				rows = append(rows, e, draw(30+id))
+			case 4: // another row took its key, on whatever day
+				rows = append(rows, e, draw(id))
 			default:
 				rows = append(rows, e)
 			}

@@ -38,9 +38,11 @@ type ArchiveRow struct {
 // Key is all that is known of one key of which something differs.
 type Key struct {
 	Archive []ArchiveRow
-	Table   []TableRow // in the window
-	Held    int        // more rows of the table, which are as the archive wants them
-	Outside []TableRow // out of the window
+	Table   []TableRow  // in the window
+	Held    int         // more rows of the table, which are as the archive wants them
+	Apart   *ArchiveRow // wanted on a day that was not looked into; nil: there is none
+	Stands  bool        // Apart is in the table: its day ties
+	Outside []TableRow  // out of the window
 }
 
 // Rules say how rows of a dataset are named and classified.
@@ -177,6 +179,13 @@ func (r *Rules) hides(at int) bool {
 // surplus is a row of the table that no wanted one is.
 func (r *Rules) surplus(t TableRow, held bool, k Key) RowBreak {
 	b := r.of(nil, &t)
+	if a := k.Apart; a != nil && !held {
+		b.Place = &a.Position
+		if !k.Stands {
+			return b.as(UnknownRow, fmt.Sprintf("the archive has its key on %s, and whether the table has it there, too, was not looked into", r.Calendar.DayOf(a.At)))
+		}
+		return b.as(DuplicateRow, fmt.Sprintf("the table has its key once more: the row that the archive has of it stands on %s", r.Calendar.DayOf(a.At)))
+	}
 	if held {
 		text := "the table has its key once more"
 		if v := slices.IndexFunc(k.Archive, func(v ArchiveRow) bool { return v.Disposition == account.Row }); v >= 0 {

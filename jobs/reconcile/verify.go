@@ -33,10 +33,11 @@ type Verified struct {
 	Report   string         `json:"report"`
 	Number   int64          `json:"number"`
 	Seal     string         `json:"seal_sha256"`
-	Files    int            `json:"files"`    // that were read and compared
-	Objects  int            `json:"objects"`  // of the archive that the evidence names; they are not read
-	Signed   string         `json:"signed"`   // checked, not checked or none
-	Findings []seal.Finding `json:"findings"` // none: everything is as it was sealed
+	Sealed   string         `json:"report_sha256"` // of report.json, as the seal has it
+	Files    int            `json:"files"`         // that were read and compared
+	Objects  int            `json:"objects"`       // of the archive that the evidence names; they are not read
+	Signed   string         `json:"signed"`        // checked, not checked or none
+	Findings []seal.Finding `json:"findings"`      // none: everything is as it was sealed
 }
 
 // Short leaves the first findings, for places with little room.
@@ -111,6 +112,9 @@ func (v *verification) run(ctx context.Context, row *publish.ReportRow, key cryp
 		return err
 	}
 	for _, f := range doc.Files {
+		if f.Name == runstore.ReportName {
+			v.out.Sealed = f.SHA256
+		}
 		content, there, err := v.read(ctx, f.Name)
 		if err != nil {
 			return err

@@ -1,16 +1,16 @@
-// Package repair mends what a report found row by row: it takes the keys from
-// the report alone, their right rows from the archive, and replaces them in one
-// transaction with its row in the ledger. It is a dry run unless it is told to
+// Package repair mends what a report found row by row: it proves that the report
+// is as it was sealed, takes the keys from it alone, their right rows from the
+// archive, and replaces them in one transaction with its row in the ledger. It is a dry run unless it is told to
 // apply, deletes rows that the archive has nothing of only when it is told so,
 // and reconciles again.
 package repair
 
 import (
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -20,6 +20,8 @@ import (
 	"backfill/internal/publish"
 	"backfill/internal/report"
 	"backfill/internal/runplan"
+	"backfill/internal/runstore"
+	"backfill/internal/seal"
 	"backfill/internal/tieout"
 	"backfill/jobs/reconcile"
 	"backfill/jobs/workspace"
@@ -27,7 +29,8 @@ import (
 
 // Options say what to repair.
 type Options struct {
-	Report      string // URI
+	Report      string           // URI, or number in the ledger of reports
+	PublicKey   crypto.PublicKey // whose signature the report must have; nil: it is not asked for
 	Apply       bool
 	DeleteExtra bool
 	ApprovedBy  string // needed to apply, and never who asks
@@ -40,18 +43,25 @@ type Options struct {
 // Action is what a repair does to the rows of one class.
 type Action struct {
 	Class  tieout.Class `json:"class"`
-	Does   string       `json:"does"` // insert, replace, keep one, delete, or leave
+	Does   string       `json:"does"` // insert, replace, keep one, or delete
 	Keys   int          `json:"keys"`
 	Insert int64        `json:"rows_inserted"`
 	Delete int64        `json:"rows_deleted"`
 	Money  []string     `json:"money"` // what the table's totals change by, per group and column
 }
 
+// Left says why bad rows are left alone.
+type Left struct {
+	Class tieout.Class `json:"class"` // "": rows that the report does not list
+	Why   string       `json:"why"`
+	Rows  int64        `json:"rows"`
+}
+
 // Result is what would be done, or was.
 type Result struct {
 	Report  string
 	Actions []Action
-	Left    int // bad rows that a repair can't mend, or was not told to
+	Left    []Left // bad rows that stay
 	Applied bool
 	Already bool // by an earlier try
 	Deleted int64
@@ -66,30 +76,58 @@ func Repair(ctx context.Context, w *workspace.Workspace, s publish.Session, o Op
 			return nil, err
 		}
 	}
-	key, body, err := w.Runs.ReportAt(ctx, o.Report)
+	key, rep, digest, err := sealed(ctx, w, s, o)
 	if err != nil {
 		return nil, err
 	}
-	var rep report.Report
-	if err := json.Unmarshal(body, &rep); err != nil {
-		return nil, fail.Wrap(err, fail.Corrupt, "the report can't be read").At("%s", o.Report)
-	}
-	if err := fits(w, &rep, o.Report); err != nil {
+	if err := fits(w, rep, o.Report); err != nil {
 		return nil, err
 	}
-	m := &mend{w: w, s: s, o: o, rep: &rep, out: &Result{Report: o.Report}, holed: holed(&rep)}
+	m := &mend{w: w, s: s, o: o, rep: rep, out: &Result{Report: w.Runs.URI(key)}, holed: holed(rep)}
 	keys, err := m.keys(ctx)
 	if err != nil || !o.Apply {
 		return m.out, err
 	}
-	sum := sha256.Sum256(body)
-	if err := m.apply(ctx, keys, key, hex.EncodeToString(sum[:])); err != nil {
+	if err := m.apply(ctx, keys, key, digest); err != nil {
 		return m.out, err
 	}
 	again := o.Reconcile
-	again.Window, again.Way, again.Keep, again.Rows, again.Repairs, again.Memory = rep.Window, rep.Way, true, true, o.Report, o.Memory
+	again.Window, again.Way, again.Keep, again.Rows, again.Repairs, again.Memory = rep.Window, rep.Way, true, true, m.out.Report, o.Memory
 	m.out.After, err = reconcile.Reconcile(ctx, w, s, again)
 	return m.out, err
+}
+
+// sealed reads the report after everything that it rests on was compared with
+// its seal, the seal with the warehouse, and with a public key the signature. It
+// fails with fail.Corrupt at the place of a change: what nothing vouches for names
+// no rows to delete. It returns the report's key below the staging URI and its
+// SHA-256.
+func sealed(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options) (string, *report.Report, string, error) {
+	w.Pulse.Step("repairing: comparing the report with its seal")
+	v, err := reconcile.Verify(ctx, w, s, o.Report, o.PublicKey)
+	if err != nil {
+		return "", nil, "", err
+	}
+	if err := v.Error(); err != nil {
+		return "", nil, "", fail.Wrap(err, fail.Corrupt, "the report can't be trusted, and nothing was repaired").
+			Try("reconcile again and repair from that report; reconcile --verify lists every place")
+	}
+	folder, err := w.Runs.ReportFolder(v.Report)
+	if err != nil {
+		return "", nil, "", err
+	}
+	body, err := w.Runs.ReadReport(ctx, folder, runstore.ReportName)
+	if err != nil {
+		return "", nil, "", err
+	}
+	if v.Sealed == "" || seal.Sum(body) != v.Sealed { // read once more: it may have changed meanwhile
+		return "", nil, "", fail.New(fail.Corrupt, "the report is not the one that was sealed").At("%s", v.Report).Try("reconcile again")
+	}
+	var rep report.Report
+	if err := json.Unmarshal(body, &rep); err != nil {
+		return "", nil, "", fail.Wrap(err, fail.Corrupt, "the report can't be read").At("%s", v.Report)
+	}
+	return folder + "/" + runstore.ReportName, &rep, v.Sealed, nil
 }
 
 // approved refuses a repair that nobody else has approved.
@@ -132,119 +170,6 @@ type mend struct {
 func holed(rep *report.Report) bool {
 	damaged := func(b tieout.RowBreak) bool { return b.Class == tieout.DamagedObject }
 	return slices.ContainsFunc(rep.Sequences, tieout.Sequence.Holed) || slices.ContainsFunc(rep.Rows.List, damaged)
-}
-
-// does says what a class needs; "" where a repair leaves it alone.
-func (m *mend) does(c tieout.Class) string {
-	switch {
-	case c == tieout.MissingRow, c == tieout.Late:
-		return "insert"
-	case m.holed:
-		return ""
-	}
-	switch c {
-	case tieout.ChangedRow:
-		return "replace"
-	case tieout.DuplicateRow:
-		return "keep one"
-	case tieout.ExtraRow, tieout.FilteredRow, tieout.Suppressed:
-		if m.o.DeleteExtra {
-			return "delete"
-		}
-	}
-	return ""
-}
-
-// keys collects the keys to mend, with the rows that the archive wants of them.
-func (m *mend) keys(ctx context.Context) ([]publish.Mend, error) {
-	at, list, classes := map[tieout.KeyMark]int{}, []publish.Mend{}, []tieout.Class{}
-	left := map[tieout.KeyMark]bool{}
-	for _, b := range m.rep.Rows.List {
-		if m.does(b.Class) == "" {
-			left[b.Mark] = true
-			m.out.Left++
-			continue
-		}
-		n, known := at[b.Mark]
-		if !known {
-			n = len(list)
-			at[b.Mark] = n
-			list, classes = append(list, publish.Mend{Mark: b.Mark}), append(classes, b.Class)
-		}
-		if b.Seen != nil {
-			list[n].Seen = append(list[n].Seen, *b.Seen)
-		}
-	}
-	m.out.Left += int(m.rep.Rows.Cut)
-	if len(list) == 0 {
-		return nil, nil
-	}
-	marks := make([]tieout.KeyMark, len(list))
-	for i := range list {
-		marks[i] = list[i].Mark
-	}
-	wanted, err := reconcile.Wanted(ctx, m.w, m.s, reconcile.Options{Window: m.rep.Window, Memory: m.o.Memory}, marks)
-	if err != nil {
-		return nil, err
-	}
-	var keys []publish.Mend
-	var kept []tieout.Class
-	for i, k := range list {
-		k.Want = wanted[k.Mark]
-		gone := m.does(classes[i]) == "delete"
-		if classes[i] == tieout.ChangedRow && len(k.Want) == 0 { // its record lies outside of the report's window
-			m.out.Left++
-			continue
-		}
-		if left[k.Mark] || gone != (len(k.Want) == 0) {
-			return nil, fail.New(fail.ArchiveChanged, "the archive no longer holds what the report says of a key (%s)", classes[i]).At("%s", m.o.Report).
-				Try("reconcile again, and repair from that report")
-		}
-		keys, kept = append(keys, k), append(kept, classes[i])
-	}
-	return keys, m.describe(keys, kept)
-}
-
-// describe sums what the repair does, by class.
-func (m *mend) describe(keys []publish.Mend, classes []tieout.Class) error {
-	sums := map[tieout.Class]account.Cells{}
-	byClass := map[tieout.Class]*Action{}
-	order := []tieout.Class{}
-	action := func(c tieout.Class) *Action {
-		if byClass[c] == nil {
-			byClass[c], sums[c] = &Action{Class: c, Does: m.does(c)}, account.Cells{}
-			order = append(order, c)
-		}
-		return byClass[c]
-	}
-	for i, k := range keys {
-		a := action(classes[i])
-		a.Keys++
-		a.Delete += int64(len(k.Seen))
-		switch classes[i] {
-		case tieout.MissingRow, tieout.Late, tieout.ChangedRow:
-			a.Insert += int64(len(k.Want))
-		}
-	}
-	for _, b := range m.rep.Rows.List {
-		if m.does(b.Class) == "" {
-			continue
-		}
-		action(b.Class)
-		if err := m.add(sums[b.Class], b); err != nil {
-			return err
-		}
-	}
-	for _, c := range order {
-		a := byClass[c]
-		for _, p := range sums[c].Places() {
-			for n, col := range m.rep.TotalColumns {
-				a.Money = append(a.Money, fmt.Sprintf("%s %s %s", account.GroupText(p.Group.Values(len(m.rep.GroupColumns))), col.Name, sums[c][p].Sums[n].Decimal(col.Scale)))
-			}
-		}
-		m.out.Actions = append(m.out.Actions, *a)
-	}
-	return nil
 }
 
 // add counts what mending one row changes the table's totals by. A surplus row
