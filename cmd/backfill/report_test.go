@@ -313,6 +313,10 @@ func TestTotalsFromOutside(t *testing.T) {
 	if !strings.Contains(o.result.Sentence, "not in the control totals") {
 		t.Errorf("a register that is not all: %s", o.result.Sentence)
 	}
+	o = run(5, "--control-totals", file(t, "register.csv", register+"XXQ,2,1.00,1.00\n"))
+	if o.result.Breaks != 1 || !strings.Contains(o.result.Sentence, "control→table XXQ, line ") {
+		t.Errorf("a currency that the table does not have: %s", o.result.Sentence)
+	}
 	o = run(5, "--end-offsets", file(t, "ends.txt", strings.TrimSuffix(ends, "\n")+"0\n"))
 	if !strings.Contains(o.result.Sentence, "kafka→archive payroll.events/1: the topic ends at offset ") {
 		t.Errorf("a topic that goes on: %s", o.result.Sentence)

@@ -85,14 +85,14 @@ func Controls(f *File, c Columns) (*tieout.Controls, error) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		line, _ := r.FieldPos(0)
-		if err != nil {
-			var parse *csv.ParseError
-			if errors.As(err, &parse) {
-				line = parse.Line
-			}
-			return nil, f.wrong(err, line, "the line can't be read")
+		var parse *csv.ParseError
+		if errors.As(err, &parse) {
+			return nil, f.wrong(parse.Err, parse.Line, "the line can't be read")
 		}
+		if err != nil {
+			return nil, f.wrong(err, 1, "the lines can't be read")
+		}
+		line, _ := r.FieldPos(0)
 		if len(out.Lines) == maxLines {
 			return nil, f.at(line, "more than %d lines", maxLines)
 		}
@@ -102,7 +102,7 @@ func Controls(f *File, c Columns) (*tieout.Controls, error) {
 				return nil, f.at(line, "%s: %v", head[i], err)
 			}
 		}
-		id := control.Day.String() + account.GroupText(control.Group)
+		id := identity(&control)
 		if first, twice := seen[id]; twice {
 			return nil, f.at(line, "the same group as in line %d", first)
 		}
@@ -115,6 +115,19 @@ func Controls(f *File, c Columns) (*tieout.Controls, error) {
 	return out, nil
 }
 
+// identity is equal for lines about the same rows alone.
+func identity(l *tieout.Control) string {
+	id := l.Day.String()
+	for _, text := range l.Group {
+		if text == nil {
+			id += " NULL"
+			continue
+		}
+		id += " " + strconv.Quote(*text)
+	}
+	return id
+}
+
 type setter func(*tieout.Control, string) error
 
 // fields finds what each column of the header is.
@@ -122,15 +135,16 @@ func (f *File) fields(head []string, c Columns, out *tieout.Controls) ([]setter,
 	var fields []setter
 	measures := 0
 	for i, name := range head {
-		name = strings.TrimSpace(name)
-		if slices.Index(head, head[i]) != i {
+		head[i] = strings.TrimSpace(name)
+		name = head[i]
+		if slices.Index(head, name) != i {
 			return nil, f.at(1, "column %s stands twice", name)
 		}
 		by, total := slices.Index(c.By, name), slices.Index(c.Totals, name)
 		switch {
 		case name == "day":
 			out.Days = true
-			fields = append(fields, func(l *tieout.Control, text string) error { return l.Day.UnmarshalText([]byte(text)) })
+			fields = append(fields, setDay)
 		case name == "rows":
 			measures++
 			fields = append(fields, setRows)
@@ -157,6 +171,13 @@ func (f *File) fields(head []string, c Columns, out *tieout.Controls) ([]setter,
 		return nil, f.at(1, "there is nothing to compare: give rows or one of %s", strings.Join(c.Totals, ", "))
 	}
 	return fields, nil
+}
+
+func setDay(l *tieout.Control, text string) error {
+	if err := l.Day.UnmarshalText([]byte(text)); err != nil || l.Day == kafka.NoDay {
+		return fmt.Errorf("%q is no day like 2026-03-01", text)
+	}
+	return nil
 }
 
 func setRows(l *tieout.Control, text string) error {
@@ -219,7 +240,7 @@ func Ends(f *File) (tieout.Ends, error) {
 		ends[tp] = kafka.Offset(offset)
 	}
 	if len(ends) == 0 {
-		return nil, f.at(number, "there is no line with an offset")
+		return nil, f.at(max(number, 1), "there is no line with an offset")
 	}
 	return ends, nil
 }
