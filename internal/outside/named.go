@@ -21,7 +21,7 @@ type namedFile struct {
 type namedItem struct {
 	ID      string      `yaml:"id"`
 	Class   string      `yaml:"class"`
-	Keys    []string    `yaml:"keys"`
+	Keys    []namedKey  `yaml:"keys"`
 	Bucket  *namedPlace `yaml:"bucket"`
 	MaxRows int64       `yaml:"max_rows"`
 	Reason  string      `yaml:"reason"`
@@ -49,6 +49,25 @@ func (n *namedItem) UnmarshalYAML(node *yaml.Node) error {
 		return err
 	}
 	n.line = node.Line
+	return nil
+}
+
+// namedKey is the values of one key: a scalar, or a list where table.key has
+// several columns.
+type namedKey []string
+
+// UnmarshalYAML takes scalars as they are spelled, so that 007 stays 007.
+func (k *namedKey) UnmarshalYAML(node *yaml.Node) error {
+	parts := []*yaml.Node{node}
+	if node.Kind == yaml.SequenceNode {
+		parts = node.Content
+	}
+	for _, part := range parts {
+		if part.Kind != yaml.ScalarNode || part.Tag == "!!null" {
+			return fmt.Errorf("line %d: a key is a value, or a list of values where table.key has several columns", part.Line)
+		}
+		*k = append(*k, part.Value)
+	}
 	return nil
 }
 
@@ -81,7 +100,7 @@ const maxNamed = 10_000
 //	exceptions:
 //	  - id: FX-2026-03
 //	    class: missing                 # missing, extra, changed, …
-//	    keys: [e-1001, e-1002]         # or
+//	    keys: [e-1001, e-1002]         # of rows; [[US1, 7]] where table.key has several columns; or
 //	    bucket: {day: 2026-03-08, group: [EUR]}   # leg, topic, partition, day, bucket, group
 //	    max_rows: 2
 //	    reason: paid by cheque, see PAY-114
@@ -125,7 +144,10 @@ func Named(f *File) ([]tieout.Named, error) {
 			return nil, f.at(item.line, "max_rows of exception %s is negative", item.ID)
 		}
 		seen[item.ID] = true
-		n := tieout.Named{ID: item.ID, Class: item.Class, Keys: item.Keys, MaxRows: item.MaxRows, Reason: item.Reason, Owner: item.Owner, Expires: expires}
+		n := tieout.Named{ID: item.ID, Class: item.Class, MaxRows: item.MaxRows, Reason: item.Reason, Owner: item.Owner, Expires: expires}
+		for _, k := range item.Keys {
+			n.Keys = append(n.Keys, k)
+		}
 		if b := item.Bucket; b != nil {
 			n.Bucket = &tieout.At{Leg: b.Leg, Topic: b.Topic, Partition: b.Partition, Day: b.Day, Bucket: b.Bucket, Group: b.Group}
 		}

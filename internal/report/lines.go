@@ -210,6 +210,10 @@ func (b *builder) sentence() string {
 	agree := "all legs agree on " + count(sumRows(b.r.Cells.Table), "row")
 	switch b.r.Verdict {
 	case tieout.NotReconciled:
+		if len(b.r.Breaks) == 0 {
+			text, rows := b.r.Rows.FirstOpen()
+			return fmt.Sprintf("%s: %s differ, the first: %s", where, count(rows, "row"), text)
+		}
 		return fmt.Sprintf("%s: %s, the first: %s %s", where, count(int64(len(b.r.Breaks)), "break"), b.rep.Breaks[0].Leg, b.rep.Breaks[0].Text)
 	case tieout.Incomplete:
 		more := ""

@@ -51,7 +51,7 @@ func full(t testing.TB) *report.Report {
 	s.head.Named = result.Grant([]tieout.Named{
 		{ID: "PAY-7", Class: "changed", Bucket: &tieout.At{Group: []*string{nil}}, Reason: "edited by hand", Owner: "anna", Expires: time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)},
 		{ID: "PAY-8", Class: "missing", Bucket: &tieout.At{Topic: "payroll.events"}, Reason: "old", Owner: "anna", Expires: time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)},
-	}, s.head.Written, 1)
+	}, s.head.Written, 1, len(s.head.Totals))
 	r, err := report.New(s.head, result)
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ func (r *Report) rowItems() []Item {
 	}
 	items := make([]Item, 0, len(r.Rows.List))
 	for n, b := range r.Rows.List {
-		item := Item{ID: fmt.Sprintf("R%d", n+1), State: rowState(b.Class), Class: string(b.Class), Group: b.Group,
+		item := Item{ID: fmt.Sprintf("R%d", n+1), State: rowState(b), Class: string(b.Class), Group: b.Group,
 			Key: r.key(b.Key), Columns: columnsOf(b.Diffs), Text: r.rowText(b)}
 		if b.Day != kafka.NoDay {
 			item.Day = b.Day.String()
@@ -37,8 +37,11 @@ func (r *Report) rowItems() []Item {
 	return items
 }
 
-func rowState(c tieout.Class) string {
-	switch c.Outcome() {
+func rowState(b tieout.RowBreak) string {
+	if b.Granted != "" {
+		return StateGranted
+	}
+	switch b.Class.Outcome() {
 	case tieout.IsException:
 		return StateException
 	case tieout.IsUnknown:

@@ -257,6 +257,19 @@ func (r *Rules) of(a *ArchiveRow, t *TableRow) RowBreak {
 		b.Mark, values, at, b.Place = a.Mark, a.Values, a.At, &position
 		b.Left = pick(a.Values, r.Totals)
 	}
+	if a != nil {
+		b.shares = append(b.shares, r.share(a.Values, a.Lane1, a.Lane2, a.At, b.Place, false))
+	}
+	if t != nil {
+		b.shares = append(b.shares, r.share(t.Values, t.Lane1, t.Lane2, t.At, b.Place, true))
+	}
+	for _, at := range r.Key {
+		text := ""
+		if values[at] != nil {
+			text = *values[at]
+		}
+		b.key = append(b.key, text)
+	}
 	b.Key, b.Group, b.Day = pick(values, r.Key), pick(values, r.By), kafka.NoDay
 	for i, at := range r.Key {
 		if r.hides(at) {

@@ -12,14 +12,14 @@ import (
 // Named is one exception that people granted: differences that it covers are
 // listed under its name and no longer break. Nothing is granted by default.
 type Named struct {
-	ID      string    `json:"id"`
-	Class   string    `json:"class"` // of the differences: missing, extra, changed, …
-	Keys    []string  `json:"keys,omitempty"`
-	Bucket  *At       `json:"bucket,omitempty"`
-	MaxRows int64     `json:"max_rows,omitempty"` // 0: as many as the keys, or any number in the bucket
-	Reason  string    `json:"reason"`
-	Owner   string    `json:"owner"`
-	Expires time.Time `json:"expires"` // first instant at which it no longer holds
+	ID      string     `json:"id"`
+	Class   string     `json:"class"`          // of the differences: missing, extra, changed, …
+	Keys    [][]string `json:"keys,omitempty"` // values of table.key, in its order, as reports show them
+	Bucket  *At        `json:"bucket,omitempty"`
+	MaxRows int64      `json:"max_rows,omitempty"` // 0: as many as the keys, or any number in the bucket
+	Reason  string     `json:"reason"`
+	Owner   string     `json:"owner"`
+	Expires time.Time  `json:"expires"` // first instant at which it no longer holds
 }
 
 // At is where a bucket of rows is. What is not given fits everything.
@@ -37,8 +37,23 @@ type Effect struct {
 	Named
 	Covers  int      `json:"covers"` // differences
 	Rows    int64    `json:"rows"`
+	Refused int      `json:"refused,omitempty"` // differences that it would cover, had it not expired or were it for more rows
 	Expired bool     `json:"expired"`
-	What    []string `json:"what"` // the first of them, in words
+	Hidden  int      `json:"keys_hidden,omitempty"` // keys that the dataset does not let reports show
+	What    []string `json:"what"`                  // the first of them, in words
+}
+
+// Does says in words what the exception did.
+func (e Effect) Does() string {
+	switch {
+	case e.Covers == 0 && e.Refused == 0:
+		return "matches nothing"
+	case e.Expired:
+		return fmt.Sprintf("expired: %d differences are breaks again", e.Refused)
+	case e.Refused > 0:
+		return fmt.Sprintf("exceeded: %d differences are breaks", e.Refused)
+	}
+	return ""
 }
 
 // maxWhat bounds the differences that an effect names.
@@ -60,20 +75,27 @@ func (a *At) fits(b Break, columns int) bool {
 }
 
 // Grant takes the breaks out that a named exception covers and says what each
-// did. Columns is the number of group columns. An expired exception covers
-// nothing and is named at the breaks that it would cover.
-func (r *Result) Grant(list []Named, now time.Time, columns int) []Effect {
+// did. Columns is the number of group columns, totals that of money totals. Rows
+// come first: what they explain of a day to the cent is no break any more. An
+// expired exception covers nothing and is named at the breaks that it would cover.
+// What is unknown can't be granted.
+func (r *Result) Grant(list []Named, now time.Time, columns, totals int) []Effect {
 	effects := make([]Effect, len(list))
 	for i, n := range list {
 		effects[i] = Effect{Named: n, Expired: !now.Before(n.Expires), What: []string{}}
 	}
-	var left []Break
+	r.grantRows(effects, columns)
+	r.settle(columns, totals)
+	left := []Break{}
 	for _, b := range r.Breaks {
-		if !grant(effects, &b, columns) {
+		fits := func(e *Effect) bool { return e.Class == string(b.Kind) && e.Bucket != nil && e.Bucket.fits(b, columns) }
+		id, note := grant(effects, max(b.Rows, 1), fits, fmt.Sprintf("%s %s %s", b.Leg, b.Kind, b.where(columns)))
+		if id == "" {
+			b.Note = strings.TrimPrefix(b.Note+note, "; ")
 			left = append(left, b)
 		}
 	}
-	r.Breaks = append([]Break{}, left...)
+	r.Breaks = left
 	for _, e := range effects {
 		if e.Covers > 0 {
 			r.Exceptions = append(r.Exceptions, Exception{Class: "granted", Count: int64(e.Covers),
@@ -84,29 +106,39 @@ func (r *Result) Grant(list []Named, now time.Time, columns int) []Effect {
 	return effects
 }
 
-// grant finds the first exception that covers the break.
-func grant(effects []Effect, b *Break, columns int) bool {
+// limit is how many rows the exception covers at most; 0: any number.
+func (n Named) limit() int64 {
+	if n.MaxRows == 0 {
+		return int64(len(n.Keys))
+	}
+	return n.MaxRows
+}
+
+// grant finds the first exception that covers a difference of so many rows, and
+// returns its id, else what is to be said of those that no longer do.
+func grant(effects []Effect, rows int64, fits func(*Effect) bool, what string) (id, note string) {
 	for i := range effects {
 		e := &effects[i]
-		if e.Class != string(b.Kind) || e.Bucket == nil || !e.Bucket.fits(*b, columns) {
+		if !fits(e) {
 			continue
 		}
-		rows := max(b.Rows, 1)
-		switch {
+		switch limit := e.limit(); {
 		case e.Expired:
-			b.Note = strings.TrimPrefix(b.Note+fmt.Sprintf("; the named exception %s expired on %s", e.ID, e.Expires.Format(time.DateOnly)), "; ")
+			note += fmt.Sprintf("; the named exception %s expired on %s", e.ID, e.Expires.Format(time.DateOnly))
+			e.Refused++
 			continue
-		case e.MaxRows > 0 && e.Rows+rows > e.MaxRows:
-			b.Note = strings.TrimPrefix(b.Note+fmt.Sprintf("; the named exception %s covers %d rows and no more", e.ID, e.MaxRows), "; ")
+		case limit > 0 && e.Rows+rows > limit:
+			note += fmt.Sprintf("; the named exception %s covers %d rows and no more", e.ID, limit)
+			e.Refused++
 			continue
 		}
 		e.Covers, e.Rows = e.Covers+1, e.Rows+rows
 		if len(e.What) < maxWhat {
-			e.What = append(e.What, fmt.Sprintf("%s %s %s", b.Leg, b.Kind, b.where(columns)))
+			e.What = append(e.What, what)
 		}
-		return true
+		return e.ID, ""
 	}
-	return false
+	return "", note
 }
 
 // where names the break's place in words.

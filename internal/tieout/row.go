@@ -95,6 +95,11 @@ type RowBreak struct {
 	Seen   *Seen          `json:"table_row,omitempty"`       // the row of the table, for machines
 	Copies int64          `json:"copies,omitempty"`          // rows of the table that this entry stands for, when more than one
 	Text   string         `json:"text"`                      // one sentence
+
+	Granted string `json:"granted,omitempty"` // id of the named exception that covers it
+
+	key    []string // all of it, also where it is hidden
+	shares []share
 }
 
 // Seen identifies a row of the table as it was when it was compared.
@@ -166,11 +171,6 @@ func (r *Rows) Count() map[Class]int64 {
 		n[b.Class] += max(1, b.Copies)
 	}
 	return n
-}
-
-// has reports whether the list has a class with the outcome.
-func (r *Rows) has(o Outcome) bool {
-	return r != nil && slices.ContainsFunc(r.List, func(b RowBreak) bool { return b.Class.Outcome() == o })
 }
 
 // doubt takes back that no archived record explains a row, where records are

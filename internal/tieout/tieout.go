@@ -235,7 +235,7 @@ func (r *Result) tables(in Input, expected account.Cells) {
 	leg := StageTable
 	if r.Way == ByArchive {
 		leg = ArchiveTable
-		if r.Rows != nil && r.Rows.Complete && !r.Rows.has(IsBreak) {
+		if r.Rows != nil && r.Rows.Complete && !r.Rows.open() {
 			return
 		}
 	}
@@ -376,7 +376,7 @@ func (r *Result) preliminary(days []kafka.Day) {
 
 func (r *Result) verdict() {
 	switch {
-	case len(r.Breaks) > 0 || r.Rows.has(IsBreak):
+	case len(r.Breaks) > 0 || r.Rows.open():
 		r.Verdict = NotReconciled
 	case len(r.Unknown) > 0:
 		r.Verdict = Incomplete

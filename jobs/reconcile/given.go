@@ -9,6 +9,13 @@ import (
 	"backfill/internal/seal"
 )
 
+// What the files are for, as reports say it.
+const (
+	ControlTotals   = "control totals"
+	EndOffsets      = "end offsets"
+	NamedExceptions = "named exceptions"
+)
+
 // Given is the files that people brought; nil where there is none.
 type Given struct {
 	Controls   *outside.File // control totals
@@ -33,19 +40,19 @@ func (g *gathering) given() error {
 		if g.in.Controls, err = outside.Controls(f, g.columns()); err != nil {
 			return err
 		}
-		keep(f, "control totals", "control-totals.csv")
+		keep(f, ControlTotals, "control-totals.csv")
 	}
 	if f := g.o.Given.Ends; f != nil {
 		if g.in.Ends, err = outside.Ends(f); err != nil {
 			return err
 		}
-		keep(f, "end offsets", "end-offsets.txt")
+		keep(f, EndOffsets, "end-offsets.txt")
 	}
 	if f := g.o.Given.Exceptions; f != nil {
 		if g.named, err = outside.Named(f); err != nil {
 			return err
 		}
-		keep(f, "named exceptions", "named-exceptions.yaml")
+		keep(f, NamedExceptions, "named-exceptions.yaml")
 	}
 	return nil
 }

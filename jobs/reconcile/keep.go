@@ -40,7 +40,7 @@ func (g *gathering) report(ctx context.Context, s *transcript, result *tieout.Re
 		result.Add(restates.Exception())
 	}
 	head.Restates = restates
-	head.Named = result.Grant(g.named, g.w.Now(), len(head.By))
+	head.Named = g.grant(result)
 	evidence, err := seal.Evidence(g.links)
 	if err != nil {
 		return nil, fail.Wrap(err, fail.Internal, "writing the evidence")
@@ -61,6 +61,23 @@ func (g *gathering) report(ctx context.Context, s *transcript, result *tieout.Re
 	out.URI, out.Page = g.w.Runs.URI(k.folder+"/"+runstore.ReportName), g.w.Runs.URI(k.folder+"/"+runstore.PageName)
 	out.Number, err = k.record(ctx, s, about, result.Cells.Table)
 	return out, err
+}
+
+// grant applies the named exceptions. Keys stand in the report where the dataset
+// lets them be shown; the file with all of them stands beside it.
+func (g *gathering) grant(result *tieout.Result) []tieout.Effect {
+	ds := g.w.Dataset
+	effects := result.Grant(g.named, g.w.Now(), len(ds.Reconcile.By), len(ds.Reconcile.Totals))
+	rules := tieout.Rules{Columns: ds.Columns, Key: g.w.Target().Key, By: ds.Reconcile.By, Show: ds.Reconcile.Show}
+	for i := range effects {
+		if e := &effects[i]; !rules.KeyShown() {
+			e.Hidden, e.Keys = len(e.Keys), nil
+		}
+		if does := effects[i].Does(); does != "" {
+			g.w.Log.Warn(fmt.Sprintf("the named exception %s, %s, %s", effects[i].ID, effects[i].Class, does))
+		}
+	}
+	return effects
 }
 
 func (g *gathering) head(s *transcript) report.Head {

@@ -27,6 +27,7 @@ const (
 	noneWanted  = "their record lies outside of the report's window"
 	changedThen = "the archive no longer holds what the report says of their key: reconcile again"
 	archiveHole = "the archive has unexplained gaps or damaged objects, and what stands in the table may be theirs"
+	granted     = "a named exception grants them"
 	besides     = "their key has other rows that are left alone"
 	unlisted    = "the report does not list them: reconcile again after this repair"
 )
@@ -61,6 +62,9 @@ func (m *mend) keys(ctx context.Context) ([]publish.Mend, error) {
 		switch {
 		case b.Class == tieout.Superseded:
 			continue // nothing is wrong with it
+		case b.Granted != "" && b.Seen == nil:
+			m.leave(b, granted)
+			continue
 		case does(b.Class) == "" && b.Seen == nil:
 			m.leave(b, notMended)
 			continue
@@ -144,6 +148,10 @@ func (m *mend) without(f *fix, why string) bool {
 func (m *mend) hopeless(f *fix) string {
 	for _, b := range f.breaks {
 		switch d := does(b.Class); {
+		case b.Granted != "" && len(f.breaks) == 1:
+			return granted
+		case b.Granted != "":
+			return besides
 		case d == "" && len(f.breaks) > 1:
 			return besides
 		case d == "":

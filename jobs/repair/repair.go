@@ -11,12 +11,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"path"
 	"slices"
 	"strings"
 
 	"backfill/internal/account"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
+	"backfill/internal/outside"
 	"backfill/internal/publish"
 	"backfill/internal/report"
 	"backfill/internal/runplan"
@@ -92,6 +94,9 @@ func Repair(ctx context.Context, w *workspace.Workspace, s publish.Session, o Op
 		return m.out, err
 	}
 	again := o.Reconcile
+	if again.Given, err = given(ctx, w, path.Dir(key), rep); err != nil {
+		return m.out, err
+	}
 	again.Window, again.Way, again.Keep, again.Rows, again.Repairs, again.Memory = rep.Window, rep.Way, true, true, m.out.Report, o.Memory
 	m.out.After, err = reconcile.Reconcile(ctx, w, s, again)
 	return m.out, err
@@ -128,6 +133,27 @@ func sealed(ctx context.Context, w *workspace.Workspace, s publish.Session, o Op
 		return "", nil, "", fail.Wrap(err, fail.Corrupt, "the report can't be read").At("%s", v.Report)
 	}
 	return folder + "/" + runstore.ReportName, &rep, v.Sealed, nil
+}
+
+// given reads the files that people brought for the report from beside it, so that
+// what was granted or given then counts now, too.
+func given(ctx context.Context, w *workspace.Workspace, folder string, rep *report.Report) (g reconcile.Given, err error) {
+	into := map[string]**outside.File{reconcile.ControlTotals: &g.Controls, reconcile.EndOffsets: &g.Ends, reconcile.NamedExceptions: &g.Exceptions}
+	for _, in := range rep.Statement.Inputs {
+		file := into[in.Role]
+		if file == nil {
+			continue
+		}
+		body, err := w.Runs.ReadReport(ctx, folder, in.Kept)
+		if err != nil {
+			return g, err
+		}
+		if seal.Sum(body) != in.SHA256 {
+			return g, fail.New(fail.Corrupt, "the file that was given for the report was changed").At("%s", w.Runs.URI(folder+"/"+in.Kept)).Try("reconcile again")
+		}
+		*file = &outside.File{Path: in.File, Body: body}
+	}
+	return g, nil
 }
 
 // approved refuses a repair that nobody else has approved.
