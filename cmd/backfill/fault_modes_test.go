@@ -19,6 +19,8 @@ type matrixMode struct {
 	atomic  bool       // all slices change at once
 	ledger  bool       // an earlier load has made the ledger, with plan 1
 	undoes  bool       // the command takes the load back
+	spoil   []string   // SQL behind before, and then a report of what it spoiled
+	repairs bool       // the command mends the report with number 3
 }
 
 var days = []string{"2026-03-07 08:00:00", "2026-03-08 08:00:00", "2026-03-09 07:00:00", "2026-03-10 07:00:00"}
@@ -45,6 +47,7 @@ func matrixModes() []matrixMode {
 	plan := [][]string{ofMarch("plan"), {"convert", "--plan", secondPlan}}
 	only := []string{"load", "--plan", secondPlan, "--only", "2026-03-08", "--keep-replaced"}
 	abort := []string{"abort", "2", "--reason", "wrong month"}
+	repair := []string{"repair", "--report", "3", "--apply", "--delete-extra", "--approved-by", "controller"}
 	return []matrixMode{
 		{name: "replace_window", mode: "replace_window", load: march(), borders: days, chunks: 8},
 		{name: "replace_window --atomic", mode: "replace_window", load: march("--atomic", "--keep-replaced"), borders: days, chunks: 8, atomic: true, ledger: true},
@@ -60,7 +63,20 @@ func matrixModes() []matrixMode {
 		{name: "undo of insert_missing", mode: "insert_missing", load: march("--keep-replaced"), borders: days, ledger: true, undoes: true},
 		{name: "undo of append", mode: "append", dataset: timeless(), load: all, borders: []string{"0", "9"}, undoes: true},
 		{name: "load --only", mode: "replace_window", before: plan, hit: only, borders: days, ledger: true},
+		{name: "repair", mode: "replace_window", before: [][]string{march()}, spoil: spoiled(), hit: repair, borders: days, atomic: true, ledger: true, repairs: true},
 		{name: "abort", mode: "replace_window", before: append(plan, only), hit: abort, borders: days, ledger: true},
+	}
+}
+
+// spoiled are faults of every kind that a repair mends, on each of the days.
+func spoiled() []string {
+	return []string{
+		"DELETE FROM payroll.events WHERE id = 'k060' AND source = 'payroll'",
+		"UPDATE payroll.events SET amount = amount + 0.01 WHERE id = 'k110' AND source = 'payroll'",
+		"UPDATE payroll.events SET note = UPPER(note) WHERE id = 'k160' AND source = 'payroll'",
+		"INSERT INTO payroll.events SELECT * FROM payroll.events WHERE id = 'k070' AND source = 'payroll'",
+		"INSERT INTO payroll.events (id, v, happened_at, amount, currency, note, source) SELECT 'ghost', v, happened_at, amount, currency, note, source FROM payroll.events WHERE id = 'k120' AND source = 'payroll'",
+		"UPDATE payroll.events SET id = 'k061' WHERE id = 'k170' AND source = 'payroll'", // takes the key of a row of another day
 	}
 }
 
@@ -76,6 +92,10 @@ func (m matrixMode) prepare(t *testing.T, l *lane, file string) []string {
 	}
 	for _, args := range m.before {
 		l.run(t, 0, m.of(args, file)...)
+	}
+	if len(m.spoil) > 0 {
+		l.sql(t, m.spoil...)
+		l.run(t, 5, "reconcile", "--dataset", file, "--from", "2026-03-07", "--to", "2026-03-10", "--way", "archive")
 	}
 	if !m.undoes {
 		return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"path"
@@ -91,6 +92,37 @@ func (s *state) named(files map[string][]byte, read func(string) []string) {
 				s.receipts[plain(key)] = plain(moments.ReplaceAllString(string(body), "TIME"))
 			}
 		}
+	}
+}
+
+// unreported is the state without the ledger of reports: a repair that is run again
+// reconciles again, and tells so.
+func (s state) unreported() state {
+	s.books = slices.DeleteFunc(slices.Clone(s.books), func(row string) bool { return strings.HasPrefix(row, "events__backfill_reports: ") })
+	return s
+}
+
+// linked demands that all reports behind the repaired one name it, and that the
+// newest found nothing to mend.
+func linked(t *testing.T, l *lane) {
+	t.Helper()
+	rows, err := l.read("SELECT number, verdict, seal_key FROM payroll.events__backfill_reports WHERE number >= 3 ORDER BY number")
+	if err != nil || len(rows) < 2 {
+		t.Fatalf("reports %q, %v", rows, err)
+	}
+	files := l.files(t)
+	folder := func(row string) string { return path.Dir(strings.Split(row, "|")[2]) }
+	for _, row := range rows[1:] {
+		var doc struct {
+			Repairs string `json:"repairs"`
+		}
+		body := files["w/"+folder(row)+"/report.json"]
+		if err := json.Unmarshal(body, &doc); err != nil || !strings.HasSuffix(doc.Repairs, "/"+folder(rows[0])+"/report.json") {
+			t.Errorf("report %s repairs %q, not that of %s: %v", row, doc.Repairs, rows[0], err)
+		}
+	}
+	if last := rows[len(rows)-1]; !strings.Contains(last, "|RECONCILED|") {
+		t.Errorf("the last report: %s", last)
 	}
 }
 

@@ -1,6 +1,7 @@
 package outside_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 func TestNamed(t *testing.T) {
 	got, err := outside.Named(&outside.File{Path: "named.yaml", Body: []byte(`version: 1
 exceptions:
-  - {id: PAY-1, class: missing, keys: [e-1, e-2], max_rows: 2, reason: paid by cheque, owner: anna, expires: 2026-06-30}
+  - {id: PAY-1, class: missing, keys: [e-1, [US1, 007]], max_rows: 2, reason: paid by cheque, owner: anna, expires: 2026-06-30}
   - id: PAY-2
     class: changed
     bucket: {leg: stage→table, topic: pay, partition: 0, day: 2026-03-08, bucket: 3, group: [EUR, null]}
@@ -27,7 +28,7 @@ exceptions:
 		t.Fatalf("%d exceptions", len(got))
 	}
 	first, second := got[0], got[1]
-	if first.ID != "PAY-1" || first.Class != "missing" || strings.Join(first.Keys, " ") != "e-1 e-2" || first.MaxRows != 2 || first.Bucket != nil || first.Reason != "paid by cheque" || first.Owner != "anna" {
+	if first.ID != "PAY-1" || first.Class != "missing" || fmt.Sprintf("%q", first.Keys) != `[["e-1"] ["US1" "007"]]` || first.MaxRows != 2 || first.Bucket != nil || first.Reason != "paid by cheque" || first.Owner != "anna" {
 		t.Errorf("%+v", first)
 	}
 	if want := time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC); !first.Expires.Equal(want) {
@@ -69,6 +70,7 @@ func TestNamedRefused(t *testing.T) {
 		{"a negative limit", item("keys: [e-1]", "keys: [e-1], max_rows: -1"), "named.yaml:3: max_rows of exception PAY-1 is negative"},
 		{"an unknown key of an exception", item("owner: o", "owner: o, tolerance: 5"), "named.yaml:1: the named exceptions can't be read: line 3: unknown key tolerance"},
 		{"an unknown key of a bucket", item("keys: [e-1]", "bucket: {days: 2026-03-08}"), "named.yaml:1: the named exceptions can't be read: line 3: unknown key days"},
+		{"a key that is none", item("keys: [e-1]", "keys: [{a: b}]"), "named.yaml:1: the named exceptions can't be read: line 3: a key is a value, or a list of values where table.key has several columns"},
 		{"an id twice", "version: 1\nexceptions:\n  - {" + whole + "}\n  - {" + whole + "}\n", "named.yaml:4: the exception PAY-1 stands twice"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
