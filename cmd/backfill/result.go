@@ -18,6 +18,7 @@ import (
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/jobs/convert"
+	"backfill/jobs/doctor"
 	"backfill/jobs/load"
 	"backfill/jobs/plan"
 	"backfill/jobs/reconcile"
@@ -70,6 +71,8 @@ type result struct {
 
 	Loaded    int            `json:"slices_loaded,omitempty"` // of an aborted plan
 	Forgotten []publish.Kept `json:"forgotten,omitempty"`
+
+	Checks []doctor.Check `json:"checks,omitempty"`
 
 	Verdict  string          `json:"verdict,omitempty"`
 	Sentence string          `json:"sentence,omitempty"`

@@ -59,6 +59,13 @@ func (s sizes) worker(stage []schema.Column) int64 {
 		parquetio.MemoryBound(stage, s.parquet())
 }
 
+// Workers returns how many chunks Convert would work on at a time; fail.Memory
+// when the limit can't hold one.
+func Workers(w *workspace.Workspace, objects int, o Options) (int, error) {
+	n, _, err := fit(w, objects, o)
+	return n, err
+}
+
 // fit chooses how many chunks are converted at a time, and the sizes of their
 // workers: as many as asked for, else as fit, with the largest sizes that fit.
 // A limit that can't hold one is refused. A fifth of the limit is left to

@@ -1,0 +1,100 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+
+	"backfill/internal/archive"
+	"backfill/internal/kafka"
+	"backfill/internal/objstore"
+	"backfill/internal/runplan"
+)
+
+// Sample is the beginning of an archive's listing.
+type Sample struct {
+	Objects []objstore.Object // as listed, in byte order of the keys
+	All     bool              // there are no others
+	Data    []runplan.Chunk   // those that hold records, each a chunk of its own
+	Classes []string          // the storage class of each chunk's object
+	Ignored int               // known to hold none
+	Layout  string            // why it was chosen, if a sample decided
+}
+
+// sampled lists the objects of a sample.
+type sampled struct {
+	store   *objstore.Store
+	objects []objstore.Object
+}
+
+func (l sampled) URI(key string) objstore.URI { return l.store.URI(key) }
+
+func (l sampled) List(_ context.Context, _ string, fn func(objstore.Object) error) error {
+	for _, o := range l.objects {
+		if err := fn(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errEnough = errors.New("enough")
+
+// Sample lists at most limit objects of the archive and reads their names by
+// the dataset's layout.
+func (w *Workspace) Sample(ctx context.Context, limit int) (*Sample, error) {
+	s := &Sample{All: true}
+	err := w.Archive.List(ctx, "", func(o objstore.Object) error {
+		if len(s.Objects) == limit {
+			s.All = false
+			return errEnough
+		}
+		s.Objects = append(s.Objects, o)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, err
+	}
+	if len(s.Objects) == 0 {
+		return s, nil
+	}
+	layout, why, err := w.layout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Layout = why
+	found, err := archive.List(ctx, sampled{w.Archive, s.Objects}, layout, archive.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	class := map[string]string{}
+	for _, o := range s.Objects {
+		class[o.Key] = o.StorageClass
+	}
+	for _, n := range found.Ignored {
+		s.Ignored += n
+	}
+	for _, o := range found.Objects {
+		ref := runplan.ObjectRef{Key: o.Key, Size: o.Size, ETag: o.ETag, Version: o.Version, First: o.Name.FirstOffset, Ordered: o.Name.Ordered, Lower: o.Name.Lower}
+		s.Data = append(s.Data, runplan.Chunk{Partition: o.Name.TopicPartition, Objects: []runplan.ObjectRef{ref}, Bytes: o.Size})
+		s.Classes = append(s.Classes, class[o.Key])
+	}
+	return s, nil
+}
+
+// Spread returns at most n chunks of the sample, evenly over it.
+func (s *Sample) Spread(n int) []runplan.Chunk {
+	var list []runplan.Chunk
+	for i := range min(n, len(s.Data)) {
+		list = append(list, s.Data[i*len(s.Data)/min(n, len(s.Data))])
+	}
+	return list
+}
+
+// Partitions returns the partitions that the sample names.
+func (s *Sample) Partitions() map[kafka.TopicPartition]int {
+	count := map[kafka.TopicPartition]int{}
+	for _, c := range s.Data {
+		count[c.Partition]++
+	}
+	return count
+}
