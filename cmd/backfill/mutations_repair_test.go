@@ -26,7 +26,7 @@ func TestMutationsRepaired(t *testing.T) {
 			}
 			p.exec(t, string(text))
 			planted := p.texts(t)
-			found := p.h.run(t, 5, "reconcile", "--dataset", p.file, "--from", "2026-03-01", "--to", "2026-04-01", "--way", "archive")
+			found := p.h.run(t, 5, p.march("--way", "archive")...)
 			repair := []string{"repair", "--dataset", p.file, "--report", found.result.Report}
 			_, wait := p.h.start(t, p.h.env(), repair...)
 			if o := wait(); o.exit != 0 && o.exit != 5 {
@@ -75,7 +75,7 @@ func TestMutationsOfTheArchive(t *testing.T) {
 			p := newPaid(t, shared, "faulty_"+c.kind, false)
 			python(t, mutations+"plant.py", c.kind, p.dir, "pay-0150")
 			p.mirror(t)
-			o := p.h.run(t, c.exit, "reconcile", "--dataset", p.file, "--from", "2026-03-01", "--to", "2026-04-01", "--way", "archive")
+			o := p.h.run(t, c.exit, p.march("--way", "archive")...)
 			got := map[string]int{}
 			for _, b := range p.report(t, o) {
 				if b.Class == "unknown" {
@@ -97,7 +97,7 @@ func TestMutationsOfTheArchive(t *testing.T) {
 			if slices.Equal(before, changed) {
 				t.Fatal("nothing was changed by hand")
 			}
-			o = p.h.run(t, 5, "reconcile", "--dataset", p.file, "--from", "2026-03-01", "--to", "2026-04-01", "--way", "archive")
+			o = p.h.run(t, 5, p.march("--way", "archive")...)
 			p.h.run(t, 5, "repair", "--dataset", p.file, "--report", o.result.Report, "--apply", "--delete-extra", "--approved-by", "A. Controller")
 			if now := p.texts(t); !slices.Equal(now, changed) {
 				t.Errorf("the repair of a holed archive changed the table: %s", firstDifference(now, changed))

@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,10 +149,37 @@ type difference struct {
 	Classes []string            `json:"classes"`
 	Columns []string            `json:"columns"`
 	Kinds   map[string][]string `json:"kinds"`
+	place
 }
 
-// join asks the exact join what must be found.
+// place is a day and a group whose totals are compared.
+type place struct {
+	Day   string    `json:"day"`
+	Group []*string `json:"group"`
+}
+
+// text spells a place.
+func (p place) text() string {
+	text := p.Day
+	for _, g := range p.Group {
+		if g == nil {
+			text += " NULL"
+			continue
+		}
+		text += fmt.Sprintf(" %q", *g)
+	}
+	return text
+}
+
+// join asks the exact join what rows must be found.
 func (p *paid) join(t *testing.T) []difference {
+	t.Helper()
+	found, _ := p.findings(t)
+	return found
+}
+
+// findings asks the exact join what must be found: rows, and the places that they make differ.
+func (p *paid) findings(t *testing.T) (found []difference, places map[string]bool) {
 	t.Helper()
 	dump := filepath.Join(t.TempDir(), "dump.jsonl")
 	var lines bytes.Buffer
@@ -166,16 +193,20 @@ func (p *paid) join(t *testing.T) []difference {
 	if err := os.WriteFile(dump, lines.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var found []difference
+	places = map[string]bool{}
 	scanner := bufio.NewScanner(strings.NewReader(python(t, mutations+"join.py", p.dir, "--table", dump)))
 	for scanner.Scan() {
 		var d difference
 		if err := json.Unmarshal(scanner.Bytes(), &d); err != nil {
 			t.Fatal(err)
 		}
+		if d.Day != "" {
+			places[d.text()] = true
+			continue
+		}
 		found = append(found, d)
 	}
-	return found
+	return found, places
 }
 
 // cells reads the table's rows as texts; nil is NULL.
@@ -215,16 +246,22 @@ type bad struct {
 	} `json:"columns"`
 }
 
-// reconcile compares the report with the exact join: all of it, and nothing else.
+// reconcile ties by key, whoever loaded the table.
 func (p *paid) reconcile(t *testing.T) {
 	t.Helper()
-	want := p.join(t)
+	p.tie(t, "archive")
+}
+
+// tie compares a report with the exact join: each row that differs, each place whose totals do, and nothing else.
+func (p *paid) tie(t *testing.T, way string) {
+	t.Helper()
+	want, places := p.findings(t)
 	exit := 0
 	if len(want) > 0 {
 		exit = 5
 	}
-	o := p.h.run(t, exit, "reconcile", "--dataset", p.file, "--from", "2026-03-01", "--to", "2026-04-01", "--way", "archive")
-	left := p.report(t, o)
+	r := p.document(t, p.h.run(t, exit, p.march("--way", way)...))
+	left := r.Rows.List
 	for _, d := range want {
 		at := slices.IndexFunc(left, d.is)
 		if at < 0 {
@@ -236,31 +273,44 @@ func (p *paid) reconcile(t *testing.T) {
 	for _, b := range left {
 		t.Errorf("reported, and not there: %+v", b)
 	}
+	got := map[string]bool{}
+	for _, b := range r.Breaks {
+		got[b.text()] = true
+	}
+	if !maps.Equal(got, places) {
+		t.Errorf("breaks at %v\nwant %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(places)))
+	}
+}
+
+// march are the arguments that reconcile the month.
+func (p *paid) march(more ...string) []string {
+	return append([]string{"reconcile", "--dataset", p.file, "--from", "2026-03-01", "--to", "2026-04-01"}, more...)
+}
+
+// paidReport is what the tests read of a report.
+type paidReport struct {
+	Way  string `json:"way"`
+	Rows struct {
+		List     []bad `json:"list"`
+		Complete bool  `json:"complete"`
+	} `json:"rows"`
+	Breaks []place `json:"breaks"`
 }
 
 // report reads the rows that a run's report names.
 func (p *paid) report(t *testing.T, o outcome) []bad {
 	t.Helper()
-	bucket, key, _ := strings.Cut(strings.TrimPrefix(o.result.Report, "s3://"), "/")
-	dir := t.TempDir()
-	p.h.download(t, bucket, key, dir)
-	body, err := os.ReadFile(filepath.Join(dir, key))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var report struct {
-		Rows struct {
-			List     []bad `json:"list"`
-			Complete bool  `json:"complete"`
-		} `json:"rows"`
-	}
-	if err := json.Unmarshal(body, &report); err != nil {
-		t.Fatal(err)
-	}
-	if o.exit != 0 && !report.Rows.Complete {
+	return p.document(t, o).Rows.List
+}
+
+// document reads a run's report.
+func (p *paid) document(t *testing.T, o outcome) (r paidReport) {
+	t.Helper()
+	p.h.report(t, o.result.Report, &r)
+	if o.exit != 0 && !r.Rows.Complete {
 		t.Error("the list of rows is not complete")
 	}
-	return report.Rows.List
+	return r
 }
 
 // is reports whether a row of the report is this difference: key, class, columns, and a kind that is true of each.
@@ -286,17 +336,26 @@ func (d difference) is(b bad) bool {
 	return slices.Equal(columns, d.Columns)
 }
 
-// TestMutations plants each SQL file's mutation in a table that this program loaded and in one that another pipeline did.
+// TestMutations plants each SQL file's mutation in a table that this program loaded and in one that another pipeline did,
+// and reconciles it in each way that there is.
 func TestMutations(t *testing.T) {
 	files, err := filepath.Glob(mutations + "sql/*.sql")
 	if err != nil || len(files) < 30 {
 		t.Fatalf("%d mutations: %v", len(files), err)
 	}
-	for _, own := range []bool{true, false} {
-		name := map[bool]string{true: "own", false: "foreign"}[own]
-		t.Run(name, func(t *testing.T) {
-			p := newPaid(t, shared, "mutations_"+name, own)
-			t.Run("none", p.reconcile)
+	for _, c := range []struct {
+		name string
+		own  bool
+		ways []string
+	}{{"own", true, []string{"archive", "receipts"}}, {"foreign", false, []string{"archive"}}} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPaid(t, shared, "mutations_"+c.name, c.own)
+			all := func(t *testing.T) {
+				for _, way := range c.ways {
+					p.tie(t, way)
+				}
+			}
+			t.Run("none", all)
 			for _, file := range files {
 				t.Run(strings.TrimSuffix(filepath.Base(file), ".sql"), func(t *testing.T) {
 					text, err := os.ReadFile(file)
@@ -305,64 +364,16 @@ func TestMutations(t *testing.T) {
 					}
 					p.restore(t)
 					p.exec(t, string(text))
-					p.reconcile(t)
+					all(t)
 				})
 			}
+			t.Run("auto", func(t *testing.T) {
+				p.tie(t, "auto")
+				want := c.ways[len(c.ways)-1] // receipts where there are some
+				if r := p.document(t, p.h.run(t, 5, p.march()...)); r.Way != want {
+					t.Errorf("by itself it goes the way of %s, want %s", r.Way, want)
+				}
+			})
 		})
 	}
-}
-
-// TestMutationsAtRandom plants up to six mutations in rows drawn by a seed.
-func TestMutationsAtRandom(t *testing.T) {
-	count, first := 15, uint64(1)
-	if text := os.Getenv("BACKFILL_MUTATIONS"); text != "" {
-		if _, err := fmt.Sscanf(text, "%d", &count); err != nil {
-			t.Fatal(err)
-		}
-	}
-	own, foreign := newPaid(t, shared, "random_own", true), newPaid(t, shared, "random_foreign", false)
-	for seed := first; seed < first+uint64(count); seed++ {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			p := own
-			if seed%2 == 0 {
-				p = foreign
-			}
-			p.restore(t)
-			script := scatter(rand.New(rand.NewPCG(seed, 7)))
-			p.exec(t, script)
-			p.reconcile(t)
-			if t.Failed() {
-				t.Log(script)
-			}
-		})
-	}
-}
-
-// scatter draws one to six mutations.
-func scatter(r *rand.Rand) string {
-	set := func(what string) func(string) string {
-		return func(key string) string {
-			return "UPDATE :table SET " + what + " WHERE id = '" + key + "' AND source = 'payroll';\n"
-		}
-	}
-	all := []func(string) string{
-		func(key string) string {
-			return "DELETE FROM :table WHERE id = '" + key + "' AND source = 'payroll';\n"
-		},
-		func(key string) string {
-			return "INSERT INTO :table SELECT * FROM :table WHERE id = '" + key + "' AND source = 'payroll';\n"
-		},
-		func(key string) string {
-			return "INSERT INTO :table (" + paidNames + ") SELECT 'ghost-' || id, v, happened_at, employee_id, legal_entity, gross_amount, net_amount, currency, pay_run, note, source FROM :table WHERE id = '" + key + "' AND source = 'payroll';\n"
-		},
-		set("gross_amount = gross_amount + 0.01"), set("gross_amount = ROUND(gross_amount, 0)"), set("net_amount = FLOOR(net_amount)"), set("net_amount = -net_amount"),
-		set("gross_amount = NULL"), set("currency = 'JPY'"), set("note = note || ' '"), set("note = UPPER(note)"), set("note = ''"), set("note = NULL"), set("note = LEFT(note, 4)"),
-		set("employee_id = employee_id + 1"), set("legal_entity = LOWER(legal_entity)"), set("pay_run = '  ' || pay_run"), set("happened_at = DATEADD(hour, 1, happened_at)"),
-		set("happened_at = DATE_TRUNC('second', happened_at)"), set("v = v + 1"), set("gross_amount = net_amount, net_amount = gross_amount"),
-	}
-	var b strings.Builder
-	for range 1 + r.IntN(6) {
-		b.WriteString(all[r.IntN(len(all))](fmt.Sprintf("pay-%04d", r.IntN(350))))
-	}
-	return b.String()
 }

@@ -114,7 +114,8 @@ func KindOf(t schema.Type, left, right *string) ChangeKind {
 }
 
 // decimalKind finds a number that was rounded, half away from zero or half to
-// even, or cut, to fewer digits behind the point.
+// even, or cut: to fewer digits behind the point, or to tens, hundreds and so on
+// while a digit other than zero is left.
 func decimalKind(left, right string, scale int) ChangeKind {
 	l, ok := new(big.Int).SetString(strings.Replace(left, ".", "", 1), 10)
 	r, ok2 := new(big.Int).SetString(strings.Replace(right, ".", "", 1), 10)
@@ -123,7 +124,7 @@ func decimalKind(left, right string, scale int) ChangeKind {
 	}
 	unit := big.NewInt(1)
 	cut := false
-	for range scale {
+	for digits := 1; digits <= scale || r.Sign() != 0 && !cut; digits++ {
 		unit.Mul(unit, big.NewInt(10))
 		if new(big.Int).Rem(r, unit).Sign() != 0 {
 			break

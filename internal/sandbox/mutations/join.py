@@ -5,7 +5,19 @@
 
 DUMP holds one JSON list per row: the texts of COLUMNS, null for NULL. A difference has its key, the
 classes that may name it, the columns, and for each column the kinds that are true of it: 10.51 that became
-10.50 was rounded as well as cut.
+10.50 was rounded as well as cut. Behind the differences stand the days and groups whose rows are not the same.
+
+A kind says what was done to an archived value so that the table's came of it. The rule is made of the
+words alone, whatever a program makes of them; where more than one kind is true, any may be named, and only
+where none is true the kind is other:
+
+    rounding    the nearest amount with fewer digits, ties either way: to tenths or units, or to tens, hundreds and
+                so on while a digit other than zero is left; the nearest millisecond, second or minute
+    truncation  the same with digits dropped; a text cut short, while something is left of it
+    zone_shift  whole quarters of an hour, up to the 26 hours that zones can be apart
+    padding     more or fewer blanks before or behind a text
+    case        other case alone
+    null_empty  NULL for a text that is empty, or the reverse; blanks alone are empty to a warehouse
 """
 
 from __future__ import annotations
@@ -13,14 +25,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from month import END, START, WANTED, Damaged, Record, parse, read_month
+from month import END, START, WANTED, Damaged, Record, day_of, parse, read_month
 
 COLUMNS = ("id", "v", "happened_at", "employee_id", "legal_entity", "gross_amount", "net_amount", "currency",
            "pay_run", "note", "source")
@@ -202,7 +214,7 @@ def kinds_of(name: str, a: Value, b: Value) -> list[str]:
         return amount_kinds(a, b)
     if isinstance(a, datetime) and isinstance(b, datetime):
         return time_kinds(a, b)
-    if name in TEXTS and {a, b} == {None, ""}:
+    if name in TEXTS and None in (a, b) and not str(a or b or "").strip(" "):
         return ["null_empty"]
     if isinstance(a, str) and isinstance(b, str):
         return text_kinds(a, b)
@@ -210,13 +222,15 @@ def kinds_of(name: str, a: Value, b: Value) -> list[str]:
 
 
 def amount_kinds(a: Decimal, b: Decimal) -> list[str]:
-    """Rounded or cut to tenths or to whole units."""
+    """Rounded or cut to tenths or units, or to more where a digit other than zero is left."""
     kinds = set()
-    for digits in (1, 0):
+    for digits in range(1, -len(str(LIMIT)), -1):
+        if digits < 0 and b == 0:
+            break
         unit = Decimal(1).scaleb(-digits)
-        if b in (a.quantize(unit, ROUND_HALF_UP), a.quantize(unit, ROUND_HALF_EVEN)):
+        if b in ((a / unit).quantize(Decimal(1), way) * unit for way in (ROUND_HALF_UP, ROUND_HALF_EVEN)):
             kinds.add("rounding")
-        if b == a.quantize(unit, ROUND_DOWN):
+        if b == (a / unit).quantize(Decimal(1), ROUND_DOWN) * unit:
             kinds.add("truncation")
     return sorted(kinds)
 
@@ -245,6 +259,21 @@ def text_kinds(a: str, b: str) -> list[str]:
     if b and a.startswith(b):
         kinds.add("truncation")
     return sorted(kinds)
+
+
+def places(ends: Ends, table: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Yields the days and groups of the window in which archive and table do not hold the same rows."""
+    balance: dict[tuple[str, Value, Value], Counter[Row]] = defaultdict(Counter)
+    for rows, sign in ((winners(ends).values(), 1), (table, -1)):
+        for row in rows:
+            cells = dict(zip(COLUMNS, row, strict=True))
+            time = cells["happened_at"]
+            assert isinstance(time, datetime)
+            if cells["source"] == SOURCE and START <= time < END:
+                balance[day_of(time), cells["currency"], cells["legal_entity"]][row] += sign
+    for (day, *group), rows_of in balance.items():
+        if any(rows_of.values()):
+            yield {"day": day, "group": group}
 
 
 def archive_findings(ends: Ends) -> Iterator[dict[str, Any]]:
@@ -291,7 +320,8 @@ def main() -> None:
     if options.insert:
         print_inserts(ends, options.insert)
     if options.table:
-        for finding in [*archive_findings(ends), *join(ends, list(read_dump(options.table)))]:
+        table = list(read_dump(options.table))
+        for finding in [*archive_findings(ends), *join(ends, table), *places(ends, table)]:
             json.dump(finding, sys.stdout)
             print()
 

@@ -28,6 +28,7 @@ RECORDS_PER_OBJECT = 40
 # March 2026 of Los Angeles; its 8th has 23 hours.
 START = datetime(2026, 3, 1, 8, tzinfo=timezone.utc)
 END = datetime(2026, 4, 1, 7, tzinfo=timezone.utc)
+CLOCK_CHANGE = datetime(2026, 3, 8, 10, tzinfo=timezone.utc)
 WANTED = ("payment.settled", "payment.reversed")
 ENTITIES = (("US1", "USD"), ("DE1", "EUR"), ("GB1", "GBP"))
 NOTES = ("Salary March", "Overtime week 9", "Bonus Q1", "", None)
@@ -63,6 +64,11 @@ def text(cents: int) -> str:
 def stamp(time: datetime) -> str:
     """Returns an instant as RFC 3339."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def day_of(time: datetime) -> str:
+    """Returns the day in Los Angeles, for times about March 2026."""
+    return f"{time - timedelta(hours=8 if time < CLOCK_CHANGE else 7):%Y-%m-%d}"
 
 
 def payment(number: int, version: int, time: datetime) -> Event:
