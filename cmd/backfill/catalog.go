@@ -20,6 +20,8 @@ func commands() []command {
 	return []command{
 		{name: "doctor", does: "try everything that a run needs, and say how to mend what is missing", flags: doctorFlags, run: runDoctor,
 			examples: []string{"backfill doctor --dataset payroll.yaml", "backfill doctor --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --create-table"}},
+		{name: "infer", does: "look at an archive and print a dataset file to start from", flags: inferFlags, run: runInfer, arg: "ARCHIVE_URI",
+			examples: []string{"backfill infer s3://acme-kafka-archive/topics/payroll.events --table payroll.events >payroll.yaml"}},
 		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: both(planFlags, preliminaryFlag, reasonFlag, createTableFlag), run: runPlan,
 			examples: []string{"backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01", "backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --replan --output json   # what the archive holds now"}},
 		{name: "convert", does: "turn a plan's chunks into Parquet and receipts; resumes by itself", flags: both(planURIFlag, shardFlag, convertFlags, onlyFlag("convert only the chunks of a partition, as number or topic/number; may be given several times")), run: runConvert, finishes: true,

@@ -39,17 +39,24 @@ func runDoctor(ctx context.Context, p *program) error {
 	return r.Err()
 }
 
+// printChecks shows what a person must read: what is not well in full, the rest
+// as a number.
 func (p *program) printChecks(r *doctor.Result) {
-	var bad int
+	well, bad := 0, 0
 	for _, c := range r.Checks {
+		switch c.Status {
+		case doctor.OK:
+			well++
+			continue
+		case doctor.Failed:
+			bad++
+		}
 		p.print("%-8s %s: %s\n", c.Status, c.Name, c.Found)
 		if c.Means != "" {
 			p.print("         so: %s\n         fix: %s\n", c.Means, strings.ReplaceAll(c.Fix, "\n", "\n              "))
 		}
-		if c.Status == doctor.Failed {
-			bad++
-		}
 	}
+	p.print("ok       %d checks; --output json says what each found\n", well)
 	if bad == 0 {
 		p.print("\nNothing stands in the way of a run.\n")
 		return

@@ -50,6 +50,8 @@ type flags struct {
 	deleteExtra bool
 	approvedBy  string
 
+	layout, table, calendar, out string // of infer
+
 	controls, ends, exceptions          string // files that people brought
 	signKey, publicKey, verify, signOff string
 	history                             bool

@@ -72,7 +72,8 @@ type result struct {
 	Loaded    int            `json:"slices_loaded,omitempty"` // of an aborted plan
 	Forgotten []publish.Kept `json:"forgotten,omitempty"`
 
-	Checks []doctor.Check `json:"checks,omitempty"`
+	Dataset string         `json:"dataset,omitempty"` // that infer proposes
+	Checks  []doctor.Check `json:"checks,omitempty"`
 
 	Verdict  string          `json:"verdict,omitempty"`
 	Sentence string          `json:"sentence,omitempty"`

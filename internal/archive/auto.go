@@ -22,7 +22,8 @@ type Candidate struct {
 // Choice is what a sample of keys says.
 type Choice struct {
 	Candidate
-	Why string // for people
+	Why  string // for people
+	Fits int    // candidates that read all keys; also of a refusal
 }
 
 var errSampled = errors.New("enough keys were seen")
@@ -60,7 +61,7 @@ func Choose(ctx context.Context, l Lister, candidates []Candidate) (Choice, erro
 	}
 	switch len(fitting) {
 	case 1:
-		return Choice{fitting[0], fmt.Sprintf("%s, because it alone reads all of %d sampled keys, such as %s; %s",
+		return Choice{Candidate: fitting[0], Fits: 1, Why: fmt.Sprintf("%s, because it alone reads all of %d sampled keys, such as %s; %s",
 			fitting[0].Name, len(keys), keys[0], strings.Join(against, "; "))}, nil
 	case 0:
 		return Choice{}, fail.New(fail.BadLayout, "no known layout reads all of %d sampled keys: %s", len(keys), strings.Join(against, "; ")).
@@ -70,7 +71,7 @@ func Choose(ctx context.Context, l Lister, candidates []Candidate) (Choice, erro
 	for _, c := range fitting {
 		names = append(names, c.Name)
 	}
-	return Choice{}, fail.New(fail.BadLayout, "the layouts %s each read all of %d sampled keys, such as %s", strings.Join(names, " and "), len(keys), keys[0]).
+	return Choice{Fits: len(fitting)}, fail.New(fail.BadLayout, "the layouts %s each read all of %d sampled keys, such as %s", strings.Join(names, " and "), len(keys), keys[0]).
 		At("%s", l.URI("")).Try(hint)
 }
 

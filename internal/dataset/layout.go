@@ -177,3 +177,8 @@ func (c *compiler) layoutConstants(s section, l *Layout, groups map[string]bool)
 	}
 	c.constants(s, l)
 }
+
+// Layouts returns the names that archive.layout takes.
+func Layouts() []string {
+	return []string{LayoutAuto, LayoutConfluent, LayoutLenses, LayoutAiven, LayoutFirehose, LayoutMSK, LayoutSecor, LayoutWix, LayoutUnnamed}
+}

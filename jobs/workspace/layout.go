@@ -9,23 +9,22 @@ import (
 
 // layout returns the layout of the dataset's archive, and why, if a sample of
 // its keys decided.
-func (w *Workspace) layout(ctx context.Context) (archive.Layout, string, error) {
+func (w *Workspace) layout(ctx context.Context) (archive.Choice, error) {
 	l := w.Dataset.Archive.Layout
 	if l.Name != dataset.LayoutAuto {
 		layout, err := w.named(l)
-		return layout, "", err
+		return archive.Choice{Candidate: archive.Candidate{Name: l.Name, Layout: layout}, Fits: 1}, err
 	}
 	var candidates []archive.Candidate
 	for _, name := range []string{dataset.LayoutConfluent, dataset.LayoutLenses, dataset.LayoutAiven, dataset.LayoutFirehose,
 		dataset.LayoutMSK, dataset.LayoutSecor, dataset.LayoutWix} {
 		layout, err := w.named(dataset.Layout{Name: name})
 		if err != nil {
-			return nil, "", err
+			return archive.Choice{}, err
 		}
 		candidates = append(candidates, archive.Candidate{Name: name, Layout: layout})
 	}
-	choice, err := archive.Choose(ctx, w.Archive, candidates)
-	return choice.Layout, choice.Why, err
+	return archive.Choose(ctx, w.Archive, candidates)
 }
 
 func (w *Workspace) named(l dataset.Layout) (archive.Layout, error) {

@@ -17,7 +17,9 @@ type Sample struct {
 	Data    []runplan.Chunk   // those that hold records, each a chunk of its own
 	Classes []string          // the storage class of each chunk's object
 	Ignored int               // known to hold none
+	Name    string            // of the layout
 	Layout  string            // why it was chosen, if a sample decided
+	Fits    int               // layouts that read all keys; also of a refusal
 }
 
 // sampled lists the objects of a sample.
@@ -40,7 +42,8 @@ func (l sampled) List(_ context.Context, _ string, fn func(objstore.Object) erro
 var errEnough = errors.New("enough")
 
 // Sample lists at most limit objects of the archive and reads their names by
-// the dataset's layout.
+// the dataset's layout. When no layout fits, or more than one does, the sample
+// comes with the error.
 func (w *Workspace) Sample(ctx context.Context, limit int) (*Sample, error) {
 	s := &Sample{All: true}
 	err := w.Archive.List(ctx, "", func(o objstore.Object) error {
@@ -57,12 +60,11 @@ func (w *Workspace) Sample(ctx context.Context, limit int) (*Sample, error) {
 	if len(s.Objects) == 0 {
 		return s, nil
 	}
-	layout, why, err := w.layout(ctx)
-	if err != nil {
-		return nil, err
+	choice, err := w.layout(ctx)
+	if s.Name, s.Layout, s.Fits = choice.Name, choice.Why, choice.Fits; err != nil {
+		return s, err
 	}
-	s.Layout = why
-	found, err := archive.List(ctx, sampled{w.Archive, s.Objects}, layout, archive.Limits{})
+	found, err := archive.List(ctx, sampled{w.Archive, s.Objects}, choice.Layout, archive.Limits{})
 	if err != nil {
 		return nil, err
 	}

@@ -86,15 +86,15 @@ type Listing struct {
 
 // List lists the archive by the dataset's layout.
 func (w *Workspace) List(ctx context.Context) (*Listing, error) {
-	layout, why, err := w.layout(ctx)
+	choice, err := w.layout(ctx)
 	if err != nil {
 		return nil, err
 	}
-	found, err := archive.List(ctx, w.Archive, layout, archive.Limits{})
+	found, err := archive.List(ctx, w.Archive, choice.Layout, archive.Limits{})
 	if err != nil {
 		return nil, err
 	}
-	l := &Listing{Ignored: found.Ignored, Layout: why, Objects: make([]runplan.Input, 0, len(found.Objects))}
+	l := &Listing{Ignored: found.Ignored, Layout: choice.Why, Objects: make([]runplan.Input, 0, len(found.Objects))}
 	for _, o := range found.Objects {
 		l.Bytes += o.Size
 		l.Objects = append(l.Objects, runplan.Input{
