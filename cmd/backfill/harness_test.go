@@ -95,13 +95,14 @@ func withHarness(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// buildWorker builds the program under test into a folder.
-func buildWorker(dir string) (binary string, err error) {
+// buildWorker builds the program under test into a folder; flags are go build's.
+func buildWorker(dir string, flags ...string) (binary string, err error) {
 	binary = filepath.Join(dir, "backfill")
-	build := exec.Command("go", "build", "-o", binary, ".")
+	flags = append(flags, "-o", binary, ".")
+	build := exec.Command("go", append([]string{"build"}, flags...)...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if raceDetector {
-		build.Args = []string{"go", "build", "-race", "-o", binary, "."}
+		build.Args = append([]string{"go", "build", "-race"}, flags...)
 		build.Env = append(os.Environ(), "CGO_ENABLED=1")
 	}
 	if out, err := build.CombinedOutput(); err != nil {

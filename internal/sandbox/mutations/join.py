@@ -2,6 +2,7 @@
 
     python3 join.py ARCHIVE --table DUMP     the differences, one JSON object per line
     python3 join.py ARCHIVE --insert TABLE   SQL that loads the table as another pipeline would
+    python3 join.py ARCHIVE --register       control totals by currency and entity, as a payroll register has them
 
 DUMP holds one JSON list per row: the texts of COLUMNS, null for NULL. A difference has its key, the
 classes that may name it, the columns, and for each column the kinds that are true of it: 10.51 that became
@@ -309,16 +310,36 @@ def print_inserts(ends: Ends, table: str) -> None:
         print(f"INSERT INTO {table} ({', '.join(COLUMNS)}) VALUES\n {values};")
 
 
+def print_register(ends: Ends) -> None:
+    """Prints rows and amounts of each currency and entity as CSV."""
+    rows: Counter[tuple[Value, Value]] = Counter()
+    sums: dict[tuple[Value, Value], dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(AMOUNTS, Decimal(0)))
+    for row in winners(ends).values():
+        cells = dict(zip(COLUMNS, row, strict=True))
+        group = (cells["currency"], cells["legal_entity"])
+        rows[group] += 1
+        for name in AMOUNTS:
+            value = cells[name]
+            assert isinstance(value, Decimal)
+            sums[group][name] += value
+    print("currency", "legal_entity", "rows", *AMOUNTS, sep=",")
+    for group in sorted(rows, key=str):
+        print(*group, rows[group], *sums[group].values(), sep=",")
+
+
 def main() -> None:
     """Runs the program."""
     parser = argparse.ArgumentParser(description="The exact join of an archive and a table.")
     parser.add_argument("archive", type=Path)
     parser.add_argument("--table", type=Path)
     parser.add_argument("--insert")
+    parser.add_argument("--register", action="store_true")
     options = parser.parse_args()
     ends = end_all(options.archive)
     if options.insert:
         print_inserts(ends, options.insert)
+    if options.register:
+        print_register(ends)
     if options.table:
         table = list(read_dump(options.table))
         for finding in [*archive_findings(ends), *join(ends, table), *places(ends, table)]:
