@@ -178,7 +178,8 @@ func contradicted(f *fix) string {
 }
 
 // stays says why a row of the table that nothing wants stays, "" if it goes. An
-// exact copy of a wanted row says nothing that the other does not.
+// exact copy of a wanted row, or of one that is replaced, says nothing that the
+// other does not.
 func (m *mend) stays(f *fix, b tieout.RowBreak) string {
 	if m.o.DeleteExtra || b.Seen == nil {
 		return ""
@@ -187,8 +188,11 @@ func (m *mend) stays(f *fix, b tieout.RowBreak) string {
 	case remove:
 		return needsDelete
 	case keepOne:
-		same := func(a tieout.ArchiveRow) bool { return a.Lane1 == b.Seen.Lane1 && a.Lane2 == b.Seen.Lane2 }
-		if !slices.ContainsFunc(f.Want, same) {
+		wanted := func(a tieout.ArchiveRow) bool { return a.Lane1 == b.Seen.Lane1 && a.Lane2 == b.Seen.Lane2 }
+		replaced := func(other tieout.RowBreak) bool {
+			return does(other.Class) == replace && other.Seen.Lane1 == b.Seen.Lane1 && other.Seen.Lane2 == b.Seen.Lane2
+		}
+		if !slices.ContainsFunc(f.Want, wanted) && !slices.ContainsFunc(f.breaks, replaced) {
 			return needsDelete
 		}
 	}
