@@ -42,21 +42,21 @@ func runDoctor(ctx context.Context, p *program) error {
 // printChecks shows what a person must read: what is not well in full, the rest
 // as a number.
 func (p *program) printChecks(r *doctor.Result) {
-	well, bad := 0, 0
+	count := map[doctor.Status]int{}
 	for _, c := range r.Checks {
-		switch c.Status {
-		case doctor.OK:
-			well++
+		count[c.Status]++
+	}
+	bad := count[doctor.Failed]
+	for _, c := range r.Checks {
+		if c.Status == doctor.OK || c.Status == doctor.Skipped && bad == 0 {
 			continue
-		case doctor.Failed:
-			bad++
 		}
 		p.print("%-8s %s: %s\n", c.Status, c.Name, c.Found)
 		if c.Means != "" {
 			p.print("         so: %s\n         fix: %s\n", c.Means, strings.ReplaceAll(c.Fix, "\n", "\n              "))
 		}
 	}
-	p.print("ok       %d checks; --output json says what each found\n", well)
+	p.print("ok       %d checks; --output json says what each found\n", count[doctor.OK])
 	if bad == 0 {
 		p.print("\nNothing stands in the way of a run.\n")
 		return
