@@ -9,7 +9,7 @@ import (
 // layers gives each package its layer; imports may only point to a lower one.
 // Packages of jobs may use workspace and, for run, each other.
 var layers = map[string]int{
-	"fail": 0, "kafka": 0, "schema": 0, "columns": 0, "account": 0, "objstore": 0, "progress": 0, "pod": 0, "mask": 0,
+	"fail": 0, "kafka": 0, "schema": 0, "columns": 0, "account": 0, "objstore": 0, "progress": 0, "pod": 0, "mask": 0, "suppression": 0,
 	"dataset": 1, "archive": 1, "codec": 1, "decode": 1, "format": 1, "parquetio": 1, "canon": 1, "runplan": 1, "runstore": 1, "redshift": 1, "login": 1, "tieout": 1, "report": 1, "seal": 1, "outside": 1, "survey": 1,
 	"scan": 2, "publish": 2, "rowdiff": 2,
 }
@@ -17,7 +17,7 @@ var layers = map[string]int{
 // allowed lists the arrows inside a layer, each with its reason.
 var allowed = map[string]string{
 	"columns→kafka": "a batch carries offsets and event times", "columns→schema": "a batch is shaped by its columns",
-	"account→kafka": "places name partitions and days", "objstore→fail": "errors are coded", "kafka→fail": "errors are coded", "mask→fail": "errors are coded",
+	"account→kafka": "places name partitions and days", "objstore→fail": "errors are coded", "kafka→fail": "errors are coded", "mask→fail": "errors are coded", "suppression→fail": "errors are coded", "suppression→mask": "values are masked alike",
 	"format→decode":    "it makes the records that decode reads",
 	"rowdiff→scan":     "it takes the archive's rows",
 	"runstore→runplan": "it keeps the plan's types", "report→tieout": "it shows the result", "outside→tieout": "it reads what is compared",

@@ -65,6 +65,14 @@ type recordsForm struct {
 	Partition string `json:"partition,omitempty"`
 	Offset    string `json:"offset,omitempty"`
 	Timestamp string `json:"timestamp,omitempty"`
+
+	Suppress *suppressForm `json:"suppress,omitempty"`
+}
+
+type suppressForm struct {
+	URI    string `json:"uri,omitempty"` // not of a conversion: the list is what its digest says
+	Column string `json:"column"`
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 type columnForm struct {
@@ -131,6 +139,9 @@ func (d *Dataset) seal() error {
 		Layout: whole.Archive.Layout, Format: whole.Archive.Format, Topic: whole.Archive.Topic, Partition: whole.Archive.Part,
 		Records: whole.Records, Calendar: whole.Calendar, Columns: whole.Columns, Reconcile: d.reconcileForm(nil), MaskKeyID: whole.MaskKeyID,
 	}
+	if s := convert.Records.Suppress; s != nil {
+		convert.Records.Suppress = &suppressForm{Column: s.Column, SHA256: s.SHA256}
+	}
 	if d.Records.EventTime != nil {
 		convert.Fraction = fractionForm(d.Records.EventTime.Fraction)
 	}
@@ -166,6 +177,9 @@ func (d *Dataset) document() document {
 	}
 	if d.Table.Scope == "" {
 		doc.Table.Scope = "all"
+	}
+	if s := d.Records.Suppress; s != nil {
+		doc.Records.Suppress = &suppressForm{URI: s.URI, Column: d.Columns[s.Column].Name, SHA256: s.SHA256}
 	}
 	if d.KeptRows > 0 {
 		doc.Retain = &retainForm{d.KeptRows.String()}

@@ -17,6 +17,8 @@ const maxColumns = 1600 - 4
 type columnNodes struct {
 	item, required, zone, overflow, mask []*yaml.Node // all but item: the item where the key is absent
 	bare                                 []bool       // neither from nor const
+
+	suppress *yaml.Node // records.suppress, which names a column; nil: absent
 }
 
 // columns reads the list of columns. A column with problems is kept as far as

@@ -73,6 +73,7 @@ func (c *compiler) document(root section) {
 	c.records(root)
 	c.columns(root)
 	c.masks(root)
+	c.suppress()
 	c.table(root)
 	c.staging(root)
 	c.warehouse(root)

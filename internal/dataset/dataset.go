@@ -140,7 +140,15 @@ type Records struct {
 	EventTime *TimeField // nil: no windows, append only
 	Partition []string
 	Offset    []string
-	Timestamp []string // the Kafka timestamp, milliseconds since 1970
+	Timestamp []string  // the Kafka timestamp, milliseconds since 1970
+	Suppress  *Suppress // whose records go nowhere; nil: nobody's
+}
+
+// Suppress names the list of people who were erased.
+type Suppress struct {
+	URI    string // s3://bucket/key or file:///path of the list, see package suppression
+	Column int    // index into Dataset.Columns: whose values the list has
+	SHA256 string // of the list's bytes; "": not read yet, see Suppressing
 }
 
 // How a value is packed that is JSON inside a string.

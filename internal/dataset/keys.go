@@ -16,7 +16,8 @@ var known = map[string][]string{
 	confluentPath:         {"file_delim", "directory_delim"},
 	aivenPath:             {"template"},
 	gapPath:               {"topic", "partition", "from", "to", "reason"},
-	"records":             {"envelope", "unpack", "where", "event_time", "event_time_zone", "event_time_unit", "partition", "offset", "timestamp"},
+	"records":             {"envelope", "unpack", "where", "event_time", "event_time_zone", "event_time_unit", "partition", "offset", "timestamp", "suppress"},
+	suppressPath:          {"uri", "column", "sha256"},
 	columnPath:            {"name", "type", "from", "const", "required", "fraction", "zone", "overflow", "mask"},
 	"table":               {"name", "mode", "scope", "window_column", "key", "latest_by", "not_loaded", "provenance", "deleted"},
 	"staging":             {"uri"},
@@ -39,6 +40,7 @@ const (
 	aivenPath     = "archive.layout.aiven"
 	gapPath       = "archive.gaps[]"
 	columnPath    = "columns[]"
+	suppressPath  = "records.suppress"
 
 	signInPath   = "warehouse.sign_in"
 	passwordPath = "warehouse.sign_in.password"

@@ -26,6 +26,7 @@ func (c *compiler) records(root section) {
 	r.Partition = c.path(s, "partition")
 	r.Offset = c.path(s, "offset")
 	r.Timestamp = c.path(s, "timestamp")
+	c.nodes.suppress = s.values["suppress"]
 	r.bindEnvelope()
 }
 

@@ -92,4 +92,9 @@ type Record struct {
 	Large  []Large          // values that their columns can't hold, which are NULL instead
 	Where  []columns.Scalar // in Spec.Where order
 	Reject *Reject          // the first column, in Spec.Columns order, that does not fit; nil if all do
+
+	bad []Reject // of all columns, when Reject is set
 }
+
+// Misfit reports whether the column's value does not fit it.
+func (r *Record) Misfit(column int) bool { return r.Reject != nil && r.bad[column].Reason != fits }

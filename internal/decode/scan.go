@@ -311,7 +311,7 @@ func (s *Scanner) unwrapped() bool {
 func (s *Scanner) report() {
 	for i := range s.bad {
 		if s.bad[i].Reason != fits {
-			s.rec.Reject = &s.bad[i]
+			s.rec.Reject, s.rec.bad = &s.bad[i], s.bad
 			return
 		}
 	}

@@ -75,6 +75,7 @@ type Load struct {
 	Expected    account.Cells // leg 1, from the receipts
 	Rows        int64         // Parquet rows, from the receipts
 	AllowVanish int64         // most rows that may vanish, over all slices of the plan
+	Erased      *People       // whose rows may vanish beyond that; nil: nobody's
 	Atomic      bool          // all slices in one transaction
 	Objects     []LoadedObject
 

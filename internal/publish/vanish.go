@@ -67,7 +67,7 @@ func (t *target) versionHint() string {
 }
 
 // vanishing returns the rows of the table, by day and group, that are in
-// windows ∧ scope and would be gone. days is a window around them all.
+// windows ∧ scope and would be gone, those of erased people left out. days is a window around them all.
 func (p *publisher) vanishing(ctx context.Context, days kafka.Window, windows ...kafka.Window) (account.Cells, error) {
 	day, err := p.t.daySQL(days, p.l.Calendar)
 	if err != nil {
@@ -75,11 +75,15 @@ func (p *publisher) vanishing(ctx context.Context, days kafka.Window, windows ..
 	}
 	q := cellQuery{form: canon.Table, day: day}
 	if len(p.t.Key) > 0 {
-		q.from = p.t.vanishSource(stageName(p.l.Head.Seq), windows...)
-		return p.t.readCells(ctx, p.s, q, p.t.cellsSQL(q))
+		from := p.t
+		if p.l.Erased != nil {
+			from = from.byPerson(p.l.Erased.Column)
+		}
+		q.from = from.vanishSource(stageName(p.l.Head.Seq), windows...)
+		return p.guarded(ctx, q)
 	}
 	q.from, q.located = p.t.table+p.t.ownedSQL(windows...), p.t.Provenance
-	table, err := p.t.readCells(ctx, p.s, q, p.t.cellsSQL(q))
+	table, err := p.guarded(ctx, q)
 	if err != nil {
 		return nil, err
 	}

@@ -172,7 +172,7 @@ func (b *builder) describe(d tieout.Break) Break {
 	switch d.Kind {
 	case tieout.Missing:
 		fmt.Fprintf(&t, "%s missing (%d, expected %d)", count(d.Rows, "row"), d.Right.Rows, d.Left.Rows)
-	case tieout.Extra:
+	case tieout.Extra, tieout.Erased:
 		fmt.Fprintf(&t, "%s too many (%d, expected %d)", count(d.Rows, "row"), d.Right.Rows, d.Left.Rows)
 	default:
 		fmt.Fprintf(&t, "%s as expected, but the content differs", count(d.Right.Rows, "row"))

@@ -114,6 +114,9 @@ func (p *pass) classify(r *decode.Record) (account.Disposition, kafka.Instant) {
 	if w := ds.Records.Where; w != nil && !w.Match(r.Where) {
 		return account.Filtered, moment
 	}
+	if p.isErased(r) {
+		return account.Suppressed, moment
+	}
 	if r.Reject != nil || p.wrongPartition(r) {
 		return account.Rejected, moment
 	}
@@ -208,9 +211,12 @@ func (p *pass) reject(r *decode.Record, d account.Disposition, offset kafka.Offs
 	if len(raw) > rawBytes {
 		raw, truncated = raw[:rawBytes], true
 	}
-	withheld := p.o.Dataset.MaskKeyID != ""
+	withheld := p.withholds(r, d)
 	if withheld { // where a masked value stands in a broken record, nobody knows
 		raw, truncated = nil, false
+	}
+	if withheld && p.erased != nil {
+		detail = unknownPerson
 	}
 	p.err = p.sink.Reject(&Rejected{
 		Object: p.object.Key, Row: r.Row, Offset: offset, Disposition: d, Reason: reason,

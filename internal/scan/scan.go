@@ -30,6 +30,7 @@ import (
 	"backfill/internal/mask"
 	"backfill/internal/runplan"
 	"backfill/internal/schema"
+	"backfill/internal/suppression"
 )
 
 // maxPasses bounds how often a chunk is read. One doubt may lead to another:
@@ -81,6 +82,8 @@ type Options struct {
 	RecordBytes int       // longest record; default 16 MiB
 	MaskKey     *mask.Key // of the dataset's masked columns; nil where there are none
 
+	Suppressed *suppression.Set // of the dataset's list; nil where it names none
+
 	// Dropped sees records that have a value and became no row, so that a row of
 	// the table can be explained by them; nil: nobody asks.
 	Dropped func(d *Dropped) error
@@ -113,6 +116,8 @@ type Scanner struct {
 	ahead     ahead
 
 	overflows map[int]int // from a super column to its overflow column; nil: none
+
+	erased *suppression.Matcher // nil: nobody is
 
 	text  []byte            // scratch
 	texts map[string]string // of filtered records
@@ -149,6 +154,10 @@ func New(o Options) (*Scanner, error) {
 	if err := checkKey(o); err != nil {
 		return nil, err
 	}
+	erased, err := matcher(o)
+	if err != nil {
+		return nil, err
+	}
 	stage := StageColumns(o.Dataset)
 	program, err := decode.Compile(spec(o, stage))
 	if err != nil {
@@ -158,7 +167,7 @@ func New(o Options) (*Scanner, error) {
 		o.RecordBytes = defaultRecord
 	}
 	s := &Scanner{
-		o: o, stage: stage, texts: map[string]string{},
+		o: o, stage: stage, erased: erased, texts: map[string]string{},
 		// Copies are compared by all their bytes, so raw bytes are never cut.
 		decoder:  program.NewScanner(decode.Limits{BlockBytes: o.BlockBytes, RecordBytes: o.RecordBytes, RawBytes: o.RecordBytes}),
 		calendar: kafka.NewCalendar(o.Dataset.Calendar),

@@ -54,6 +54,7 @@ type Rules struct {
 	Window     kafka.Window
 	Calendar   *kafka.Calendar
 	Windowed   bool
+	Erased     func(values []*string) bool           // whether a row is of somebody on the suppression list; nil: nobody is
 	Damaged    bool                                  // objects could not be read
 	Cutoff     map[kafka.TopicPartition]kafka.Offset // rows from it on are late; nil: none
 }
@@ -193,11 +194,14 @@ func (r *Rules) surplus(t TableRow, held bool, k Key) RowBreak {
 		}
 		return b.as(DuplicateRow, text)
 	}
+	if r.Erased != nil && r.Erased(t.Values) {
+		return r.suppressed(b, "the table has it, and its person is on the suppression list")
+	}
 	for _, v := range k.Archive {
 		b.Place = &v.Position
 		switch v.Disposition {
 		case account.Suppressed:
-			return b.as(Suppressed, "the table has it, and its record is suppressed")
+			return r.suppressed(b, "the table has it, and the person of its record is on the suppression list")
 		case account.Filtered:
 			return b.as(FilteredRow, "the table has it, and `where` drops its record")
 		case account.Rejected:
@@ -213,6 +217,13 @@ func (r *Rules) surplus(t TableRow, held bool, k Key) RowBreak {
 		return b.as(UnknownRow, "in the table; its record may be in a damaged object")
 	}
 	return b.as(ExtraRow, "in the table, and no archived record explains it")
+}
+
+// suppressed is a row of somebody who was erased. Which one it is, is told to
+// machines alone.
+func (r *Rules) suppressed(b RowBreak, text string) RowBreak {
+	b.Key = make([]*string, len(r.Key))
+	return b.as(Suppressed, text)
 }
 
 // Unknown is the entry of a key of which no more is known.

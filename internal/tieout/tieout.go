@@ -73,12 +73,14 @@ type Input struct {
 	Declared       []Gap       // gaps with a reason
 	Unknown        []string
 
-	Way      Way         // "": ByReceipts
-	Rows     *Rows       // the comparison row by row; nil: none was made
-	Ends     Ends        // nil: not given
-	Controls *Controls   // nil: not given
-	Groups   int         // columns of the groups
-	Known    []Exception // what the caller found that a person should know
+	Way      Way           // "": ByReceipts
+	Erased   account.Cells // rows of people on the suppression list that stand in the table, by group
+	People   int           // how many they are
+	Rows     *Rows         // the comparison row by row; nil: none was made
+	Ends     Ends          // nil: not given
+	Controls *Controls     // nil: not given
+	Groups   int           // columns of the groups
+	Known    []Exception   // what the caller found that a person should know
 }
 
 // Way says what the table was compared with.
@@ -101,9 +103,10 @@ type Leg string
 
 // The comparisons.
 const (
-	ArchiveStage Leg = "archive→stage" // Parquet rows of the receipts against the rows that COPY loaded
-	ArchiveTable Leg = "archive→table" // rows that the archive wants, against the table now, whoever loaded it
-	StageTable   Leg = "stage→table"   // rows that the table must hold after the load against the table now
+	ArchiveStage Leg = "archive→stage"    // Parquet rows of the receipts against the rows that COPY loaded
+	ArchiveTable Leg = "archive→table"    // rows that the archive wants, against the table now, whoever loaded it
+	ListTable    Leg = "suppressed→table" // nobody on the suppression list, against the table now
+	StageTable   Leg = "stage→table"      // rows that the table must hold after the load against the table now
 )
 
 // Kind says how two cells differ.
@@ -114,6 +117,8 @@ const (
 	Missing Kind = "missing" // fewer rows on the right
 	Extra   Kind = "extra"   // more rows on the right
 	Changed Kind = "changed" // as many rows, other content
+
+	Erased Kind = "suppressed" // rows of people who were erased
 )
 
 // Break is one place where two legs differ. Left and Right are never nil.
@@ -214,6 +219,7 @@ func Compare(in Input) (*Result, error) {
 	r.Breaks = append(r.Breaks, Differences(ArchiveStage, in.Archive, in.Stage, in.Totals)...)
 	r.tables(in, expected)
 	r.preliminary(in.Preliminary)
+	r.erased(in)
 	r.ends(in)
 	if err := r.controls(in); err != nil {
 		return nil, err
@@ -240,6 +246,17 @@ func (r *Result) tables(in Input, expected account.Cells) {
 		}
 	}
 	r.Breaks = append(r.Breaks, Differences(leg, expected, in.Table, in.Totals)...)
+}
+
+// erased breaks where rows of people stand in the table who are on the suppression
+// list.
+func (r *Result) erased(in Input) {
+	for _, p := range in.Erased.Places() {
+		c := in.Erased[p]
+		r.Breaks = append(r.Breaks, Break{Leg: ListTable, Kind: Erased, Place: p, Rows: c.Rows, Right: c,
+			Left: &account.Cell{Sums: make([]account.Int128, in.Totals), Counts: make([]int64, in.Totals)},
+			Note: fmt.Sprintf("they are of people on the suppression list, of whom %d have rows here: backfill repair --delete-extra takes them out, or running the window again", in.People)})
+	}
 }
 
 func (r *Result) controls(in Input) error {

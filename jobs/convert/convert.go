@@ -123,8 +123,12 @@ type job struct {
 // work is one worker: it owns a scanner and a Parquet writer.
 func (c *converter) work(ctx context.Context, next <-chan job) (err error) {
 	src := newSource(c.w, c.size.pieceBytes, c.meter)
+	suppressed, err := c.w.Suppressed()
+	if err != nil {
+		return err
+	}
 	s, err := scan.New(scan.Options{
-		Dataset: c.w.Dataset, Window: c.head.Window, Source: src, BlockBytes: blockBytes, RecordBytes: recordBytes, MaskKey: c.w.MaskKey,
+		Dataset: c.w.Dataset, Window: c.head.Window, Source: src, BlockBytes: blockBytes, RecordBytes: recordBytes, MaskKey: c.w.MaskKey, Suppressed: suppressed,
 	})
 	if err != nil {
 		return err

@@ -145,7 +145,11 @@ func (r *readings) enough() error {
 // read decodes the first records of some objects, whatever their event time.
 func (d *doctor) read(ctx context.Context) (*readings, error) {
 	r := &readings{reasons: map[string]int{}}
-	s, err := scan.New(scan.Options{Dataset: d.w.Dataset, Window: everything(d.w.Dataset.Records.EventTime != nil), Source: d.w, BlockBytes: 1 << 20, MaskKey: d.w.MaskKey,
+	suppressed, err := d.w.Suppressed()
+	if err != nil {
+		return r, err
+	}
+	s, err := scan.New(scan.Options{Dataset: d.w.Dataset, Window: everything(d.w.Dataset.Records.EventTime != nil), Source: d.w, BlockBytes: 1 << 20, MaskKey: d.w.MaskKey, Suppressed: suppressed,
 		Dropped: func(x *scan.Dropped) error { r.dropped++; return nil }})
 	if err != nil {
 		return r, err

@@ -127,12 +127,20 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 			return nil, err
 		}
 	}
+	erased, err := w.People()
+	if fail.Is(err, fail.Credentials) { // then their rows count as any that vanish
+		w.Log.Warn(fmt.Sprintf("rows of erased people in the table are not told from others: %v", err))
+		erased, err = nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	meter := progress.Counted("loading", "slices", len(head.Slices), w.Now)
 	meter.Step("copying %d rows to the stage", rows)
 	w.Pulse.Follow(meter)
 	done, err := publish.Publish(ctx, s, target, publish.Load{
 		Head: head, Calendar: w.Calendar(), PlanKey: runstore.KeyOf(head), ManifestURI: uri, IAMRole: w.Dataset.Warehouse.IAMRole,
-		Expected: expected, Rows: rows, AllowVanish: o.AllowVanish, Atomic: o.Atomic, Keep: o.Keep, Actor: w.Actor(cmp.Or(o.Reason, head.Reason)), Flags: flags,
+		Expected: expected, Rows: rows, AllowVanish: o.AllowVanish, Erased: erased, Atomic: o.Atomic, Keep: o.Keep, Actor: w.Actor(cmp.Or(o.Reason, head.Reason)), Flags: flags,
 		Damaged: damaged(head), Only: o.Only,
 		Stopped: func(ctx context.Context) error { return w.Stopped(ctx, head) },
 		Objects: objects(head, chunks, receipts), Evidence: w.Runs, Observe: func(e publish.Event) {

@@ -6,6 +6,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"backfill/internal/fail"
@@ -105,8 +106,23 @@ func (p *planner) first(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.seal(ctx, older, []string{"the dataset file changed"})
+	return p.seal(ctx, older, []string{p.changed(older)})
 }
+
+// changed says what is another one than in the older plan.
+func (p *planner) changed(older *runplan.Head) string {
+	now := p.w.Dataset.Records.Suppress
+	if older != nil && now != nil && now.SHA256 != "" {
+		without := func(text string) string { return suppressedDigest.ReplaceAllString(text, "") }
+		if without(older.Dataset.Text) == without(string(p.w.Dataset.Text)) {
+			return "the suppression list changed"
+		}
+	}
+	return "the dataset file changed"
+}
+
+// suppressedDigest finds the list's digest in the canonical text of a dataset.
+var suppressedDigest = regexp.MustCompile(`("suppress": \{[^}]*"sha256": ")[0-9a-f]{64}`)
 
 // keep returns a plan that stands.
 func (p *planner) keep(ctx context.Context, head *runplan.Head, d decision) (*Result, error) {
@@ -165,6 +181,9 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 	chunks := runplan.CutWithout(p.readable(p.now.Objects), func(in runplan.Input) bool { return !fresh[in.Key] }, p.o.ChunkBytes, runplan.Basis{
 		ConvertDigest: ds.ConvertDigest, Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Salt: head.Salt,
 	})
+	if err := p.w.KeepSuppressions(ctx); err != nil {
+		return nil, err
+	}
 	if _, err := p.w.Runs.Seal(ctx, head, chunks); err != nil {
 		return nil, err
 	}

@@ -53,6 +53,8 @@ type byKey struct {
 	counts  []*account.Chunk
 	damaged map[string]kafka.TopicPartition // objects that can't be read
 
+	erased func([]*string) bool // of a row's values; nil: nobody is
+
 	rows tieout.Rows
 	all  bool // every bucket that differs was looked into
 }
@@ -75,13 +77,22 @@ func newByKey(w *workspace.Workspace, s publish.Session, o Options, inputs []run
 	ds.Reconcile.Buckets = 1
 	k := &byKey{w: w, s: s, o: o, ds: &ds, target: w.Target(), cal: w.Calendar(), inputs: inputs, damaged: map[string]kafka.TopicPartition{}}
 	k.chunks = runplan.Cut(inputs, chunkBytes, runplan.Basis{ConvertDigest: ds.ConvertDigest, Archive: ds.Archive.URI, Window: o.Window, Converter: runplan.Converter})
+	people, err := w.People()
+	if err != nil {
+		return nil, err
+	}
+	if people != nil {
+		k.erased = func(values []*string) bool {
+			v := values[people.Column]
+			return v != nil && people.Has(*v)
+		}
+	}
 	k.counts = make([]*account.Chunk, len(k.chunks))
 	memory := o.Memory
 	if memory == 0 {
 		memory = defaultMemory
 	}
 	k.workers = int(max(1, min(int64(runtime.GOMAXPROCS(0)), memory/2/scanBytes, int64(len(k.chunks)))))
-	var err error
 	k.cmp, err = rowdiff.New(rowdiff.Options{
 		Dataset: k.ds, Window: o.Window, Chunks: k.chunks, Memory: memory - int64(k.workers)*scanBytes - programBytes, Dir: os.TempDir(), Disk: o.Disk,
 	})
@@ -218,7 +229,7 @@ func (k *byKey) around(ctx context.Context) error {
 func (k *byKey) rules() *tieout.Rules {
 	return &tieout.Rules{
 		Columns: k.ds.Columns, Key: k.target.Key, Totals: k.ds.Reconcile.Totals, By: k.ds.Reconcile.By, Show: k.ds.Reconcile.Show,
-		Window: k.o.Window, Calendar: k.cal, Windowed: k.ds.Records.EventTime != nil, Cutoff: k.o.Cutoff, Damaged: len(k.damaged) > 0,
+		Window: k.o.Window, Calendar: k.cal, Windowed: k.ds.Records.EventTime != nil, Cutoff: k.o.Cutoff, Damaged: len(k.damaged) > 0, Erased: k.erased,
 	}
 }
 
@@ -338,7 +349,11 @@ func (k *byKey) each(ctx context.Context, chunks []int, dropped func(*opened) fu
 	for range k.workers {
 		group.Go(func() (err error) {
 			src := &opened{w: k.w}
-			o := scan.Options{Dataset: k.ds, Window: k.o.Window, Source: src, BlockBytes: 1 << 20, RecordBytes: 8 << 20, MaskKey: k.w.MaskKey}
+			suppressed, err := k.w.Suppressed()
+			if err != nil {
+				return err
+			}
+			o := scan.Options{Dataset: k.ds, Window: k.o.Window, Source: src, BlockBytes: 1 << 20, RecordBytes: 8 << 20, MaskKey: k.w.MaskKey, Suppressed: suppressed}
 			if dropped != nil {
 				o.Dropped = dropped(src)
 			}

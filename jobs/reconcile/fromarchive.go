@@ -49,6 +49,9 @@ func fromArchive(ctx context.Context, w *workspace.Workspace, s *transcript, o O
 	if err := k.input(&g.in); err != nil {
 		return nil, err
 	}
+	if err := g.erased(ctx, s); err != nil {
+		return nil, err
+	}
 	g.in.Declared = declaredGaps(w)
 	result, err := tieout.Compare(g.in)
 	if err != nil {

@@ -123,6 +123,10 @@ func (g *gathering) statement(s *transcript, evidence []byte) report.Statement {
 			{Name: "Lateness allowed", Value: ds.Archive.Lateness.String()}, {Name: "Tolerance", Value: "0"}, {Name: "Gaps declared", Value: strconv.Itoa(len(ds.Archive.Gaps))},
 		},
 	}
+	if list := g.w.SuppressionList(); list != nil {
+		st.Parameters = append(st.Parameters, report.Parameter{Name: "Suppression list",
+			Value: fmt.Sprintf("%s, version %s, %d people by %s, SHA-256 %s", ds.Records.Suppress.URI, list.Version, list.Len(), ds.Columns[ds.Records.Suppress.Column].Name, list.SHA256)})
+	}
 	for _, l := range g.links {
 		if l.Kind == seal.KindObject {
 			st.ObjectsAll++

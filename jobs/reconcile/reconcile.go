@@ -139,6 +139,9 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, session publish.Sess
 	if g.in.Table, err = publish.TableCells(ctx, s, w.Target(), o.Window, w.Calendar()); err != nil {
 		return nil, err
 	}
+	if err := g.erased(ctx, s); err != nil {
+		return nil, err
+	}
 	result, err := tieout.Compare(g.in)
 	if err != nil {
 		return nil, fail.Wrap(err, fail.Internal, "comparing the legs")
@@ -196,7 +199,7 @@ func (g *gathering) add(ctx context.Context, p part) error {
 		g.link(seal.Link{Kind: seal.KindSegment, Key: segment.Key, SHA256: segment.SHA256})
 	}
 	if head.Dataset.ConvertDigest != g.w.Dataset.ConvertDigest {
-		return fail.New(fail.Incomplete, "plan %d was loaded with another form of dataset %s: other columns, totals, archive or calendar", head.Seq, g.w.Dataset.Name).
+		return fail.New(fail.Incomplete, "plan %d was loaded with another form of dataset %s: other columns, totals, archive, calendar or suppression list", head.Seq, g.w.Dataset.Name).
 			At("%s", g.w.TargetName()).Try("reconcile with the dataset file that was loaded, or run the backfill again with this one")
 	}
 	chunks, err := g.w.Runs.Chunks(ctx, head)

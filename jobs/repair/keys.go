@@ -156,7 +156,7 @@ func (m *mend) hopeless(f *fix) string {
 			return besides
 		case d == "":
 			return notMended
-		case m.holed && d != insert:
+		case m.holed && d != insert && b.Class != tieout.Suppressed:
 			return archiveHole
 		}
 	}

@@ -48,6 +48,8 @@ type Workspace struct {
 	Runs    *runstore.Store
 	Created string        // the statement that made the table; "" when it was there
 	Run     runplan.RunID // shown in the warehouse's session views; "" before it is known
+
+	suppressions suppressions
 }
 
 // Open opens the archive and the staging store of the dataset.
@@ -63,7 +65,8 @@ func Open(ctx context.Context, ds *dataset.Dataset, o Options) (*Workspace, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Workspace{Options: o, Dataset: ds, Archive: arch, Runs: runstore.New(staging, uri)}, nil
+	w := &Workspace{Options: o, Dataset: ds, Archive: arch, Runs: runstore.New(staging, uri)}
+	return w, w.readSuppressions(ctx)
 }
 
 func openStore(ctx context.Context, text string) (*objstore.Store, objstore.URI, error) {
