@@ -30,6 +30,8 @@ IDS = {
     "BACKFILL_REQUESTED_BY": "{{ dag_run.triggering_user_name | default(none) or run_id }}",
 }
 
+DISK = "ephemeral-storage"
+
 # Keys of a result that go with the asset event: what was replaced, and the proof.
 FACTS = (
     "window",
@@ -117,12 +119,17 @@ class BackfillOperator(KubernetesPodOperator):
             self.arguments = self.command_line()
 
     def build_pod_request_obj(self, context: Context | None = None, **kwargs: Any) -> k8s.V1Pod:
-        """Adds the dataset, after rendering: it is data, not a template."""
+        """Adds the dataset, after rendering: it is data, not a template. Adds the disk that the pod may use."""
         pod = super().build_pod_request_obj(context, **kwargs)
         base = next(c for c in pod.spec.containers if c.name == self.base_container_name)
         base.env = [*(base.env or []), k8s.V1EnvVar(name="BACKFILL_IMAGE", value=base.image)]
         if self.dataset_text is not None:
             base.env.append(k8s.V1EnvVar(name="BACKFILL_DATASET_TEXT", value=self.dataset_text))
+        limits = getattr(base.resources, "limits", None) or {}
+        if DISK in limits and not any(v.name == "BACKFILL_DISK" for v in base.env):
+            # Kubernetes evicts a pod that writes more than this; the worker stops before.
+            limit = k8s.V1ResourceFieldSelector(container_name=base.name, resource=f"limits.{DISK}")
+            base.env.append(k8s.V1EnvVar(name="BACKFILL_DISK", value_from=k8s.V1EnvVarSource(resource_field_ref=limit)))
         return pod
 
     def execute(self, context: Context) -> Any:

@@ -51,6 +51,7 @@ def arguments(settings: Settings, step: str) -> dict[str, Any]:
         "execution_timeout": task_timeout,
         "active_deadline_seconds": int((task_timeout + timedelta(minutes=15)).total_seconds()),
         "startup_timeout_seconds": int(settings.startup_timeout.total_seconds()),
+        "startup_check_interval_seconds": 2,  # of the usual 5 a small step would wait half its time
         "deferrable": settings.deferrable and step != "plan",
         "retries": settings.retries,
         "retry_delay": settings.retry_delay,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from kubernetes.client import ApiClient
+from kubernetes.client import models as k8s
 
 from tests.conftest import FOLDER, GOLDEN, PLANNED, rendered
 
@@ -115,6 +116,13 @@ def test_dataset_goes_to_the_pod_byte_for_byte(dag: Any) -> None:
     assert env(pod(task, made))["BACKFILL_DATASET_TEXT"] == text + "# {{ not a template }}\n"
 
 
+def test_disk_of_the_site_wins(dag: Any) -> None:
+    task, made = rendered(dag, "reconcile")
+    task.env_vars = [*task.env_vars, k8s.V1EnvVar(name="BACKFILL_DISK", value="7GiB")]
+    variables = pod(task, made)["spec"]["containers"][0]["env"]
+    assert [v for v in variables if v["name"] == "BACKFILL_DISK"] == [{"name": "BACKFILL_DISK", "value": "7GiB"}]
+
+
 @pytest.mark.parametrize("task_id", ["plan", "convert", "load", "reconcile"])
 def test_pod(dag: Any, task_id: str) -> None:
     """The whole specification. Written anew with BACKFILL_UPDATE_GOLDEN=1."""
@@ -162,4 +170,4 @@ def pod(task: Any, made: Any) -> Any:
 
 
 def env(found: Any) -> dict[str, str]:
-    return {v["name"]: v["value"] for v in found["spec"]["containers"][0]["env"]}
+    return {v["name"]: v.get("value", "") for v in found["spec"]["containers"][0]["env"]}
