@@ -64,8 +64,10 @@ class Airflow:
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
             "AIRFLOW__TRIGGERER__DEFAULT_CAPACITY": "100",
-            "PYTHONDONTWRITEBYTECODE": "1",
+            # Compiled once: each task is a process that imports Airflow.
+            "PYTHONPYCACHEPREFIX": str(ROOT / ".tools" / "dags" / "bytecode"),
         }
+        self._env.pop("PYTHONDONTWRITEBYTECODE", None)
         self._token = ""
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.cli("db", "migrate")
@@ -99,6 +101,12 @@ class Airflow:
             preexec_fn=end_with_parent,
         )
         log.close()
+
+    def kill(self, name: str) -> None:
+        """Kills a process and all of its children at once, as a node that dies does."""
+        process = self._processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def close(self) -> None:
         """Ends all processes."""
@@ -160,6 +168,17 @@ class Airflow:
         run: str = self.api("POST", f"dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
         return run
 
+    def runs(self, dag: str) -> list[dict[str, Any]]:
+        """Returns the DAG's runs."""
+        found: list[dict[str, Any]] = self.api("GET", f"dags/{dag}/dagRuns?limit=100")["dag_runs"]
+        return found
+
+    def give_up(self, dag: str) -> None:
+        """Marks the DAG's runs that have not ended as failed, which ends their tasks."""
+        for run in self.runs(dag):
+            if run["state"] not in ENDED:
+                self.api("PATCH", f"dags/{dag}/dagRuns/{quote(run['dag_run_id'])}", {"state": "failed"})
+
     def state(self, dag: str, run: str) -> str:
         """Returns the state of a run."""
         state: str = self.api("GET", f"dags/{dag}/dagRuns/{quote(run)}")["state"]
@@ -204,6 +223,10 @@ class Airflow:
     def mark(self, dag: str, run: str, task: str, map_index: int, state: str) -> None:
         """Sets a task's state by hand."""
         self.api("PATCH", f"dags/{dag}/dagRuns/{quote(run)}/taskInstances/{task}/{map_index}", {"new_state": state})
+
+    def forget(self, dag: str, run: str, task: str) -> None:
+        """Deletes a task's result."""
+        self.api("DELETE", f"dags/{dag}/dagRuns/{quote(run)}/taskInstances/{task}/xcomEntries/return_value")
 
     def clear(self, dag: str, run: str, tasks: Sequence[str], downstream: bool = True) -> None:
         """Clears tasks, with what follows them, so that they run again."""

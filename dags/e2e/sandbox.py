@@ -139,12 +139,12 @@ class Archive:
             text = text.replace(old, new)
         return text
 
-    def expected(self) -> list[tuple[str, ...]]:
-        """Asks the oracle, a slow program of other hands that reads the raw objects, for the rows."""
+    def expected(self, start: str = FROM, end: str = TO) -> list[tuple[str, ...]]:
+        """Asks the oracle, a slow program of other hands that reads the raw objects, for the rows of a window."""
         rows = self.sandbox.folder / f"{self.prefix}.csv"
         objects = self.sandbox.folder / "data" / "s3" / "archive" / self.prefix
         oracle = ROOT / "internal" / "sandbox" / "oracle" / "oracle.py"
-        window = ["--from", FROM, "--to", TO, "--zone", ZONE]
+        window = ["--from", start, "--to", end, "--zone", ZONE]
         done = subprocess.run(["python3", oracle, "--archive", objects, *window, "--rows", rows], capture_output=True, text=True, timeout=PATIENCE)
         if done.returncode != 0:
             raise SandboxError(f"the oracle: {done.stderr.strip()}")

@@ -7,171 +7,41 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import tempfile
+import time
 import unittest
-import uuid
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from airflow_stack import Airflow
-from cluster import Cluster, ClusterError, wait_for
-from sandbox import FROM, ROOT, TO, Archive, Sandbox
+from cluster import wait_for
+from sandbox import Archive
+from scenario import FLAGS, MONTH, SMALL, STEPS, Scenario, World
 
-# Every scenario has a dataset, and so a DAG, a table and a staging folder of its own.
-SCENARIOS = (
-    "usage",
-    "convert_deleted",
-    "marked_by_hand",
-    "month",
-)
-MONTH = {"window_start": FROM, "window_end": TO}
-
-
-class World:
-    """What all tests of this module share. Whatever was begun is ended, also when a later step fails."""
-
-    def __init__(self) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="backfill-e2e-")
-        unittest.addModuleCleanup(self.folder.cleanup)
-        at = Path(self.folder.name)
-        self.cluster = Cluster(f"backfill-e2e-{uuid.uuid4().hex[:8]}")
-        self.sandbox = Sandbox(at, self.cluster.host)
-        unittest.addModuleCleanup(self.sandbox.close)
-        flags = ("--partitions", "4", "--events-per-object", "400", "--codec", "mixed")
-        self.archive = Archive(self.sandbox, 62, 8000, "topics", *flags)
-        unittest.addModuleCleanup(self.cluster.delete_namespace)
-        self.cluster.create_namespace()
-        self.cluster.kubectl("apply", "--kustomize", str(ROOT / "docker" / "kubernetes" / "rights"))
-        self.cluster.secret("backfill", self.sandbox.environment())
-        self.cluster.config("backfill-ca", {"ca.pem": self.sandbox.authority()})
-        self.datasets(at / "datasets")
-        environment = {
-            "BACKFILL_SETTINGS": str(self.settings(at)),
-            "BACKFILL_DATASETS": str(at / "datasets"),
-            "KUBECONFIG": str(self.kubeconfig(at)),
-            # The sidecar's image is set where a site with a registry of its own sets it.
-            "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(
-                {"conn_type": "kubernetes", "extra": {"xcom_sidecar_container_image": os.environ.get("E2E_SIDECAR", "alpine:3")}}
-            ),
-        }
-        (at / "airflow").mkdir()
-        self.airflow = Airflow(at / "airflow", environment)
-        unittest.addModuleCleanup(self.airflow.close)
-
-    def datasets(self, folder: Path) -> None:
-        """Writes a dataset file for each scenario, as somebody would into dags/datasets."""
-        folder.mkdir()
-        for name in SCENARIOS:
-            self.sandbox.table(name)
-            text, found = re.subn(r"(?m)^name: .*$", f"name: {name}", self.archive.dataset(name))
-            if name == "usage":
-                text = text.replace("lateness:", "latenes:")
-            if found != 1:
-                raise ClusterError("the generated dataset has no single name")
-            (folder / f"{name}.yaml").write_text(text)
-
-    def settings(self, folder: Path) -> Path:
-        """Writes the settings: small pods, quick retries, and the sandbox's certificate by a pod template."""
-        template = folder / "pod.yaml"
-        mount = {"name": "ca", "mountPath": "/etc/backfill", "readOnly": True}
-        spec = {"containers": [{"name": "base", "volumeMounts": [mount]}], "volumes": [{"name": "ca", "configMap": {"name": "backfill-ca"}}]}
-        template.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "template"}, "spec": spec}))
-        small = {"cpu": "50m", "memory": "256Mi", "disk": "64Mi"}
-        defaults = {
-            "image": self.cluster.image,
-            "namespace": self.cluster.namespace,
-            "service_account": "backfill",
-            "env": {"BACKFILL_CHUNK_BYTES": "128KiB"},
-            "env_from_secrets": ["backfill"],
-            "pod_template_file": str(template),
-            "schedule": None,
-            "slice_days": 11,
-            "retry_delay": "2s",
-            "grace": "20s",
-            "max_active_runs": 4,
-            "resources": dict.fromkeys(("plan", "convert", "load", "reconcile"), small),
-        }
-        file = folder / "settings.yaml"
-        file.write_text(json.dumps({"defaults": defaults}))
-        return file
-
-    def kubeconfig(self, folder: Path) -> Path:
-        """Writes a kubeconfig with the rights of docker/kubernetes/rights/airflow.yaml, and no others."""
-        token = self.cluster.kubectl("create", "token", "backfill-airflow", "--duration", "4h").strip()
-        config = json.loads(self.cluster.kubectl("config", "view", "--raw", "--flatten", "--minify", "--output", "json"))
-        config["users"] = [{"name": "airflow", "user": {"token": token}}]
-        config["contexts"][0]["context"].update(user="airflow", namespace=self.cluster.namespace)
-        file = folder / "kubeconfig"
-        file.write_text(json.dumps(config))
-        return file
-
-
-world: World
+grown: Archive
 
 
 def setUpModule() -> None:
-    global world
+    global grown
     world = World()
-
-
-class Scenario(unittest.TestCase):
-    """One DAG and its table."""
-
-    name: str
-
-    def setUp(self) -> None:
-        self.cluster, self.sandbox, self.archive, self.airflow = world.cluster, world.sandbox, world.archive, world.airflow
-        self.name = self._testMethodName.removeprefix("test_")
-        self.dag = f"{self.name}_backfill"
-        self.addCleanup(self.leave_nothing)
-        self.airflow.unpause(self.dag)
-
-    def leave_nothing(self) -> None:
-        """No pod may be left behind, whatever happened."""
-        self.sandbox.clear()
-        try:
-            wait_for("the end of all pods", lambda: not self.pods(), 180)
-        except ClusterError:
-            self.fail(f"left behind: {[p['metadata']['name'] for p in self.pods()]}")
-
-    def pods(self, task: str = "") -> list[dict[str, Any]]:
-        """Returns this DAG's pods, or those of a task of it."""
-        return self.cluster.pods(f"dag_id={self.dag}" + (f",task_id={task}" if task else ""))
-
-    def pod(self, task: str) -> str:
-        """Waits for a pod of the task that runs, and returns its name."""
-
-        def look() -> str:
-            running = [p for p in self.pods(task) if p["status"]["phase"] == "Running" and not p["metadata"].get("deletionTimestamp")]
-            return running[0]["metadata"]["name"] if running else ""
-
-        name: str = wait_for(f"a running pod of {task}", look)
-        return name
-
-    def ends(self, run: str, state: str = "success") -> None:
-        """The run must end in this state."""
-        if (found := self.airflow.ended(self.dag, run)) != state:
-            self.fail(f"{found}, want {state}\n{self.story(run)}")
-
-    def story(self, run: str) -> str:
-        """Tells what each task came to, and the log of those that failed."""
-        lines = []
-        for (task, index), instance in self.airflow.tasks(self.dag, run).items():
-            lines.append(f"{task}[{index}] {instance['state']} after {instance['try_number']} tries")
-            if instance["state"] == "failed":
-                for record in self.airflow.log(self.dag, run, task, instance["try_number"], index):
-                    lines.extend(f"  {detail['exc_type']}: {detail['exc_value']}" for detail in record.get("error_detail", []))
-                    lines.extend([f"  {record['event']}"] if str(record.get("event")).startswith("[base]") else [])
-        return "\n".join(lines)
-
-    def check(self) -> None:
-        """The table is right, by the oracle."""
-        self.assertEqual(self.archive.differences(self.name), "")
-
-    def tries(self, run: str, task: str) -> list[int]:
-        """Returns how often a task was tried, for each map index."""
-        return [t["try_number"] for (name, _), t in self.airflow.tasks(self.dag, run).items() if name == task]
+    for name in (
+        *("month", "convert_deleted", "convert_evicted", "load_in_copy", "load_evicted", "load_after_change", "load_after_commit"),
+        *("marked_by_hand", "scheduler_killed", "xcom_lost", "cleared", "dry_run", "internal", "environment", "data", "breaks", "nothing"),
+    ):
+        world.dataset(name)
+    world.dataset("usage")
+    world.rewrite("usage", world.text("usage").replace("lateness:", "latenes:"))
+    grown = Archive(world.sandbox, 63, 2000, "grown", *FLAGS)
+    world.dataset("grown", grown)
+    world.rewrite("grown", world.text("grown").replace("lateness: 72h", "lateness: 72h\n  idle: 2000h"))
+    world.dataset("by_days", schedule="0 0 * * *")
+    world.dataset("deferred", deferrable=True)
+    world.dataset("start", env={"BACKFILL_CHUNK_BYTES": "128KiB", "BACKFILL_LOG_FORMAT": "json"})
+    greedy = {"BACKFILL_CHUNK_BYTES": "128KiB", "BACKFILL_MEMORY": "2GiB", "BACKFILL_WORKERS": "4"}
+    world.dataset("convert_out_of_memory", env=greedy, resources={"convert": {**SMALL, "memory": "24Mi"}}, retries=1)
+    world.dataset("deadline", timeouts={"convert": "30s"})
+    # The worker's own deadline is put off, so that Airflow's comes first.
+    world.dataset("timed_out", timeouts={"convert": "60s"}, startup_timeout="60s", env={"BACKFILL_CHUNK_BYTES": "128KiB", "BACKFILL_DEADLINE": "2h"})
+    world.begin()
+    Scenario.world = world
 
 
 class MonthTest(Scenario):
@@ -192,13 +62,13 @@ class MonthTest(Scenario):
         records = self.airflow.log(self.dag, run, "load")
         worker = [r for r in records if r.get("event", "").startswith("[base]")]
         self.assertTrue(any("slice 1 of 3 committed" in r["event"] and r["level"] == "info" for r in worker), worker)
+        self.assertIn("files below /tmp hold 48 MiB at most", self.airflow.text(self.dag, run, "reconcile"), "three quarters of the pod's disk")
         names = {t["rendered_map_index"] for (task, _), t in self.airflow.tasks(self.dag, run).items() if task == "convert"}
         self.assertEqual(names, {f"shard {i}/8" for i in range(1, 9)})
         [event] = self.airflow.api("GET", f"assets/events?source_dag_id={self.dag}")["asset_events"]
         self.assertEqual(event["extra"]["rows_inserted"], load["rows_inserted"])
         self.assertEqual((event["extra"]["window"], event["extra"]["verdict"]), (plan["window"], proof["verdict"]))
-        [row] = self.sandbox.sql(f"SELECT COUNT(*) AS n FROM payroll.{self.name}__backfill_ledger")
-        self.assertEqual(int(row["n"]), 3)
+        self.assertEqual(self.count(f"{self.table}__backfill_ledger"), 3)
         self.pictures(run)
         # The same again changes nothing.
         again = self.airflow.trigger(self.dag, **MONTH)
@@ -219,6 +89,68 @@ class MonthTest(Scenario):
             if folder:
                 self.airflow.picture(page, Path(folder) / f"{name}.png", *buttons)
 
+    def test_by_days(self) -> None:
+        """airflow backfill create over ten days, backwards, three at once: the same table as one run of the window gives."""
+        self.airflow.cli(
+            *("backfill", "create", "--dag-id", self.dag, "--from-date", "2026-03-05", "--to-date", "2026-03-15"),
+            *("--run-backwards", "--max-active-runs", "3", "--dag-run-conf", json.dumps({"shards": 1})),
+        )
+        runs = wait_for("ten runs", lambda: len(found := self.airflow.runs(self.dag)) >= 10 and found)
+        for run in runs:
+            self.ends(run["dag_run_id"])
+        self.assertEqual({r["data_interval_start"][:10] for r in runs}, {f"2026-03-{d:02}" for d in range(5, 15)})
+        self.assertEqual(sorted(self.archive.rows(self.name)), self.archive.expected("2026-03-05", "2026-03-15"))
+
+    def test_dry_run(self) -> None:
+        """Only the plan runs, and what follows is skipped."""
+        run = self.airflow.trigger(self.dag, **MONTH, dry_run=True)
+        self.ends(run)
+        skipped = dict.fromkeys(("convert", "load", "reconcile"), "skipped")
+        self.assertEqual(self.airflow.states(self.dag, run), {**dict.fromkeys(("settled", "plan", "shards"), "success"), **skipped})
+        self.assertEqual(self.count(self.table), 0)
+
+
+class StartTest(Scenario):
+    """What of a task's time is Airflow's, what Kubernetes', and what the worker's."""
+
+    def test_start(self) -> None:
+        [first] = self.sandbox.fault("s3 GetObject bucket=archive note")
+        run = self.airflow.trigger(self.dag, **MONTH, shards=1)
+        self.sandbox.fired(first)
+        read = time.time()
+        self.ends(run)
+        steps = {step: self.moments(run, step) for step in STEPS}
+        phases = ("queued to the task's process: Airflow", "to the pod asked for: Airflow's imports, the DAG file")
+        phases += ("to the worker's first line: Kubernetes", "to its last line: the worker", "to the result: the operator's polls, the sidecar")
+        phases += ("to the task's end: Airflow",)
+        lines = [f"{'seconds':<58}" + "".join(f"{step:>10}" for step in steps)]
+        for i, phase in enumerate(phases):
+            lines.append(f"{phase:<58}" + "".join(f"{moments[i + 1] - moments[i]:10.2f}" for moments in steps.values()))
+        lines.append(f"convert: the worker's first line to the archive's first byte asked for: {read - steps['convert'][3]:.2f} s at most")
+        print("\n" + "\n".join(lines), flush=True)
+        for moments in steps.values():
+            self.assertEqual(moments, sorted(moments), lines)
+        self.check()
+
+    def moments(self, run: str, step: str) -> list[float]:
+        """Returns when a task was queued, its process began, it asked for a pod, the worker began and ended, its result was
+        read, the task ended: seconds since 1970, each by the clock of this machine."""
+        [(index, task)] = [(index, t) for (name, index), t in self.airflow.tasks(self.dag, run).items() if name == step]
+        records = self.airflow.log(self.dag, run, step, 1, index)
+
+        def logged(begin: str) -> float:
+            return seconds(next(r["timestamp"] for r in records if str(r.get("event")).startswith(begin)))
+
+        lines = [str(r["event"]).removeprefix("[base] ") for r in records if str(r.get("event")).startswith("[base] {")]
+        worker = [seconds(json.loads(line)["time"]) for line in lines]
+        asked, result = logged("Building pod"), logged("Running command... if [ -s")
+        return [seconds(task["queued_when"]), seconds(task["start_date"]), asked, worker[0], worker[-1], result, seconds(task["end_date"])]
+
+
+def seconds(text: str) -> float:
+    """Reads a time of a log."""
+    return datetime.fromisoformat(text).timestamp()
+
 
 class KilledTest(Scenario):
     """Pods die in the middle; Airflow's own retry makes the table right."""
@@ -235,16 +167,74 @@ class KilledTest(Scenario):
         self.sandbox.clear()
         self.ends(run)
         self.check()
-        self.assertGreater(max(self.tries(run, task)), 1, "the task was tried again")
+        self.assertEqual(max(self.tries(run, task)), 2, self.story(run))
 
-    def kill(self, pod: str) -> None:
-        """Takes a pod away at once, as a node that dies does."""
-        self.cluster.kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--wait=true")
+    def first_error(self, run: str, task: str) -> str:
+        """Returns the log of the first try that failed."""
+        index = next(i for (name, i), t in self.airflow.tasks(self.dag, run).items() if name == task and t["try_number"] > 1)
+        return self.airflow.text(self.dag, run, task, 1, index)
 
     def test_convert_deleted(self) -> None:
         run, pod = self.held(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang", "convert")
         self.kill(pod)
         self.goes_on(run, "convert")
+
+    def test_convert_evicted(self) -> None:
+        """Drained with its grace: the worker stops by itself, with 143 if Airflow sees its end."""
+        run, pod = self.held(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang", "convert")
+        self.cluster.evict(pod, grace=20)
+        wait_for("the pod's end", lambda: pod not in [p["metadata"]["name"] for p in self.pods("convert")])
+        self.goes_on(run, "convert")
+        self.assertRegex(self.first_error(run, "convert"), "backfill convert (ended with exit code 143|left no exit code)")
+
+    def test_convert_out_of_memory(self) -> None:
+        """The task's error says so; with the limit raised, the cleared tasks go on."""
+        run = self.airflow.trigger(self.dag, **MONTH, shards=1)
+        self.red("convert", run, 137, 2, "raise the memory of convert in settings.yaml")
+        self.assertIn("137 (OOMKilled)", self.airflow.text(self.dag, run, "convert", 2, 0))
+        self.assertEqual(self.airflow.states(self.dag, run)["load"], "upstream_failed")
+        self.world.usual(self.name)
+        self.airflow.clear(self.dag, run, ["convert"])
+        self.ends(run)
+        self.check()
+
+    def test_load_in_copy(self) -> None:
+        run, pod = self.held(f"sql COPY text={self.name} during hang", "load")
+        self.kill(pod)
+        self.goes_on(run, "load")
+
+    def test_load_evicted(self) -> None:
+        """The node of the load pod is drained while COPY runs."""
+        run, pod = self.held(f"sql COPY text={self.name} during hang", "load")
+        self.cluster.evict(pod, grace=20)
+        wait_for("the pod's end", lambda: pod not in [p["metadata"]["name"] for p in self.pods("load")])
+        self.goes_on(run, "load")
+
+    def test_load_after_change(self) -> None:
+        run, pod = self.held(f"sql INSERT text={self.name}__backfill_ledger after hang", "load")
+        self.kill(pod)
+        self.goes_on(run, "load")
+
+    def test_load_after_commit(self) -> None:
+        [ledger] = self.sandbox.fault(f"sql INSERT text={self.name}__backfill_ledger after hang")
+        run = self.airflow.trigger(self.dag, **MONTH, shards=2)
+        self.sandbox.fired(ledger)
+        [commit] = self.sandbox.fault("sql COMMIT after hang")
+        self.sandbox.call("fault", "clear", ledger)
+        self.sandbox.fired(commit)
+        self.kill(self.pod("load"))
+        self.sandbox.clear()
+        self.assertGreaterEqual(self.count(f"{self.table}__backfill_ledger"), 1, "a slice is committed")
+        self.goes_on(run, "load")
+
+    def test_deadline(self) -> None:
+        """A worker that is not done within its time ends itself with 143, is tried again, and keeps what it has."""
+        [held] = self.sandbox.fault(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang")
+        run = self.airflow.trigger(self.dag, **MONTH, shards=1)
+        self.sandbox.fired(held)
+        wait_for("another try", lambda: max(self.tries(run, "convert"), default=0) > 1)
+        self.goes_on(run, "convert")
+        self.assertIn("backfill convert ended with exit code 143", self.first_error(run, "convert"))
 
 
 class AirflowTest(Scenario):
@@ -258,31 +248,136 @@ class AirflowTest(Scenario):
         self.sandbox.fired(held)
         for index in (0, 1):
             self.airflow.mark(self.dag, run, "convert", index, "success")
-        self.ends(run, "failed")
-        self.assertIn("chunks are not converted yet", self.airflow.text(self.dag, run, "load"))
+        self.red("load", run, 6, 1, "chunks are not converted yet")
         self.assertIn("plan 1 is not loaded", self.airflow.text(self.dag, run, "reconcile"))
-        [row] = self.sandbox.sql(f"SELECT COUNT(*) AS n FROM payroll.{self.name}")
-        self.assertEqual(int(row["n"]), 0)
+        self.assertEqual(self.count(self.table), 0)
         self.sandbox.clear()
         self.airflow.clear(self.dag, run, ["convert"])
         self.ends(run)
         self.check()
 
+    def test_scheduler_killed(self) -> None:
+        """The scheduler and the tasks it runs are killed while pods run; started again, it adopts what there is."""
+        [held] = self.sandbox.fault(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang times=all")
+        run = self.airflow.trigger(self.dag, **MONTH, shards=2)
+        self.sandbox.fired(held)
+        self.airflow.kill("scheduler")
+        self.sandbox.clear()
+        self.airflow.start("scheduler")
+        self.ends(run)
+        self.check()
+
+    def test_xcom_lost(self) -> None:
+        """The plan's result is gone: nothing is guessed, the cleared plan finds the plan that it sealed."""
+        [held] = self.sandbox.fault(f"sql COPY text={self.name} during hang")
+        run = self.airflow.trigger(self.dag, **MONTH, shards=2)
+        self.sandbox.fired(held)
+        sealed = self.airflow.result(self.dag, run, "plan")["plan"]
+        self.airflow.forget(self.dag, run, "plan")
+        self.kill(self.pod("load"))
+        self.sandbox.clear()
+        self.ends(run, "failed")
+        self.assertIn("has no plan: the plan task failed or its result is gone", self.airflow.text(self.dag, run, "load", 2))
+        self.airflow.clear(self.dag, run, ["plan"])
+        self.ends(run)
+        self.assertEqual(self.airflow.result(self.dag, run, "plan")["plan"], sealed)
+        self.check()
+
+    def test_cleared(self) -> None:
+        """A finished run, cleared from its start: nothing is done twice."""
+        run = self.airflow.trigger(self.dag, **MONTH, shards=2)
+        self.ends(run)
+        self.check()
+        ledger = f"SELECT change_number, seq, slice_index FROM {self.table}__backfill_ledger ORDER BY change_number"
+        before = self.sandbox.sql(ledger)
+        self.airflow.clear(self.dag, run, ["settled"])
+        self.ends(run)
+        self.check()
+        self.assertEqual(self.sandbox.sql(ledger), before)
+        self.assertEqual(self.tries(run, "load"), [2])
+
+    def test_timed_out(self) -> None:
+        """Airflow ends a task that takes too long, and its pod; the next try keeps what is there."""
+        [held] = self.sandbox.fault(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang")
+        run = self.airflow.trigger(self.dag, **MONTH, shards=1)
+        self.sandbox.fired(held)
+        pod = self.pod("convert")
+        wait_for("another try", lambda: max(self.tries(run, "convert"), default=0) > 1)
+        wait_for("the end of the first pod", lambda: pod not in [p["metadata"]["name"] for p in self.pods("convert")])
+        self.sandbox.clear()
+        self.ends(run)
+        self.check()
+        self.assertIn("AirflowTaskTimeout", self.airflow.text(self.dag, run, "convert", 1, 0))
+
+    def test_grown(self) -> None:
+        """The archive grows between two runs of one window that meet: the newer plan has the last word. The older run's
+        load is refused, and its reconcile finds the table right, so that run is green, too."""
+        late = max(p for p in (self.world.folder / "data" / "s3" / "archive" / "grown").rglob("*+0+*") if p.is_file())
+        late.rename(self.world.folder / "late")
+        [held] = self.sandbox.fault(f"sql COPY text={self.name} during hang")
+        first = self.airflow.trigger(self.dag, **MONTH, shards=1)
+        self.sandbox.fired(held)
+        (self.world.folder / "late").rename(late)
+        second = self.airflow.trigger(self.dag, **MONTH, shards=1, replan=True)
+        self.ends(second)
+        self.sandbox.clear()
+        self.ends(first)
+        self.assertEqual(grown.differences(self.name), "")
+        self.assertEqual([self.airflow.result(self.dag, run, "plan")["seq"] for run in (first, second)], [1, 2])
+        self.assertEqual(self.airflow.states(self.dag, first)["load"], "failed")
+        self.assertIn("ended with exit code 4, plan_overtaken", self.airflow.text(self.dag, first, "load"))
+
+    def test_deferred(self) -> None:
+        """Tasks wait in the triggerer, not in a worker. A pod is killed meanwhile, and later the triggerer."""
+        [receipt] = self.sandbox.fault(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang")
+        [copy] = self.sandbox.fault(f"sql COPY text={self.name} during hang")
+        run = self.airflow.trigger(self.dag, **MONTH, shards=1)
+        self.sandbox.fired(receipt)
+        wait_for("deferral", lambda: self.airflow.states(self.dag, run).get("convert") == "deferred")
+        self.kill(self.pod("convert"))
+        self.sandbox.call("fault", "clear", receipt)
+        self.sandbox.fired(copy)
+        wait_for("deferral", lambda: self.airflow.states(self.dag, run).get("load") == "deferred")
+        self.airflow.kill("triggerer")
+        self.airflow.start("triggerer")
+        self.sandbox.clear()
+        self.ends(run)
+        self.check()
+        self.assertEqual((self.tries(run, "convert"), self.tries(run, "load")), ([2], [1]), self.story(run))
+        self.assertRegex(self.airflow.text(self.dag, run, "load"), "slice 1 of 3 committed")
+        self.assertRegex(self.airflow.result(self.dag, run, "reconcile")["verdict"], "^RECONCILED")
+
 
 class ExitCodeTest(Scenario):
-    """Each exit code as state and tries of a task, with the worker's words in its error."""
+    """Each exit code as state and tries of a task, with the worker's words in its error. Others have 6, 137 and 143."""
 
-    def red(self, task: str, run: str, code: int, tries: int, says: str) -> None:
-        """The task must have failed so."""
-        self.ends(run, "failed")
-        instance = self.airflow.tasks(self.dag, run)[(task, -1)]
-        self.assertEqual((instance["state"], instance["try_number"]), ("failed", tries))
-        error = self.airflow.text(self.dag, run, task, tries)
-        self.assertIn(f"backfill {task} ended with exit code {code}", error)
-        self.assertIn(says, error)
+    def test_internal(self) -> None:
+        self.sandbox.fault("sql SELECT fail=internal times=all")
+        self.red("plan", self.airflow.trigger(self.dag, **MONTH), 1, 1, "injected fault")
 
     def test_usage(self) -> None:
         self.red("plan", self.airflow.trigger(self.dag, **MONTH), 2, 1, "unknown key")
+
+    def test_environment(self) -> None:
+        self.sandbox.fault("s3 ListObjectsV2 bucket=archive fail=denied times=all")
+        self.red("plan", self.airflow.trigger(self.dag, **MONTH), 3, 4, "Retried if tries are left")
+
+    def test_data(self) -> None:
+        self.red("plan", self.airflow.trigger(self.dag, window_start="2020-01-01", window_end="2020-01-02"), 4, 1, "--allow-empty")
+
+    def test_breaks(self) -> None:
+        """Somebody changes a cent after the load: reconcile alone, cleared, is red at once."""
+        run = self.airflow.trigger(self.dag, **MONTH, shards=1)
+        self.ends(run)
+        self.sandbox.sql(f"UPDATE {self.table} SET gross_amount = gross_amount + 0.01 WHERE event_id = (SELECT MIN(event_id) FROM {self.table})")
+        self.airflow.clear(self.dag, run, ["reconcile"])
+        self.red("reconcile", run, 5, 2, "break")
+
+    def test_nothing(self) -> None:
+        run = self.airflow.trigger(self.dag, window_start="2020-01-01", window_end="2020-01-02", allow_empty=True)
+        self.ends(run)
+        states = self.airflow.states(self.dag, run)
+        self.assertEqual((states["load"], states["reconcile"]), ("skipped", "skipped"))
 
 
 if __name__ == "__main__":
