@@ -99,6 +99,7 @@ class BackfillOperator(KubernetesPodOperator):
         self.shard = shard
         self.dataset_text = dataset_text
         self.dataset_name = dataset_name
+        self.reentered: Any = None  # the result, if this process came back from a deferral
 
     def command_line(self) -> list[str]:
         """Returns the arguments of the pod, one flag each."""
@@ -135,11 +136,14 @@ class BackfillOperator(KubernetesPodOperator):
     def execute(self, context: Context) -> Any:
         """Runs the pod to its end, or defers."""
         self._check_upstream()
-        return self._proven(super().execute(context), context)
+        result = super().execute(context)
+        # A pod that ended before its task could defer: the parent reads the result and drops it.
+        return self._proven(self.reentered if result is None else result, context)
 
     def trigger_reentry(self, context: Context, event: dict[str, Any]) -> Any:
-        """Goes on after a deferral."""
-        return self._proven(super().trigger_reentry(context, event), context)
+        """Goes on after a deferral, or instead of one."""
+        self.reentered = self._proven(super().trigger_reentry(context, event), context)
+        return self.reentered
 
     def _check_upstream(self) -> None:
         """Looks at results, not at states of tasks: those can be set by hand."""

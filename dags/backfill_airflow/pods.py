@@ -24,6 +24,7 @@ def arguments(settings: Settings, step: str) -> dict[str, Any]:
     timeout = settings.timeout(step)
     task_timeout = timeout + settings.startup_timeout
     grace = int(settings.grace.total_seconds())
+    deferrable = settings.deferrable and step != "plan"
     return {
         "image": settings.image,
         "namespace": settings.namespace,
@@ -51,8 +52,11 @@ def arguments(settings: Settings, step: str) -> dict[str, Any]:
         "execution_timeout": task_timeout,
         "active_deadline_seconds": int((task_timeout + timedelta(minutes=15)).total_seconds()),
         "startup_timeout_seconds": int(settings.startup_timeout.total_seconds()),
-        "startup_check_interval_seconds": 2,  # of the usual 5 a small step would wait half its time
-        "deferrable": settings.deferrable and step != "plan",
+        # Of the usual 5 seconds a small step would wait half its time. A deferred one must not come
+        # back within a loop of Airflow's scheduler, which takes that for a failure.
+        "startup_check_interval_seconds": 10 if deferrable else 2,
+        "poll_interval": 10,
+        "deferrable": deferrable,
         "retries": settings.retries,
         "retry_delay": settings.retry_delay,
         "retry_exponential_backoff": True,

@@ -106,6 +106,11 @@ class Sandbox:
         """Waits until the rule has fired."""
         self.call("fault", "wait", "--timeout", f"{PATIENCE:.0f}s", rule)
 
+    def rules(self) -> list[dict[str, Any]]:
+        """Returns the rules in force: id, rule, matches, fired."""
+        found: list[dict[str, Any]] = json.loads(self.call("fault", "ls", "--output", "json"))
+        return found
+
     def clear(self) -> None:
         """Takes all rules out of force; what hangs goes on."""
         self.call("fault", "clear")

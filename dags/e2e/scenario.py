@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 from typing import Any, ClassVar
 
-from airflow_stack import Airflow
+from airflow_stack import ENDED, Airflow
 from cluster import Cluster, ClusterError, wait_for
 from sandbox import FROM, ROOT, TO, Archive, Sandbox
 
@@ -155,6 +155,18 @@ class Scenario(unittest.TestCase):
 
         name: str = wait_for(f"a running pod of {task}", look)
         return name
+
+    def fired(self, rule: str, run: str) -> None:
+        """Waits until the rule has fired; that a run ends before is a failure."""
+
+        def look() -> bool:
+            if any(r["fired"] for r in self.sandbox.rules() if r["id"] == int(rule)):
+                return True
+            if (state := self.airflow.state(self.dag, run)) in ENDED:
+                self.fail(f"{state} before rule {rule} fired\n{self.story(run)}")
+            return False
+
+        wait_for(f"rule {rule}", look)
 
     def kill(self, pod: str) -> None:
         """Has a pod killed, and returns when its processes have ended: a forced deletion would return before that."""

@@ -116,7 +116,7 @@ class StartTest(Scenario):
     def test_start(self) -> None:
         [first] = self.sandbox.fault("s3 GetObject bucket=archive note")
         run = self.airflow.trigger(self.dag, **MONTH, shards=1)
-        self.sandbox.fired(first)
+        self.fired(first, run)
         read = time.time()
         self.ends(run)
         steps = {step: self.moments(run, step) for step in STEPS}
@@ -159,7 +159,7 @@ class KilledTest(Scenario):
         """Starts a run, waits until the rule holds a pod of the task, and returns run and pod."""
         [number] = self.sandbox.fault(rule)
         run = self.airflow.trigger(self.dag, **MONTH, shards=2)
-        self.sandbox.fired(number)
+        self.fired(number, run)
         return run, self.pod(task)
 
     def goes_on(self, run: str, task: str) -> None:
@@ -218,10 +218,10 @@ class KilledTest(Scenario):
     def test_load_after_commit(self) -> None:
         [ledger] = self.sandbox.fault(f"sql INSERT text={self.name}__backfill_ledger after hang")
         run = self.airflow.trigger(self.dag, **MONTH, shards=2)
-        self.sandbox.fired(ledger)
+        self.fired(ledger, run)
         [commit] = self.sandbox.fault("sql COMMIT after hang")
         self.sandbox.call("fault", "clear", ledger)
-        self.sandbox.fired(commit)
+        self.fired(commit, run)
         self.kill(self.pod("load"))
         self.sandbox.clear()
         self.assertGreaterEqual(self.count(f"{self.table}__backfill_ledger"), 1, "a slice is committed")
@@ -231,7 +231,7 @@ class KilledTest(Scenario):
         """A worker that is not done within its time ends itself with 143, is tried again, and keeps what it has."""
         [held] = self.sandbox.fault(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang")
         run = self.airflow.trigger(self.dag, **MONTH, shards=1)
-        self.sandbox.fired(held)
+        self.fired(held, run)
         wait_for("another try", lambda: max(self.tries(run, "convert"), default=0) > 1)
         self.goes_on(run, "convert")
         self.assertIn("backfill convert ended with exit code 143", self.first_error(run, "convert"))
@@ -245,7 +245,7 @@ class AirflowTest(Scenario):
         Cleared, they run, and all is right."""
         [held] = self.sandbox.fault(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang times=all")
         run = self.airflow.trigger(self.dag, **MONTH, shards=2)
-        self.sandbox.fired(held)
+        self.fired(held, run)
         for index in (0, 1):
             self.airflow.mark(self.dag, run, "convert", index, "success")
         self.red("load", run, 6, 1, "chunks are not converted yet")
@@ -260,7 +260,7 @@ class AirflowTest(Scenario):
         """The scheduler and the tasks it runs are killed while pods run; started again, it adopts what there is."""
         [held] = self.sandbox.fault(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang times=all")
         run = self.airflow.trigger(self.dag, **MONTH, shards=2)
-        self.sandbox.fired(held)
+        self.fired(held, run)
         self.airflow.kill("scheduler")
         self.sandbox.clear()
         self.airflow.start("scheduler")
@@ -271,7 +271,7 @@ class AirflowTest(Scenario):
         """The plan's result is gone: nothing is guessed, the cleared plan finds the plan that it sealed."""
         [held] = self.sandbox.fault(f"sql COPY text={self.name} during hang")
         run = self.airflow.trigger(self.dag, **MONTH, shards=2)
-        self.sandbox.fired(held)
+        self.fired(held, run)
         sealed = self.airflow.result(self.dag, run, "plan")["plan"]
         self.airflow.forget(self.dag, run, "plan")
         self.kill(self.pod("load"))
@@ -300,7 +300,7 @@ class AirflowTest(Scenario):
         """Airflow ends a task that takes too long, and its pod; the next try keeps what is there."""
         [held] = self.sandbox.fault(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang")
         run = self.airflow.trigger(self.dag, **MONTH, shards=1)
-        self.sandbox.fired(held)
+        self.fired(held, run)
         pod = self.pod("convert")
         wait_for("another try", lambda: max(self.tries(run, "convert"), default=0) > 1)
         wait_for("the end of the first pod", lambda: pod not in [p["metadata"]["name"] for p in self.pods("convert")])
@@ -316,7 +316,7 @@ class AirflowTest(Scenario):
         late.rename(self.world.folder / "late")
         [held] = self.sandbox.fault(f"sql COPY text={self.name} during hang")
         first = self.airflow.trigger(self.dag, **MONTH, shards=1)
-        self.sandbox.fired(held)
+        self.fired(held, first)
         (self.world.folder / "late").rename(late)
         second = self.airflow.trigger(self.dag, **MONTH, shards=1, replan=True)
         self.ends(second)
@@ -332,19 +332,21 @@ class AirflowTest(Scenario):
         [receipt] = self.sandbox.fault(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang")
         [copy] = self.sandbox.fault(f"sql COPY text={self.name} during hang")
         run = self.airflow.trigger(self.dag, **MONTH, shards=1)
-        self.sandbox.fired(receipt)
+        self.fired(receipt, run)
         wait_for("deferral", lambda: self.airflow.states(self.dag, run).get("convert") == "deferred")
         self.kill(self.pod("convert"))
         self.sandbox.call("fault", "clear", receipt)
-        self.sandbox.fired(copy)
+        self.fired(copy, run)
         wait_for("deferral", lambda: self.airflow.states(self.dag, run).get("load") == "deferred")
         self.airflow.kill("triggerer")
         self.airflow.start("triggerer")
         self.sandbox.clear()
         self.ends(run)
         self.check()
-        self.assertEqual((self.tries(run, "convert"), self.tries(run, "load")), ([2], [1]), self.story(run))
-        self.assertRegex(self.airflow.text(self.dag, run, "load"), "slice 1 of 3 committed")
+        # More is Airflow's: it takes a task for failed that comes back within one loop of its scheduler.
+        self.assertGreaterEqual(self.tries(run, "convert")[0], 2, self.story(run))
+        [tries] = self.tries(run, "load")
+        self.assertRegex(self.airflow.text(self.dag, run, "load", tries), "slice 1 of 3 (was )?committed")
         self.assertRegex(self.airflow.result(self.dag, run, "reconcile")["verdict"], "^RECONCILED")
 
 

@@ -7,7 +7,7 @@ XCom, cleans up and raises.
 from __future__ import annotations
 
 import json
-from datetime import UTC
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -212,6 +212,17 @@ def test_deferred_task_that_comes_back(dag: Any) -> None:
         assert type(e.value) is kind
 
 
+def test_pod_that_ended_before_its_task_deferred(dag: Any) -> None:
+    """The parent reads the result and drops it; the task has it all the same."""
+    task, made = rendered(dag, "load")
+    cluster = Cluster(ended(0), DONE)
+    task.__dict__.update(hook=Hooked(cluster.pod, False), pod_manager=cluster, client=cluster)
+    task.__dict__.update(deferrable=True, kubernetes_conn_id=None, config_file=None, is_istio_enabled=lambda *_: False)
+    task.__dict__.update(get_or_create_pod=lambda pod_request_obj, context: cluster.pod, _write_logs=lambda *_, **__: None)
+    made["ti"].start_date = datetime.now(UTC)
+    assert task.execute(made) == DONE
+
+
 class Hooked(Hook):
     def __init__(self, pod: k8s.V1Pod, gone: bool) -> None:
         self.pod, self.gone = pod, gone
@@ -223,8 +234,6 @@ class Hooked(Hook):
 
 
 def test_of_several_pods_the_newest_goes_on(dag: Any) -> None:
-    from datetime import datetime
-
     old, new = ended(None), ended(None)
     old.status.start_time, new.status.start_time = (datetime(2026, 3, 1, h, tzinfo=UTC) for h in (1, 2))
     old.metadata.name, new.metadata.name = "old", "new"
