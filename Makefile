@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build worker e2e demo test faults guarantees archives errors race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
+.PHONY: help build worker e2e demo test faults mutations browser guarantees archives errors race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ faults: ## the whole fault matrix and 2000 random sequences of runs (FAULTS=100 
 MUTATIONS ?= 500
 mutations: ## 500 random plantings of wrong rows, reconciled and compared with an exact join (MUTATIONS=50 for some)
 	BACKFILL_MUTATIONS=$(MUTATIONS) $(GO) test -count=1 -timeout 5h -run '^TestMutations' ./cmd/backfill
+
+AXE := 4.14.1
+browser: ## the report's page in headless Chromium without network: speed, axe-core (from npm), pictures and A4 in bin/browser
+	@mkdir -p bin/browser && cd bin/browser && npm pack --silent axe-core@$(AXE) && tar -xzf axe-core-$(AXE).tgz package/axe.min.js
+	BACKFILL_BROWSER=$(CURDIR)/bin/browser BACKFILL_AXE=$(CURDIR)/bin/browser/package/axe.min.js $(GO) test -count=1 -v -run '^TestBrowser$$' ./internal/report
 
 guarantees: ## write README's table of guarantees from the tests' names
 	BACKFILL_UPDATE_README=1 $(GO) test -count=1 -run TestGuaranteesTable ./cmd/backfill

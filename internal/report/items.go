@@ -39,6 +39,9 @@ type Item struct {
 	Text      string
 }
 
+// between stands between the parts of a place.
+const between = " · "
+
 // Where names the item's place in short.
 func (i Item) Where() string {
 	var parts []string
@@ -61,7 +64,7 @@ func (i Item) Where() string {
 	if i.Key != "" {
 		parts = append(parts, i.Key)
 	}
-	return strings.Join(parts, " · ")
+	return strings.Join(parts, between)
 }
 
 // Items lists breaks, rows, what is unknown and exceptions, in this order.

@@ -94,7 +94,7 @@ func (r *Report) HTML() ([]byte, error) {
 		return nil, fmt.Errorf("reading the page's script: %w", err)
 	}
 	t, err := template.New("page.html").Funcs(template.FuncMap{
-		"show": visible, "digits": digits, "inc": func(n int) int { return n + 1 },
+		"show": visible, "digits": digits, "inc": func(n int) int { return n + 1 }, "parts": func(text string) []string { return strings.Split(text, between) },
 	}).ParseFS(pageFiles, "page/page.html")
 	if err != nil {
 		return nil, fmt.Errorf("reading the page's template: %w", err)

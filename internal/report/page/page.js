@@ -24,7 +24,13 @@
       pill.textContent = d[1];
       cell(row, "").appendChild(pill);
       cell(row, d[2], "n");
-      cell(row, d[3], "wrap");
+      var where = cell(row, "", "wrap");
+      d[3].split(" \u00b7 ").forEach(function (part, i) {
+        if (i > 0) { where.append(" \u00b7 "); }
+        var span = document.createElement("span");
+        span.textContent = part;
+        where.append(span);
+      });
       cell(row, d[4], "r");
       cell(row, d[5], "r");
       cell(row, d[6], "text");
