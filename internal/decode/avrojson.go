@@ -49,9 +49,14 @@ func (s *Scanner) appendAvroJSON(dst []byte, t *avroType) (out []byte, ok bool) 
 	return append(dst, text...), true
 }
 
+// maxAvroJSON is the most bytes of an array or map as JSON: elements may take no
+// bytes in the file.
+const maxAvroJSON = 64 << 20
+
 // appendItems appends an array or map.
 func (s *Scanner) appendItems(dst []byte, t *avroType) ([]byte, bool) {
 	open, end := byte('['), byte(']')
+	from := len(dst)
 	if t.kind == avroMap {
 		open, end = '{', '}'
 	}
@@ -70,7 +75,7 @@ func (s *Scanner) appendItems(dst []byte, t *avroType) ([]byte, bool) {
 			dst = append(s.appendQuoted(dst, key), ':')
 		}
 		dst, ok = s.appendAvroJSON(dst, t.items)
-		return ok
+		return ok && len(dst)-from <= maxAvroJSON
 	})
 	return append(dst, end), ok
 }

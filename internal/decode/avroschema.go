@@ -74,6 +74,11 @@ type avroParser struct{ named map[string]*avroType }
 
 // parseAvroSchema reads a file's schema.
 func parseAvroSchema(text []byte) (*avroType, error) {
+	return avroParser{named: map[string]*avroType{}}.text(text)
+}
+
+// text reads a schema that may name types read before.
+func (p avroParser) text(text []byte) (*avroType, error) {
 	var doc any
 	if err := json.Unmarshal(text, &doc); err != nil {
 		// The name of a primitive type may stand without quotes.
@@ -82,7 +87,6 @@ func parseAvroSchema(text []byte) (*avroType, error) {
 		}
 		return nil, fmt.Errorf("its schema is not JSON: %w", err)
 	}
-	p := avroParser{named: map[string]*avroType{}}
 	t, err := p.parse(doc, "", 0)
 	if err != nil {
 		return nil, fmt.Errorf("its schema: %w", err)

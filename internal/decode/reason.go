@@ -16,6 +16,10 @@ const (
 	FieldCount    Reason = "field_count"
 	BadQuote      Reason = "bad_quote"
 	NotPacked     Reason = "not_packed"
+	NotFramed     Reason = "not_framed"
+	UnknownSchema Reason = "unknown_schema"
+	BadSchema     Reason = "bad_schema"
+	BadBody       Reason = "bad_body"
 )
 
 // Why a value does not fit.
@@ -50,6 +54,10 @@ var sentences = map[Reason]string{
 	NoEnvelope:    "The record is not in the envelope that the dataset names.",
 	FieldCount:    "The row has another number of fields than there are columns.",
 	NotPacked:     "The value is not a string that holds JSON in the way that the dataset names.",
+	NotFramed:     "The value does not begin with the id of its schema in the way that the dataset names.",
+	UnknownSchema: "The schema that the value names is not among those of the plan.",
+	BadSchema:     "The schema that the value names can't be used.",
+	BadBody:       "The bytes behind the schema's id are no value of that schema.",
 	BadQuote:      "A quote is not closed, or text follows its end.",
 
 	Required:        "The column is required, and the value is null or absent.",

@@ -34,7 +34,7 @@ func (u *unpacker) Next(dst []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	start, end, found := find(text, u.o.Path)
+	start, end, found := Find(text, u.o.Path)
 	if !found || string(text[start:end]) == "null" {
 		return append(dst, text...), nil
 	}
@@ -59,9 +59,9 @@ func (u *unpacker) Next(dst []byte) ([]byte, error) {
 	return append(dst, text[end:]...), nil
 }
 
-// find returns where the value at the path stands in a valid JSON text. The
+// Find returns where the value at the path stands in a valid JSON text. The
 // last of several equal keys counts, as in decode.
-func find(text []byte, path []string) (start, end int, found bool) {
+func Find(text []byte, path []string) (start, end int, found bool) {
 	start, end = space(text, 0), len(text)
 	for end > start && (text[end-1] == ' ' || text[end-1] == '\t') {
 		end--
