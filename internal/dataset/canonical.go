@@ -56,15 +56,16 @@ type gapForm struct {
 }
 
 type recordsForm struct {
-	Envelope  any    `json:"envelope,omitempty"`
-	Unpack    string `json:"unpack,omitempty"`
-	Where     string `json:"where,omitempty"`
-	EventTime string `json:"event_time"`
-	Zone      string `json:"event_time_zone,omitempty"`
-	Unit      string `json:"event_time_unit,omitempty"`
-	Partition string `json:"partition,omitempty"`
-	Offset    string `json:"offset,omitempty"`
-	Timestamp string `json:"timestamp,omitempty"`
+	Envelope  any           `json:"envelope,omitempty"`
+	Unpack    string        `json:"unpack,omitempty"`
+	Registry  *registryForm `json:"registry,omitempty"`
+	Where     string        `json:"where,omitempty"`
+	EventTime string        `json:"event_time"`
+	Zone      string        `json:"event_time_zone,omitempty"`
+	Unit      string        `json:"event_time_unit,omitempty"`
+	Partition string        `json:"partition,omitempty"`
+	Offset    string        `json:"offset,omitempty"`
+	Timestamp string        `json:"timestamp,omitempty"`
 
 	Suppress *suppressForm `json:"suppress,omitempty"`
 }
@@ -142,6 +143,7 @@ func (d *Dataset) seal() error {
 	if s := convert.Records.Suppress; s != nil {
 		convert.Records.Suppress = &suppressForm{Column: s.Column, SHA256: s.SHA256}
 	}
+	convert.Records.Registry = convert.Records.Registry.opening()
 	if d.Records.EventTime != nil {
 		convert.Fraction = fractionForm(d.Records.EventTime.Fraction)
 	}
@@ -228,7 +230,7 @@ func (a Archive) form() archiveForm {
 }
 
 func (r Records) form() recordsForm {
-	f := recordsForm{Envelope: r.Envelope.form(), Unpack: r.Unpack, EventTime: "none", Partition: pathForm(r.Partition), Offset: pathForm(r.Offset), Timestamp: pathForm(r.Timestamp)}
+	f := recordsForm{Envelope: r.Envelope.form(), Unpack: r.Unpack, Registry: r.Registry.form(), EventTime: "none", Partition: pathForm(r.Partition), Offset: pathForm(r.Offset), Timestamp: pathForm(r.Timestamp)}
 	if r.Where != nil {
 		f.Where = r.Where.Text
 	}

@@ -136,6 +136,7 @@ type Gap struct {
 type Records struct {
 	Envelope  Envelope   // around the value
 	Unpack    string     // of the value: one of the Unpack constants, "" for none
+	Registry  *Registry  // values begin with the id of their schema; nil: they don't
 	Where     *Where     // which records are wanted; nil: all
 	EventTime *TimeField // nil: no windows, append only
 	Partition []string

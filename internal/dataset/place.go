@@ -16,6 +16,7 @@ const (
 	warehousePasswordVar     = "BACKFILL_WAREHOUSE_PASSWORD"
 	warehousePasswordFileVar = "BACKFILL_WAREHOUSE_PASSWORD_FILE"
 	maskKeyIDVar             = "BACKFILL_MASK_KEY_ID"
+	registryPasswordVar      = "BACKFILL_REGISTRY_PASSWORD"
 )
 
 var (

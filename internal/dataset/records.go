@@ -28,6 +28,7 @@ func (c *compiler) records(root section) {
 	r.Timestamp = c.path(s, "timestamp")
 	c.nodes.suppress = s.values["suppress"]
 	r.bindEnvelope()
+	c.registry(s)
 }
 
 // eventTime reads records.event_time and how it is spelled.

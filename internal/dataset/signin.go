@@ -111,7 +111,7 @@ func (c *compiler) way(w way) {
 	in := &c.out.Warehouse.SignIn
 	switch w.key {
 	case "password":
-		c.password(w)
+		in.PasswordEnv, in.PasswordFile = c.password(passwordPath, w.in.key("password"), w.node)
 	case "iam":
 		in.IAM = c.iam(w)
 	case "secret":
@@ -119,30 +119,28 @@ func (c *compiler) way(w way) {
 	}
 }
 
-// password reads ${NAME} or {file: /path}. A password in the file is refused
-// and never shown.
-func (c *compiler) password(w way) {
-	in := &c.out.Warehouse.SignIn
-	if w.node.Kind == yaml.MappingNode {
-		s := c.section(passwordPath, w.in.key("password"), w.node)
+// password reads ${NAME} or {file: /path}; path and name are the key's. A
+// password in the file is refused and never shown.
+func (c *compiler) password(path, name string, n *yaml.Node) (variableName, file string) {
+	if n.Kind == yaml.MappingNode {
+		s := c.section(path, name, n)
 		if s.values["file"] == nil {
 			c.missing(s, "file", "write {file: /path}")
-			return
+			return "", ""
 		}
-		in.PasswordFile = c.file(s, "file")
-		return
+		return "", c.file(s, "file")
 	}
-	if !c.is(w.node, yaml.ScalarNode, w.in.key("password"), "a reference such as ${NAME}, or {file: /path}") {
-		return
+	if !c.is(n, yaml.ScalarNode, name, "a reference such as ${NAME}, or {file: /path}") {
+		return "", ""
 	}
-	value := strings.TrimSpace(w.node.Value)
+	value := strings.TrimSpace(n.Value)
 	found := reference.FindStringSubmatch(value)
 	if found == nil || "${"+found[1]+"}" != value || !variable.MatchString(found[1]) {
-		c.at(w.node, "write password: ${NAME} and give the pod that environment variable from a secret, or {file: /path}",
+		c.at(n, "write password: ${NAME} and give the pod that environment variable from a secret, or {file: /path}",
 			"a secret never stands in the file")
-		return
+		return "", ""
 	}
-	in.PasswordEnv = found[1]
+	return found[1], ""
 }
 
 func (c *compiler) iam(w way) *IAM {
