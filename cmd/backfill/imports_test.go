@@ -10,7 +10,7 @@ import (
 // Packages of jobs may use workspace and, for run, each other.
 var layers = map[string]int{
 	"fail": 0, "kafka": 0, "schema": 0, "columns": 0, "account": 0, "objstore": 0, "progress": 0, "pod": 0, "mask": 0, "suppression": 0,
-	"dataset": 1, "archive": 1, "codec": 1, "decode": 1, "format": 1, "parquetio": 1, "canon": 1, "runplan": 1, "runstore": 1, "redshift": 1, "login": 1, "tieout": 1, "report": 1, "seal": 1, "outside": 1, "survey": 1,
+	"dataset": 1, "archive": 1, "codec": 1, "decode": 1, "format": 1, "registry": 1, "parquetio": 1, "canon": 1, "runplan": 1, "runstore": 1, "redshift": 1, "login": 1, "tieout": 1, "report": 1, "seal": 1, "outside": 1, "survey": 1,
 	"scan": 2, "publish": 2, "rowdiff": 2,
 }
 
@@ -18,7 +18,8 @@ var layers = map[string]int{
 var allowed = map[string]string{
 	"columns→kafka": "a batch carries offsets and event times", "columns→schema": "a batch is shaped by its columns",
 	"account→kafka": "places name partitions and days", "objstore→fail": "errors are coded", "kafka→fail": "errors are coded", "mask→fail": "errors are coded", "suppression→fail": "errors are coded", "suppression→mask": "values are masked alike",
-	"format→decode":    "it makes the records that decode reads",
+	"format→decode":   "it makes the records that decode reads",
+	"registry→decode": "it spells what decode reads", "registry→format": "it opens values inside records",
 	"rowdiff→scan":     "it takes the archive's rows",
 	"runstore→runplan": "it keeps the plan's types", "report→tieout": "it shows the result", "outside→tieout": "it reads what is compared",
 	"run→plan": "the main job is its steps", "run→convert": "the main job is its steps", "run→load": "the main job is its steps", "run→reconcile": "the main job is its steps",

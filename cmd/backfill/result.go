@@ -50,13 +50,14 @@ type result struct {
 	Notes    []string `json:"notes,omitempty"`
 	Created  string   `json:"created_table,omitempty"` // the statement that made it
 
-	Records   int64          `json:"records_read,omitempty"`
-	Tally     *account.Tally `json:"dispositions,omitempty"`
-	Converted int            `json:"chunks_converted,omitempty"`
-	Reused    int            `json:"chunks_reused,omitempty"`
-	Staged    int64          `json:"rows_staged,omitempty"`
-	Inserted  int64          `json:"rows_inserted,omitempty"`
-	Deleted   int64          `json:"rows_deleted,omitempty"`
+	Records   int64                 `json:"records_read,omitempty"`
+	Tally     *account.Tally        `json:"dispositions,omitempty"`
+	Schemas   []account.SchemaCount `json:"schemas,omitempty"` // of framed values
+	Converted int                   `json:"chunks_converted,omitempty"`
+	Reused    int                   `json:"chunks_reused,omitempty"`
+	Staged    int64                 `json:"rows_staged,omitempty"`
+	Inserted  int64                 `json:"rows_inserted,omitempty"`
+	Deleted   int64                 `json:"rows_deleted,omitempty"`
 
 	Superseded  int64 `json:"rows_superseded,omitempty"`
 	Outdated    int64 `json:"rows_superseded_by_table,omitempty"`
@@ -102,7 +103,12 @@ func (r *result) planned(p *plan.Result) {
 	r.Sealed, r.Done, r.Notes, r.Replaces = p.Sealed, p.Done, p.Notes, p.TotalRows()
 }
 
+// maxSchemas bounds the schemas in the result, which must stay short; the report
+// has all of them.
+const maxSchemas = 20
+
 func (r *result) converted(c *convert.Result) {
+	r.Schemas = c.Schemas[:min(len(c.Schemas), maxSchemas)]
 	r.Records, r.Tally, r.Converted, r.Reused = c.Tally.Read(), &c.Tally, c.Converted, c.Reused
 }
 

@@ -65,6 +65,7 @@ type Chunk struct {
 	RangesCut   bool                `json:"offset_ranges_cut,omitempty"`
 	LastRecord  kafka.Instant       `json:"last_record"` // latest Kafka time, else event time, of any record; 0: none
 	Findings    []Finding           `json:"findings,omitempty"`
+	Schemas     []SchemaCount       `json:"schemas,omitempty"` // of values that name theirs
 }
 
 // NewChunk returns empty counts.

@@ -22,16 +22,17 @@ type Layer string
 const (
 	LayerLenses      Layer = "lenses"      // {key, value, headers, metadata{timestamp, topic, partition, offset}}
 	LayerAiven       Layer = "aiven"       // {key, value, offset, timestamp, headers}, as far as they are on
+	LayerMSK         Layer = "msk"         // {topic, partition, offset, timestamp, key, value, headers}, key and value base64: MSK's event for a function
 	LayerConnect     Layer = "connect"     // {schema, payload}: JsonConverter with schemas.enable
 	LayerDebezium    Layer = "debezium"    // {before, after, source, op, ts_ms}
 	LayerCloudEvents Layer = "cloudevents" // {specversion, id, source, type, data}
 )
 
 var layerSteps = map[Layer]string{
-	LayerLenses: "value", LayerAiven: "value", LayerConnect: "payload", LayerDebezium: "after", LayerCloudEvents: "data",
+	LayerLenses: "value", LayerAiven: "value", LayerMSK: "value", LayerConnect: "payload", LayerDebezium: "after", LayerCloudEvents: "data",
 }
 
-var layerNames = []string{string(LayerLenses), string(LayerAiven), string(LayerConnect), string(LayerDebezium), string(LayerCloudEvents)}
+var layerNames = []string{string(LayerLenses), string(LayerAiven), string(LayerMSK), string(LayerConnect), string(LayerDebezium), string(LayerCloudEvents)}
 
 // Envelope says where the value stands in an archived record.
 type Envelope struct {
@@ -55,7 +56,9 @@ func (r Records) Resolve(path []string) []string {
 func (r Records) Packed() []string {
 	e := r.Envelope
 	for i, layer := range e.Layers {
-		if layer != LayerLenses && layer != LayerAiven {
+		switch layer {
+		case LayerLenses, LayerAiven, LayerMSK:
+		default:
 			return e.Value[:i]
 		}
 	}
@@ -115,17 +118,35 @@ func (c *compiler) ownEnvelope(o section) {
 	c.out.Records.Envelope.Value = steps
 }
 
-// bindEnvelope takes from a Lenses envelope what the file does not place
-// elsewhere: there each record has its place in Kafka.
+// bindEnvelope takes from an envelope in which each record has its place in
+// Kafka what the file does not place elsewhere.
 func (r *Records) bindEnvelope() {
-	if len(r.Envelope.Layers) == 0 || r.Envelope.Layers[0] != LayerLenses {
+	place := r.Envelope.Witness()
+	if place == nil {
 		return
 	}
+	place = append([]string{envelopeRoot}, place[:len(place)-1]...)
 	for field, path := range map[string]*[]string{"partition": &r.Partition, "offset": &r.Offset, "timestamp": &r.Timestamp} {
 		if *path == nil {
-			*path = []string{envelopeRoot, "metadata", field}
+			*path = append(place[:len(place):len(place)], field)
 		}
 	}
+}
+
+// Witness is where an envelope that holds each record's place in Kafka has its
+// offset; nil for others. A record that has it is in the envelope, also where
+// it has no value.
+func (e Envelope) Witness() []string {
+	if len(e.Layers) == 0 {
+		return nil
+	}
+	switch e.Layers[0] {
+	case LayerLenses:
+		return []string{"metadata", "offset"}
+	case LayerMSK:
+		return []string{"offset"}
+	}
+	return nil
 }
 
 // form is the envelope as the file has it.

@@ -103,48 +103,49 @@ func (s *Source) mint(ctx context.Context) (Login, error) {
 		return s.workgroup(ctx)
 	case s.o.Secret != "":
 		return s.secret(ctx)
-	case s.o.PasswordFile != "":
-		return s.password(s.fromFile())
 	}
-	return s.password(s.fromEnvironment())
-}
-
-func (s *Source) password(text string, err error) (Login, error) {
 	l := s.at
-	l.Password = text
+	var err error
+	l.Password, err = Password{"the warehouse's", s.o.PasswordEnv, s.o.PasswordFile}.Read(s.o.Env)
 	return l, err
 }
 
-func (s *Source) fromEnvironment() (string, error) {
-	text := s.o.Env(s.o.PasswordEnv)
-	if text == "" {
-		return "", fail.New(fail.Credentials, "the warehouse's password is not set").
-			Try("set the environment variable %s, or choose another way in warehouse.sign_in", s.o.PasswordEnv)
-	}
-	return text, nil
+// Password says where a password stands; one of Env and File is set.
+type Password struct {
+	Of   string // whose it is, for messages: "the warehouse's"
+	Env  string // name of an environment variable
+	File string // path of a file that holds it and nothing else
 }
 
-// fromFile reads the file anew: a mounted secret is rotated in place.
-func (s *Source) fromFile() (string, error) {
+// Read reads the password, a file's anew each time: a mounted secret is rotated
+// in place. Its errors are fail.Credentials.
+func (p Password) Read(env func(string) string) (string, error) {
+	if p.File == "" {
+		if text := env(p.Env); text != "" {
+			return text, nil
+		}
+		return "", fail.New(fail.Credentials, "%s password is not set", p.Of).
+			Try("set the environment variable %s, or choose another way to sign in", p.Env)
+	}
 	refuse := func(err error, what string) (string, error) {
-		return "", fail.Wrap(err, fail.Credentials, "%s", what).At("%s", s.o.PasswordFile).
+		return "", fail.Wrap(err, fail.Credentials, "%s password file %s", p.Of, what).At("%s", p.File).
 			Try("mount a file that holds the password and nothing else")
 	}
-	f, err := os.Open(s.o.PasswordFile)
+	f, err := os.Open(p.File)
 	if err != nil {
-		return refuse(errors.Unwrap(err), "the warehouse's password file can't be read")
+		return refuse(errors.Unwrap(err), "can't be read")
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxPassword+1))
 	if err != nil {
-		return refuse(errors.Unwrap(err), "the warehouse's password file can't be read")
+		return refuse(errors.Unwrap(err), "can't be read")
 	}
 	password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	switch {
 	case password == "":
-		return refuse(nil, "the warehouse's password file is empty")
+		return refuse(nil, "is empty")
 	case len(text) > maxPassword || strings.ContainsAny(password, "\r\n\x00"):
-		return refuse(nil, "the warehouse's password file holds more than one line, or is no text")
+		return refuse(nil, "holds more than one line, or is no text")
 	}
 	return password, nil
 }

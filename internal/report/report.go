@@ -49,21 +49,22 @@ type Report struct {
 	TotalColumns []Column `json:"total_columns"`
 	GroupColumns []string `json:"group_columns"`
 
-	Ladder     []Step             `json:"ladder"`
-	Totals     []Line             `json:"totals"`     // per group
-	Days       []Line             `json:"days"`       // per day and group
-	Partitions []PartitionLine    `json:"partitions"` // per topic-partition and day
-	Breaks     []Break            `json:"breaks"`
-	Sequences  []tieout.Sequence  `json:"sequences"`
-	Exceptions []tieout.Exception `json:"exceptions"`
-	Unknown    []string           `json:"unknown"`
-	Rows       *tieout.Rows       `json:"rows,omitempty"`   // row by row, where that was compared
-	Named      []tieout.Effect    `json:"named_exceptions"` // that people granted, and what each did
-	Controls   *Control           `json:"control_totals"`   // null: none were given
-	Restates   *Restatement       `json:"restates"`         // null: the period was not closed before
-	Open       []string           `json:"days_unknown"`     // days of the window that nothing is known of, or that are preliminary
-	Statement  Statement          `json:"statement"`
-	Legs       tieout.Legs        `json:"legs"` // unscaled sums and hash lanes, for machines
+	Ladder     []Step                `json:"ladder"`
+	Totals     []Line                `json:"totals"`     // per group
+	Days       []Line                `json:"days"`       // per day and group
+	Partitions []PartitionLine       `json:"partitions"` // per topic-partition and day
+	Breaks     []Break               `json:"breaks"`
+	Sequences  []tieout.Sequence     `json:"sequences"`
+	Schemas    []account.SchemaCount `json:"schemas,omitempty"` // of framed values, by version
+	Exceptions []tieout.Exception    `json:"exceptions"`
+	Unknown    []string              `json:"unknown"`
+	Rows       *tieout.Rows          `json:"rows,omitempty"`   // row by row, where that was compared
+	Named      []tieout.Effect       `json:"named_exceptions"` // that people granted, and what each did
+	Controls   *Control              `json:"control_totals"`   // null: none were given
+	Restates   *Restatement          `json:"restates"`         // null: the period was not closed before
+	Open       []string              `json:"days_unknown"`     // days of the window that nothing is known of, or that are preliminary
+	Statement  Statement             `json:"statement"`
+	Legs       tieout.Legs           `json:"legs"` // unscaled sums and hash lanes, for machines
 }
 
 // Control is the comparison with totals from outside.
@@ -189,7 +190,7 @@ func New(h Head, r *tieout.Result) (*Report, error) {
 		Dataset: h.Dataset, Digest: h.Digest, Run: h.Run, Target: h.Target, Scope: h.Scope, Window: h.Window,
 		Calendar: h.Calendar, Plans: h.Plans, Version: h.Version, Written: h.Written.UTC().Truncate(time.Second), Repairs: h.Repairs,
 		TotalColumns: h.Totals, GroupColumns: h.By, Breaks: []Break{},
-		Sequences: r.Sequences, Unknown: r.Unknown, Rows: r.Rows, Legs: r.Cells,
+		Sequences: r.Sequences, Schemas: r.Schemas, Unknown: r.Unknown, Rows: r.Rows, Legs: r.Cells,
 		Image: h.Image, By: h.Requester, Reason: h.Reason, Named: append([]tieout.Effect{}, h.Named...), Restates: h.Restates, Open: []string{},
 		Statement: h.Statement.complete(),
 	}

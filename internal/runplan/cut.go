@@ -29,6 +29,7 @@ type Basis struct {
 	Archive       string
 	Window        kafka.Window
 	Converter     int
+	Schemas       string `json:",omitempty"` // SHA-256 of the set of schemas
 	Salt          string `json:",omitempty"` // of a conversion that must not use earlier receipts
 }
 

@@ -57,6 +57,7 @@ func samples() map[string]any {
 	}
 	counts.Ranges, counts.RangesCut, counts.LastRecord = []account.Range{{From: 100, To: 130}}, true, 1709366400000001
 	counts.Findings = []account.Finding{{Class: account.ArchiveConflict, Object: sampleRefs()[0].Key, Offset: 107, Text: "other bytes"}}
+	counts.Schemas = []account.SchemaCount{{ID: "17", Subject: "pay-value", Version: 2, Kind: "AVRO", Records: 9, Rows: 8, Extra: 1, Object: sampleRefs()[0].Key, Row: 3, Offset: 103}}
 	tp := kafka.TopicPartition{Topic: "payroll.events", Partition: 3}
 	return map[string]any{
 		"head": &runplan.Head{
@@ -68,6 +69,7 @@ func samples() map[string]any {
 			Slices:   []runplan.Slice{slice}, ListingID: "l1", Supersedes: &runplan.Supersedes{Seq: 11, Reasons: []string{"asked for"}}, Seal: "cd",
 			Standing: []runplan.Standing{{Rows: 2, Lane1: account.FromInt64(-7), Lane2: account.FromInt64(8)}}, LastChange: 5,
 			Damaged: []runplan.Input{{Partition: tp, ObjectRef: sampleRefs()[0]}}, Salt: "SALT", Asked: []string{"replan"}, By: "finance", Reason: "late files",
+			Schemas: &runplan.Schemas{Key: "schemas/ef.json", SHA256: "ef", Count: 2},
 		},
 		"head_least": &runplan.Head{},
 		"chunk":      &runplan.Chunk{ID: "c1", Partition: tp, Objects: sampleRefs(), Following: sampleRefs()[:1], Bytes: 1020},

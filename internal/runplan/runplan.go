@@ -64,6 +64,8 @@ type Head struct {
 
 	ListingID string `json:"listing"` // digest of all objects with size, ETag and version
 
+	Schemas *Schemas `json:"schemas,omitempty"` // of values that name theirs; nil: they don't
+
 	Supersedes *Supersedes `json:"supersedes,omitempty"`
 	Damaged    []Input     `json:"damaged,omitempty"` // objects that a person declared damaged: they are in no chunk, their records are unknown
 	Salt       string      `json:"salt,omitempty"`    // tells chunks that were converted anew from those of before
@@ -100,6 +102,13 @@ type Standing struct {
 	Rows  int64          `json:"rows"`
 	Lane1 account.Int128 `json:"lane1"`
 	Lane2 account.Int128 `json:"lane2"`
+}
+
+// Schemas names the set of schemas that values are read by.
+type Schemas struct {
+	Key    string `json:"key"` // relative to the staging URI
+	SHA256 string `json:"sha256"`
+	Count  int    `json:"count"`
 }
 
 // Supersedes says which plan this one replaces, and why.

@@ -29,6 +29,7 @@ func (p *pass) admit(r *decode.Record) bool {
 		}
 	}
 	p.counts.Tally[d]++
+	p.countSchema(d, r.Row, offset)
 	if p.o.Dropped != nil && d != account.Row {
 		p.dropped(d, r, moment, offset)
 	}

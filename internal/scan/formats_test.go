@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +18,11 @@ import (
 // compileWith compiles the small dataset with a format and an envelope.
 func compileWith(t testing.TB, format, records string) *dataset.Dataset {
 	t.Helper()
-	text := fmt.Sprintf(datasetText, records, 4)
+	folder, err := filepath.Abs("testdata/frames/schemas")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf(datasetText, strings.ReplaceAll(records, "SCHEMAS", folder), 4)
 	text = strings.Replace(text, "layout: confluent}", "layout: confluent, format: "+format+"}", 1)
 	ds, err := dataset.Compile("events.yaml", []byte(text), nil, nil)
 	if err != nil {
@@ -80,7 +85,23 @@ var same = []struct {
 	{"packed.csv", "{csv: {columns: [value, offset]}}", "  envelope: aiven\n  offset: envelope.offset\n  unpack: base64\n", kafka.ProofBody},
 	{"packed-debezium.jsonl", "json", "  envelope: [lenses, connect, debezium]\n  unpack: base64\n", kafka.ProofBody},
 	{"packed.avro", "avro", "  envelope: aiven\n  offset: envelope.offset\n  unpack: text\n", kafka.ProofBody},
+	{"../frames/avro.bin", framedBytes, framed, kafka.ProofDerived},
+	{"../frames/json.bin", framedBytes, framed, kafka.ProofDerived},
+	{"../frames/proto.bin", framedBytes, framed, kafka.ProofDerived},
+	{"../frames/glue.bin", framedBytes, "  registry: {framing: glue, folder: 'file://SCHEMAS'}\n", kafka.ProofDerived},
+	{"../frames/lenses.jsonl", "auto", "  envelope: lenses\n" + framed, kafka.ProofBody},
+	{"../frames/lenses-header.jsonl", "auto", "  envelope: lenses\n  registry: {headers: envelope.headers, folder: 'file://SCHEMAS'}\n", kafka.ProofBody},
+	{"../frames/aiven-header.jsonl", "auto", "  envelope: aiven\n  offset: envelope.offset\n  registry: {headers: envelope.headers, folder: 'file://SCHEMAS'}\n", kafka.ProofBody},
+	{"../frames/msk.jsonl", "auto", "  envelope: msk\n" + framed, kafka.ProofBody},
+	{"../frames/bytes.parquet", "auto", "  envelope: aiven\n  offset: envelope.offset\n" + framed, kafka.ProofBody},
+	{"../frames/bytes.avro", "avro", "  envelope: aiven\n  offset: envelope.offset\n" + framed, kafka.ProofBody},
 }
+
+// How values that name their schema are archived: as bytes, with a delimiter.
+const (
+	framedBytes = `{bytes: {delimiter: "\r\n--\r\n"}}`
+	framed      = "  registry: {folder: 'file://SCHEMAS'}\n"
+)
 
 // TestSameRecords reads the same records in all formats and envelopes: rows,
 // offsets, money and dispositions are the same.

@@ -18,6 +18,8 @@ import (
 	"backfill/internal/columns"
 	"backfill/internal/dataset"
 	"backfill/internal/kafka"
+	"backfill/internal/objstore"
+	"backfill/internal/registry"
 	"backfill/internal/runplan"
 )
 
@@ -238,12 +240,33 @@ func (s *recorder) ids() string {
 
 func newScanner(t testing.TB, ds *dataset.Dataset, src Source) *Scanner {
 	t.Helper()
-	s, err := New(Options{Dataset: ds, Window: window, Source: src, BlockBytes: 4 << 10, RecordBytes: 256 << 10})
+	s, err := New(Options{Dataset: ds, Window: window, Source: src, BlockBytes: 4 << 10, RecordBytes: 256 << 10, Schemas: schemasOf(t, ds)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
+}
+
+// schemasOf reads the folder of the dataset's schemas; nil where there is none.
+func schemasOf(t testing.TB, ds *dataset.Dataset) *registry.Set {
+	t.Helper()
+	if ds.Records.Registry == nil {
+		return nil
+	}
+	uri, err := objstore.ParseURI(ds.Records.Registry.Folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := objstore.Open(context.Background(), uri, objstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := registry.ReadFolder(context.Background(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
 }
 
 // result is what scanning some chunks gave.

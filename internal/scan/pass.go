@@ -12,6 +12,7 @@ import (
 	"backfill/internal/decode"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
+	"backfill/internal/registry"
 	"backfill/internal/runplan"
 )
 
@@ -24,20 +25,23 @@ type pass struct {
 	counts  *account.Chunk
 	found   coverage
 	overlap overlap
+	schemas map[string]*account.SchemaCount
 	learned bool // something that earlier rows did not know
 	err     error
 
 	// The object being read.
 	index        int
 	object       account.ObjectCount
-	proven       bool  // its derived offsets are believed as far as known
-	contradicted bool  // its derived offsets are wrong somewhere
-	unnumbered   int64 // values whose body lacks the offset
-	silent       int64 // records without an offset behind the last that has one
+	proven       bool              // its derived offsets are believed as far as known
+	contradicted bool              // its derived offsets are wrong somewhere
+	unnumbered   int64             // values whose body lacks the offset
+	silent       int64             // records without an offset behind the last that has one
+	frames       *registry.Records // its framed values; nil: there are none
+	frame        registry.Opened   // of the record at hand
 }
 
 func (s *Scanner) newPass(c runplan.Chunk, sink Sink, known *verdicts) *pass {
-	p := &pass{Scanner: s, chunk: c, sink: sink, known: known, counts: account.NewChunk()}
+	p := &pass{Scanner: s, chunk: c, sink: sink, known: known, counts: account.NewChunk(), schemas: map[string]*account.SchemaCount{}}
 	p.counter.start(c.Partition, p.counts)
 	p.overlap = newOverlap(c, s.o.Dataset.Records.Offset != nil, known.disorder, maxPending)
 	p.batch.N = 0 // an earlier chunk may have ended with an error
@@ -76,6 +80,7 @@ func (p *pass) run(ctx context.Context) error {
 		p.find(f)
 	}
 	p.counts.Ranges, p.counts.RangesCut = p.found.result()
+	p.counts.Schemas = p.schemaCounts()
 	return nil
 }
 
@@ -141,7 +146,8 @@ func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit fu
 		return p.broken(ctx, err, ref)
 	}
 	defer done()
-	if p.direct() && p.o.Dataset.Records.Unpack == "" && p.readAhead {
+	admit = p.opened(admit)
+	if p.direct() && !p.packed() && p.readAhead {
 		p.ahead.start(p.plain)
 		defer func() {
 			cancel() // ends a Read that waits

@@ -5,6 +5,7 @@ import (
 	"backfill/internal/decode"
 	"backfill/internal/fail"
 	"backfill/internal/format"
+	"backfill/internal/registry"
 )
 
 const parquetMagic = "PAR1"
@@ -23,7 +24,8 @@ func (p *pass) direct() bool {
 // begin gives the object's records to the decoder; done frees what that took.
 func (p *pass) begin() (done func(), err error) {
 	ds := p.o.Dataset
-	if p.direct() && ds.Records.Unpack == "" {
+	p.frames, p.frame = nil, registry.Opened{}
+	if p.direct() && !p.packed() {
 		p.decoder.Reset(p.plain)
 		return func() {}, nil
 	}
@@ -34,8 +36,16 @@ func (p *pass) begin() (done func(), err error) {
 	if ds.Records.Unpack != "" {
 		records = format.NewUnpack(records, format.Unpack{Path: ds.Records.Packed(), Base64: ds.Records.Unpack == dataset.UnpackBase64})
 	}
+	if ds.Records.Registry != nil {
+		records = p.unframed(records)
+	}
 	p.decoder.ResetRecords(records)
 	return done, nil
+}
+
+// packed reports whether values must be opened before they are read.
+func (p *pass) packed() bool {
+	return p.o.Dataset.Records.Unpack != "" || p.o.Dataset.Records.Registry != nil
 }
 
 // records opens the object as records that are texts.

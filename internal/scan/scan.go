@@ -28,6 +28,7 @@ import (
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/mask"
+	"backfill/internal/registry"
 	"backfill/internal/runplan"
 	"backfill/internal/schema"
 	"backfill/internal/suppression"
@@ -78,9 +79,10 @@ type Options struct {
 	Dataset     *dataset.Dataset
 	Window      kafka.Window
 	Source      Source
-	BlockBytes  int       // of decompressed input held at once
-	RecordBytes int       // longest record; default 16 MiB
-	MaskKey     *mask.Key // of the dataset's masked columns; nil where there are none
+	BlockBytes  int           // of decompressed input held at once
+	RecordBytes int           // longest record; default 16 MiB
+	MaskKey     *mask.Key     // of the dataset's masked columns; nil where there are none
+	Schemas     *registry.Set // of framed values; nil where values are not framed
 
 	Suppressed *suppression.Set // of the dataset's list; nil where it names none
 
@@ -111,6 +113,8 @@ type Scanner struct {
 	counter  counter
 	batch    *columns.Batch
 	stage    []schema.Column
+
+	opener *registry.Decoder // of framed values; nil: they are not
 
 	readAhead bool
 	ahead     ahead
@@ -173,6 +177,9 @@ func New(o Options) (*Scanner, error) {
 		calendar: kafka.NewCalendar(o.Dataset.Calendar),
 		batch:    columns.NewBatch(stage), overflows: overflows(stage),
 	}
+	if s.opener, err = framing(o); err != nil {
+		return nil, err
+	}
 	s.counter, err = newCounter(o.Dataset, s.calendar)
 	return s, err
 }
@@ -218,8 +225,8 @@ func spec(o Options, stage []schema.Column) decode.Spec {
 	}
 	if e := ds.Records.Envelope; e.Value != nil {
 		sp.Value = e.Value
-		if len(e.Layers) == 1 && e.Layers[0] == dataset.LayerLenses {
-			sp.Witness = []string{"metadata"}
+		if len(e.Layers) == 1 {
+			sp.Witness = e.Witness()
 		}
 	}
 	return sp

@@ -22,6 +22,7 @@ func (r *Result) exceptions(in Input) {
 	add("unreadable", r.Tally[account.Unreadable], "records without a readable value, in quarantine")
 	add("rejected", r.Tally[account.Rejected], "records with a value that does not fit its column, in quarantine")
 	add("undatable", r.Tally[account.Undatable], "records without any time, in no window")
+	r.schemas(add)
 	explained, unproven, conflicts := r.explained, int64(0), int64(0)
 	for _, s := range r.Sequences {
 		for _, g := range s.Gaps {
@@ -55,6 +56,26 @@ func (r *Result) exceptions(in Input) {
 	}
 	if conflicts > 0 {
 		r.Unknown = append(r.Unknown, fmt.Sprintf("offsets that hold two different records: %d; which record is true is not known", conflicts))
+	}
+}
+
+// schemas tells of each schema by which values were read: of all where there is
+// more than one, and of those that were not known.
+func (r *Result) schemas(add func(class string, n int64, text string)) {
+	for _, s := range r.Schemas {
+		where := fmt.Sprintf("the first in %s, row %d", s.Object, s.Row)
+		if s.Offset != kafka.NoOffset {
+			where += fmt.Sprintf(", offset %d", s.Offset)
+		}
+		switch {
+		case s.Kind == "":
+			add("unknown_schema", s.Records, fmt.Sprintf("records name schema %s, which the plan does not have, %s", s.ID, where))
+		case len(r.Schemas) > 1:
+			add("schema_version", s.Records, fmt.Sprintf("records are of version %d of subject %s (schema %s), %d of them rows, %s", s.Version, s.Subject, s.ID, s.Rows, where))
+		}
+		if s.Kind != "" {
+			add("unknown_fields", s.Extra, fmt.Sprintf("records hold fields that schema %s does not have: the registry may not be the one that they were written with", s.ID))
+		}
 	}
 }
 

@@ -162,26 +162,27 @@ type Exception struct {
 
 // Result is the outcome.
 type Result struct {
-	Verdict    Verdict       `json:"verdict"`
-	Tally      account.Tally `json:"tally"`             // over all plans
-	Records    int64         `json:"records,omitempty"` // see Input
-	OtherDays  int64         `json:"other_days"`        // Parquet rows of days that are not compared here: another plan holds them
-	Superseded int64         `json:"superseded"`
-	Outdated   int64         `json:"superseded_by_table,omitempty"`
-	Already    int64         `json:"already,omitempty"`
-	Differing  int64         `json:"differing,omitempty"`
-	Repeated   int64         `json:"repeated,omitempty"`
-	Inserted   int64         `json:"inserted"`
-	Kept       int64         `json:"kept,omitempty"` // rows of the table that none of the staged ones is
-	Taken      int64         `json:"taken,omitempty"`
-	Breaks     []Break       `json:"breaks"`
-	Sequences  []Sequence    `json:"sequences"`
-	Exceptions []Exception   `json:"exceptions"`
-	Unknown    []string      `json:"unknown"`
-	Controls   []ControlLine `json:"controls,omitempty"`
-	Cells      Legs          `json:"legs"`
-	Rows       *Rows         `json:"rows,omitempty"`
-	Way        Way           `json:"way"`
+	Verdict    Verdict               `json:"verdict"`
+	Tally      account.Tally         `json:"tally"`             // over all plans
+	Records    int64                 `json:"records,omitempty"` // see Input
+	OtherDays  int64                 `json:"other_days"`        // Parquet rows of days that are not compared here: another plan holds them
+	Superseded int64                 `json:"superseded"`
+	Outdated   int64                 `json:"superseded_by_table,omitempty"`
+	Already    int64                 `json:"already,omitempty"`
+	Differing  int64                 `json:"differing,omitempty"`
+	Repeated   int64                 `json:"repeated,omitempty"`
+	Inserted   int64                 `json:"inserted"`
+	Kept       int64                 `json:"kept,omitempty"` // rows of the table that none of the staged ones is
+	Taken      int64                 `json:"taken,omitempty"`
+	Breaks     []Break               `json:"breaks"`
+	Sequences  []Sequence            `json:"sequences"`
+	Exceptions []Exception           `json:"exceptions"`
+	Unknown    []string              `json:"unknown"`
+	Controls   []ControlLine         `json:"controls,omitempty"`
+	Cells      Legs                  `json:"legs"`
+	Rows       *Rows                 `json:"rows,omitempty"`
+	Schemas    []account.SchemaCount `json:"schemas,omitempty"` // of framed values
+	Way        Way                   `json:"way"`
 
 	explained int64 // offsets behind the archive's end that a declared gap explains
 }
@@ -208,6 +209,7 @@ func Compare(in Input) (*Result, error) {
 	}
 	for _, c := range in.Chunks {
 		r.Tally.Add(c.Counts.Tally)
+		r.Schemas = account.MergeSchemas(r.Schemas, c.Counts.Schemas)
 	}
 	r.sequences(in)
 	r.doubt()

@@ -6,6 +6,7 @@ package convert
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"backfill/internal/account"
 	"backfill/internal/kafka"
 	"backfill/internal/progress"
+	"backfill/internal/registry"
 	"backfill/internal/runplan"
 	"backfill/internal/scan"
 	"backfill/jobs/workspace"
@@ -36,6 +38,7 @@ type Result struct {
 	Converted int
 	Bytes     int64 // compressed archive bytes read
 	Tally     account.Tally
+	Schemas   []account.SchemaCount // of framed values; receipts that were there included
 	Took      time.Duration
 }
 
@@ -57,12 +60,38 @@ func Convert(ctx context.Context, w *workspace.Workspace, head *runplan.Head, ch
 	if err != nil {
 		return nil, err
 	}
-	c := &converter{w: w, head: head, size: size, alone: len(chunks) - (workers - 1), result: &Result{Chunks: len(chunks)}}
+	schemas, err := w.PlanSchemas(ctx, head)
+	if err != nil {
+		return nil, err
+	}
+	c := &converter{w: w, schemas: schemas, head: head, size: size, alone: len(chunks) - (workers - 1), result: &Result{Chunks: len(chunks)}}
 	c.meter = progress.Sized("converting", "chunks", planBytes(chunks), len(chunks), w.Now)
 	w.Pulse.Follow(c.meter)
 	err = c.all(ctx, chunks, workers)
+	c.tell()
 	c.result.Took = w.Now().Sub(started)
 	return c.result, err
+}
+
+// maxTold bounds the schemas that the log names.
+const maxTold = 100
+
+// tell names the schemas that values could not be read by, and those that they
+// were, where these differ.
+func (c *converter) tell() {
+	list := c.result.Schemas
+	for _, s := range list[:min(len(list), maxTold)] {
+		where := fmt.Sprintf("first in %s, row %d", s.Object, s.Row)
+		switch {
+		case s.Kind == "":
+			c.w.Log.Warn(fmt.Sprintf("schema %s is not among those of the plan: %d records went to quarantine, %s", s.ID, s.Records, where))
+		case len(list) > 1:
+			c.w.Step("%d records are of version %d of %s (schema %s), %s", s.Records, s.Version, s.Subject, s.ID, where)
+		}
+		if s.Extra > 0 {
+			c.w.Log.Warn(fmt.Sprintf("%d records hold fields that schema %s does not have: the registry may not be the one that they were written with", s.Extra, s.ID))
+		}
+	}
 }
 
 func planBytes(chunks []runplan.Chunk) int64 {
@@ -74,13 +103,14 @@ func planBytes(chunks []runplan.Chunk) int64 {
 }
 
 type converter struct {
-	w      *workspace.Workspace
-	head   *runplan.Head
-	size   sizes
-	alone  int // chunks from this number on leave other workers idle
-	meter  *progress.Meter
-	mu     sync.Mutex
-	result *Result
+	w       *workspace.Workspace
+	head    *runplan.Head
+	schemas *registry.Set // of framed values; nil: there are none
+	size    sizes
+	alone   int // chunks from this number on leave other workers idle
+	meter   *progress.Meter
+	mu      sync.Mutex
+	result  *Result
 }
 
 // all hands chunks to workers. The first error stops dispatching, and chunks in
@@ -128,7 +158,7 @@ func (c *converter) work(ctx context.Context, next <-chan job) (err error) {
 		return err
 	}
 	s, err := scan.New(scan.Options{
-		Dataset: c.w.Dataset, Window: c.head.Window, Source: src, BlockBytes: blockBytes, RecordBytes: recordBytes, MaskKey: c.w.MaskKey, Suppressed: suppressed,
+		Dataset: c.w.Dataset, Window: c.head.Window, Source: src, BlockBytes: blockBytes, RecordBytes: recordBytes, MaskKey: c.w.MaskKey, Suppressed: suppressed, Schemas: c.schemas,
 	})
 	if err != nil {
 		return err
@@ -161,6 +191,7 @@ func (c *converter) work(ctx context.Context, next <-chan job) (err error) {
 func (c *converter) done(chunk runplan.Chunk, r *runplan.ChunkReceipt, reused bool) {
 	c.mu.Lock()
 	c.result.Tally.Add(r.Counts.Tally)
+	c.result.Schemas = account.MergeSchemas(c.result.Schemas, r.Counts.Schemas)
 	if reused {
 		c.result.Reused++
 	} else {

@@ -145,11 +145,19 @@ func (r *readings) enough() error {
 // read decodes the first records of some objects, whatever their event time.
 func (d *doctor) read(ctx context.Context) (*readings, error) {
 	r := &readings{reasons: map[string]int{}}
+	var inputs []runplan.Input
+	for _, c := range d.sample.Data {
+		inputs = append(inputs, runplan.Input{Partition: c.Partition, ObjectRef: c.Objects[0]})
+	}
+	schemas, err := d.w.Schemas(ctx, inputs)
+	if err != nil {
+		return r, err
+	}
 	suppressed, err := d.w.Suppressed()
 	if err != nil {
 		return r, err
 	}
-	s, err := scan.New(scan.Options{Dataset: d.w.Dataset, Window: everything(d.w.Dataset.Records.EventTime != nil), Source: d.w, BlockBytes: 1 << 20, MaskKey: d.w.MaskKey, Suppressed: suppressed,
+	s, err := scan.New(scan.Options{Dataset: d.w.Dataset, Window: everything(d.w.Dataset.Records.EventTime != nil), Source: d.w, BlockBytes: 1 << 20, MaskKey: d.w.MaskKey, Suppressed: suppressed, Schemas: schemas,
 		Dropped: func(x *scan.Dropped) error { r.dropped++; return nil }})
 	if err != nil {
 		return r, err

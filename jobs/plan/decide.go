@@ -27,6 +27,7 @@ type standing struct {
 	overtaken    string // a newer plan's slice in the same rows; "": none
 	converter    bool   // another converter version made the plan
 	listing      archive.Diff
+	schemas      string // how the schemas of framed values differ from the plan's; "": they are the same
 	stale        string // the rows that loads of other days have made old; "": none
 	tableChanged string // the first difference; "": the table is as the plan left it
 	appendOnly   bool
@@ -75,10 +76,16 @@ func decide(st standing, o Options) (decision, error) {
 		if n := len(st.listing.Added); n > 0 {
 			d.notes = append(d.notes, fmt.Sprintf("%d objects were added since plan %d was sealed: it is finished as sealed; run again for the newer ones", n, st.seq))
 		}
+		if st.schemas != "" {
+			d.notes = append(d.notes, fmt.Sprintf("the schemas of values changed since plan %d was sealed (%s): it is finished with those of then; run again for the newer ones", st.seq, st.schemas))
+		}
 		return d, nil
 	}
 	if !st.listing.IsEmpty() {
 		reasons = append(reasons, "the archive changed: "+st.listing.String())
+	}
+	if st.schemas != "" {
+		reasons = append(reasons, "the schemas of values changed: "+st.schemas)
 	}
 	if st.tableChanged != "" {
 		reasons = append(reasons, "the table changed: "+st.tableChanged)
@@ -109,6 +116,9 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, e
 		return st, err
 	}
 	if st.listing, err = p.diff(ctx, head, chunks); err != nil {
+		return st, err
+	}
+	if st.schemas, err = p.schemasChanged(ctx, head); err != nil {
 		return st, err
 	}
 	history, err := publish.History(ctx, p.s, p.w.Target(), head.Window)
@@ -177,6 +187,15 @@ func (p *planner) appended(ctx context.Context, head *runplan.Head, chunks []run
 		return "", nil
 	}
 	return fmt.Sprintf("another plan has appended %d of its objects", n), nil
+}
+
+// schemasChanged compares the plan's schemas with those of now.
+func (p *planner) schemasChanged(ctx context.Context, head *runplan.Head) (string, error) {
+	sealed, err := p.w.PlanSchemas(ctx, head)
+	if err != nil || p.schemas == nil || sealed == nil {
+		return "", err
+	}
+	return p.schemas.Difference(sealed), nil
 }
 
 // diff compares the plan's objects with the listing.

@@ -12,6 +12,7 @@ import (
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/publish"
+	"backfill/internal/registry"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
 	"backfill/jobs/workspace"
@@ -62,6 +63,9 @@ func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Opti
 		return nil, err
 	}
 	p := &planner{w: w, s: s, o: o, now: now, run: run}
+	if p.schemas, err = w.Schemas(ctx, now.Objects); err != nil {
+		return nil, err
+	}
 	if p.damaged, err = p.accepted(); err != nil {
 		return nil, err
 	}
@@ -95,6 +99,7 @@ type planner struct {
 	run runplan.RunID
 
 	damaged []runplan.Input // objects to leave out
+	schemas *registry.Set   // of framed values, as they are now; nil: values are not framed
 }
 
 // first seals the first plan of a run. It names the plan of an earlier form of
@@ -178,9 +183,14 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 	for _, o := range objects {
 		fresh[o.Key] = true
 	}
-	chunks := runplan.CutWithout(p.readable(p.now.Objects), func(in runplan.Input) bool { return !fresh[in.Key] }, p.o.ChunkBytes, runplan.Basis{
-		ConvertDigest: ds.ConvertDigest, Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Salt: head.Salt,
-	})
+	if head.Schemas, err = p.w.SealSchemas(ctx, p.schemas); err != nil {
+		return nil, err
+	}
+	basis := runplan.Basis{ConvertDigest: ds.ConvertDigest, Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Salt: head.Salt}
+	if head.Schemas != nil {
+		basis.Schemas = head.Schemas.SHA256
+	}
+	chunks := runplan.CutWithout(p.readable(p.now.Objects), func(in runplan.Input) bool { return !fresh[in.Key] }, p.o.ChunkBytes, basis)
 	if err := p.w.KeepSuppressions(ctx); err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/publish"
+	"backfill/internal/registry"
 	"backfill/internal/rowdiff"
 	"backfill/internal/runplan"
 	"backfill/internal/scan"
@@ -46,6 +47,7 @@ type byKey struct {
 
 	inputs  []runplan.Input
 	chunks  []runplan.Chunk
+	schemas *registry.Set // of framed values, as they are now; nil: there are none
 	cmp     *rowdiff.Comparison
 	workers int
 
@@ -65,6 +67,9 @@ func compareByKey(ctx context.Context, w *workspace.Workspace, s publish.Session
 	k, err := newByKey(w, s, o, inputs)
 	if err != nil {
 		return nil, err
+	}
+	if k.schemas, err = w.Schemas(ctx, inputs); err != nil {
+		return nil, errors.Join(err, k.Close())
 	}
 	if err := k.run(ctx); err != nil {
 		return nil, errors.Join(err, k.Close())
@@ -353,7 +358,7 @@ func (k *byKey) each(ctx context.Context, chunks []int, dropped func(*opened) fu
 			if err != nil {
 				return err
 			}
-			o := scan.Options{Dataset: k.ds, Window: k.o.Window, Source: src, BlockBytes: 1 << 20, RecordBytes: 8 << 20, MaskKey: k.w.MaskKey, Suppressed: suppressed}
+			o := scan.Options{Dataset: k.ds, Window: k.o.Window, Source: src, BlockBytes: 1 << 20, RecordBytes: 8 << 20, MaskKey: k.w.MaskKey, Suppressed: suppressed, Schemas: k.schemas}
 			if dropped != nil {
 				o.Dropped = dropped(src)
 			}
