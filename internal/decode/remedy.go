@@ -13,6 +13,10 @@ var remedies = map[Reason]string{
 	FieldCount:    "Compare the header of the file with the dataset's columns; a separator inside a value must be quoted.",
 	BadQuote:      "Check quote and escape of the CSV settings.",
 	NotPacked:     "Correct records.unpack: the value is no string of that kind.",
+	NotFramed:     "Correct records.registry.framing or archive.format: the value does not begin as that registry's serializers write. Values of other producers can be told apart only by another topic.",
+	UnknownSchema: "Name the schema's subject in records.registry.subjects or its number in ids, or save its answer in the folder, and run again: the next plan has it.",
+	BadSchema:     "Look at the schema in the registry; what it refers to must be among the schemas of the plan, too.",
+	BadBody:       "Often the schemas are of another registry than the one that gave the ids, or the registry was rebuilt. Else the producer wrote it so, and it stays in quarantine.",
 
 	Required:        "If the value may be absent, drop `required: true` and allow NULL in the table; else ask the producer.",
 	WrongType:       "Correct the column's type or path in the dataset, or ask the producer what changed.",

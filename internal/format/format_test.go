@@ -192,7 +192,7 @@ func FuzzUnpack(f *testing.F) {
 		}
 		var want map[string]json.RawMessage
 		there := json.Unmarshal([]byte(text), &want) == nil && want != nil
-		start, end, found := find([]byte(text), []string{key})
+		start, end, found := Find([]byte(text), []string{key})
 		if raw, ok := want[key]; (there && ok) != found || found && string(raw) != text[start:end] {
 			t.Fatalf("found %t %q, want %q", found, text[max(start, 0):end], raw)
 		}
