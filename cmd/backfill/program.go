@@ -17,12 +17,9 @@ import (
 	"backfill/internal/fail"
 	"backfill/internal/pod"
 	"backfill/internal/progress"
+	"backfill/jobs/convert"
 	"backfill/jobs/workspace"
 )
-
-// gcPercent makes the collector run early. Converting allocates next to nothing
-// a row, so that costs 1 to 2 %, and the peak doesn't drift with the run's length.
-const gcPercent = 30
 
 // program is the process as its commands see it.
 type program struct {
@@ -100,7 +97,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 // settle tells the runtime how much memory it may use, and the log what the
 // process goes by. A GOMEMLIMIT that is set is kept if it is lower.
 func (p *program) settle(cmd command) {
-	debug.SetGCPercent(gcPercent)
+	debug.SetGCPercent(convert.GCPercent)
 	limit := p.memory()
 	if cmd.talks {
 		return
