@@ -88,7 +88,7 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s)
 	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; done
 
-BENCH_ROWS      ?= 500000
+BENCH_ROWS      ?= 400000
 BENCH_PAIRS     ?= 3
 BENCH_WORKLOADS ?= all
 BENCH_PEERS     ?=

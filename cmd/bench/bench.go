@@ -27,7 +27,7 @@ type bench struct {
 	load    float64            // of the machine before anything was run
 
 	workloads []workloadResult
-	targets   []targetResult
+	targets   map[string][]targetResult // by the target's name
 }
 
 // workloadResult is one workload's part of the table.
@@ -35,19 +35,21 @@ type workloadResult struct {
 	workload data.Workload
 	spec     *data.Spec
 	ours     int64 // bytes of our Parquet
+	bare     int64 // the same, like for like
 	rows     []peerResult
 }
 
 // peerResult is one line: pairs, or a word why there are none.
 type peerResult struct {
 	peer  *contender.Contender
-	pairs measure.Pairs
-	bytes int64 // of its Parquet
+	pairs measure.Pairs // as shipped
+	alike measure.Pairs // like for like, of the same runs of the peer
+	bytes int64         // of its Parquet
 	word  string
 }
 
 func newBench(ctx context.Context, o options) (*bench, error) {
-	b := &bench{o: o, folders: contender.Folders{Cache: o.dir, Work: filepath.Join(o.dir, "work"), Source: o.source}}
+	b := &bench{o: o, targets: map[string][]targetResult{}, folders: contender.Folders{Cache: o.dir, Work: filepath.Join(o.dir, "work"), Source: o.source}}
 	if err := os.RemoveAll(b.folders.Work); err != nil {
 		return nil, fmt.Errorf("emptying the work folder: %w", err)
 	}
@@ -125,10 +127,14 @@ func (b *bench) all(ctx context.Context) error {
 			continue
 		}
 		b.workloads = append(b.workloads, r)
-		fmt.Print(workloadTable([]workloadResult{r}))
+		fmt.Print(tables([]workloadResult{r}))
 	}
 	errs = append(errs, b.runTargets(ctx))
-	text, err := b.markdown(ctx, errors.Join(errs...))
+	earlier, err := earlierResults(b.o.results)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	text, err := b.markdown(ctx, earlier, errors.Join(errs...))
 	if err == nil {
 		fmt.Print("\n" + text)
 		err = os.WriteFile(b.o.results, []byte(text), 0o644)
@@ -188,20 +194,33 @@ func (b *bench) workload(ctx context.Context, w data.Workload, s *data.Spec) (wo
 		}
 		r.rows = append(r.rows, line)
 	}
-	if err := b.alone(ctx, s); err != nil {
-		return r, err
-	}
-	if r.ours, err = b.size(&b.product.Contender, s); err != nil {
-		return r, err
-	}
-	ours, err := contender.Check(ctx, b.folders, s, filepath.Join(b.out(&b.product.Contender, s), b.product.Files))
+	ours, bytes, err := b.own(ctx, &b.product.Contender, s)
 	if err != nil {
 		return r, err
 	}
-	if err := b.drop(&b.product.Contender, s); err != nil {
+	bare := b.product.Bare
+	r.ours = bytes
+	if outputs[bare.Title], r.bare, err = b.own(ctx, bare, s); err != nil {
 		return r, err
 	}
 	return r, agree(s, ours, outputs)
+}
+
+// own reads and measures the last output of one of our two programs, which is
+// made now where no peer was run.
+func (b *bench) own(ctx context.Context, c *contender.Contender, s *data.Spec) (found string, bytes int64, err error) {
+	if _, err := os.Stat(b.out(c, s)); err != nil {
+		if _, err := c.Run(ctx, s, b.out(c, s)); err != nil {
+			return "", 0, err
+		}
+	}
+	if bytes, err = b.size(c, s); err != nil {
+		return "", 0, err
+	}
+	if found, err = contender.Check(ctx, b.folders, s, filepath.Join(b.out(c, s), c.Files)); err != nil {
+		return "", 0, err
+	}
+	return found, bytes, b.drop(c, s)
 }
 
 func (b *bench) out(c *contender.Contender, s *data.Spec) string {
@@ -209,7 +228,7 @@ func (b *bench) out(c *contender.Contender, s *data.Spec) string {
 }
 
 // wanted says whether the peer runs on the workload: by --peers, or by default
-// all on the month as gzip and the fast ones elsewhere.
+// all on the month as gzip, DuckDB's best elsewhere, and plain Go on the month.
 func (b *bench) wanted(p *contender.Contender, w data.Workload) bool {
 	switch {
 	case slices.Contains(b.o.peers, all):
@@ -219,10 +238,10 @@ func (b *bench) wanted(p *contender.Contender, w data.Workload) bool {
 	case w.Name == "gzip":
 		return true
 	}
-	return p.Name == "duckdb" || p.Name == "plain"
+	return p.Name == "duckdb" || p.Name == "plain" && (w.Name == "zstd" || w.Name == "plain")
 }
 
-// against runs the pairs: ours, the peer, ours, the peer, …
+// against runs ours as shipped, ours like for like, the peer, and again.
 func (b *bench) against(ctx context.Context, p *contender.Contender, s *data.Spec) (peerResult, error) {
 	r := peerResult{peer: p, word: p.Missing}
 	if r.word == "" && p.Skip != nil {
@@ -237,6 +256,10 @@ func (b *bench) against(ctx context.Context, p *contender.Contender, s *data.Spe
 		if err != nil {
 			return r, err
 		}
+		bare, err := b.product.Bare.Run(ctx, s, b.out(b.product.Bare, s))
+		if err != nil {
+			return r, err
+		}
 		peer, err := p.Run(ctx, s, b.out(p, s))
 		var failure *measure.Failure
 		if errors.As(err, &failure) && ctx.Err() == nil {
@@ -247,6 +270,7 @@ func (b *bench) against(ctx context.Context, p *contender.Contender, s *data.Spe
 			return r, err
 		}
 		r.pairs = append(r.pairs, measure.Pair{Ours: ours, Peer: peer})
+		r.alike = append(r.alike, measure.Pair{Ours: bare, Peer: peer})
 	}
 	return r, nil
 }
@@ -257,15 +281,6 @@ func (b *bench) drop(c *contender.Contender, s *data.Spec) error {
 		return nil
 	}
 	return os.RemoveAll(b.out(c, s))
-}
-
-// alone makes sure that there is an output of ours to compare.
-func (b *bench) alone(ctx context.Context, s *data.Spec) error {
-	if _, err := os.Stat(b.out(&b.product.Contender, s)); err == nil {
-		return nil
-	}
-	_, err := b.product.Run(ctx, s, b.out(&b.product.Contender, s))
-	return err
 }
 
 // size adds up the Parquet files of a contender.

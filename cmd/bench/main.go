@@ -8,15 +8,20 @@
 // It calls bin/backfill and bin/sandbox as anyone would and imports nothing of
 // either. Archives and peers' programs are made once and kept.
 //
-// # The table that counts, on a quiet machine
+// # The tables that count, on a quiet machine
 //
-// Nothing else may run: the table says so itself where the load was high. The
-// archives are made by the first call; the times are those of two cores.
+// Nothing else may run: the results say so themselves where the load was high.
+// Archives are made by the first call and kept; the times are those of two cores.
+// Each call writes what it measured into RESULTS.md and keeps the rest.
 //
-//	make bench BENCH_ROWS=1000000 BENCH_PAIRS=5 BENCH_WORKLOADS=gzip,zstd BENCH_PEERS=duckdb,plain BENCH_TARGETS=none    # 4 minutes: the ratios
-//	make bench BENCH_ROWS=1000000 BENCH_PAIRS=3                                          # 40 minutes: all of it, into RESULTS.md
-//	make bench BENCH_WORKLOADS=none BENCH_TARGETS=peak,cores,s3                          # 10 minutes: what is promised besides (memory goes with workloads)
-//	make bench BENCH_WORKLOADS=none BENCH_TARGETS=peak BENCH_FLAGS=--full                # 20 minutes and 6 GB: the peak at 50 million rows
+//	make bench                                                                                      # 15 minutes: all of it, on a small month
+//	make bench BENCH_ROWS=1000000 BENCH_PAIRS=5 BENCH_WORKLOADS=gzip,zstd BENCH_TARGETS=none \
+//	    BENCH_PEERS=duckdb,plain,python,python-orjson                                               # 8 minutes: the ratios
+//	make bench BENCH_WORKLOADS=none BENCH_ROWS=2000000 BENCH_PAIRS=5 BENCH_TARGETS=cores,s3         # 5 minutes
+//	make bench BENCH_WORKLOADS=none BENCH_TARGETS=peak BENCH_FLAGS=--full                           # 15 minutes and 6 GB: the peak at 50 million rows
+//	make bench BENCH_WORKLOADS=none BENCH_TARGETS=job BENCH_FLAGS=--full                            # 30 minutes and 12 GB: the whole job on 20 million rows
+//	make bench BENCH_ROWS=1000000 BENCH_WORKLOADS=objects,object BENCH_PAIRS=1 BENCH_TARGETS=memory \
+//	    BENCH_FLAGS='--full --results cmd/bench/LARGE.md'                                           # 20 minutes and 8 GB: 100,000 objects, one of 4 GiB
 //
 // CPU seconds can be compared between versions on a busy machine, too, if the
 // runs are in turn; wall times, cores and rows a second can't.

@@ -6,50 +6,105 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
+
+	"backfill/cmd/bench/measure"
 )
 
-// markdown renders everything that was found, with the machine's facts.
-func (b *bench) markdown(ctx context.Context, failed error) (string, error) {
+// markdown renders the results: what this run measured, and what an earlier
+// one did in its place.
+func (b *bench) markdown(ctx context.Context, earlier string, failed error) (string, error) {
 	var out strings.Builder
-	fmt.Fprintf(&out, "# Benchmark\n\nWritten by `make bench`: whole processes in turn, pair by pair; medians of %d pairs.\n\n", b.o.pairs)
+	out.WriteString("# Benchmark\n\nWritten by `make bench`: whole processes in turn, pair by pair; medians of all pairs. Each part says when and how it was measured.\n\n")
 	facts, err := b.facts(ctx)
 	if err != nil {
 		return "", err
 	}
 	out.WriteString(facts)
-	if b.load > float64(runtime.NumCPU()) {
-		fmt.Fprintf(&out, "\n**The machine was busy with other work** (load %.1f at the start, on %d cores): wall times and what follows from them say little, and CPU seconds are higher than on a quiet one.\n",
-			b.load, runtime.NumCPU())
-	}
 	out.WriteString(`
 **How to read it.** CPU is user and system time of the process and its children, as the kernel counted it; ratios below 1 are in our favour and are the
 medians of the pairs' own ratios. Memory is the largest resident size; of the Python processor the sum of its processes. Before a ratio is printed, DuckDB has read
 everybody's Parquet, and rows, exact sums, extremes, nulls, distinct ids and the hashes of all values and whole rows agreed.
 
-**Like for like, and as shipped.** Peers make the same casts from the same files with given types, and nothing else. Ours has no switch that leaves out what it does beyond:
-offsets, duplicates, fingerprints, totals, quarantine and receipts. So there is one table, with all of that counted on our side.
-
+**Like for like, and as shipped.** Peers make the same casts from the same files with given types, and nothing else. Like for like is the product's engine (decompressor,
+scanner, Parquet writer) in a program that does no more than that either, cmd/bench/bare. As shipped is ` + "`backfill convert`" + ` with what it does beyond: windows, offsets, duplicates,
+fingerprints, totals, quarantine, receipts and the columns of a row's origin; it has no switch that leaves that out. Both were set beside the same runs of the peers.
 `)
-	out.WriteString(workloadTable(b.workloads))
-	out.WriteString(oursTable(b.workloads))
-	if list := append(reached(b.workloads), b.targets...); len(list) > 0 {
-		out.WriteString("\n## What it promises\n\n| asked | found | held |\n|---|---|---|\n")
-		for _, t := range list {
-			fmt.Fprintf(&out, "| %s | %s | %s |\n", cell(t.asks), cell(t.found), t.held)
-		}
+	said, err := b.said(ctx)
+	if err != nil {
+		return "", err
 	}
+	sizes := keptSizes(earlier)
+	if len(b.workloads) > 0 && !slices.Contains(sizes, b.o.rows) {
+		sizes = slices.Insert(sizes, 0, b.o.rows)
+	}
+	var list []section
+	for _, rows := range sizes {
+		s := section{name: workloadsOf(rows)}
+		if rows == b.o.rows && len(b.workloads) > 0 {
+			s.text = tables(b.workloads) + oursTable(b.workloads) + promises("What it promises beside its peers", reached(b.workloads)) + said
+		}
+		list = append(list, s)
+	}
+	for _, t := range targets() {
+		s := section{name: t.name}
+		if results := b.targets[t.name]; len(results) > 0 {
+			s.text = promises(t.title, results) + said
+		}
+		list = append(list, s)
+	}
+	out.WriteString(merged(earlier, list))
 	if failed != nil {
 		fmt.Fprintf(&out, "\n## Failed\n\n```\n%v\n```\n", failed)
 	}
 	return out.String(), nil
 }
 
-func workloadTable(list []workloadResult) string {
+// said tells below a part when and how it was measured.
+func (b *bench) said(ctx context.Context) (string, error) {
+	cpu, err := field("/proc/cpuinfo", "model name")
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("\n%s; %s, %d cores; %s; %d rows a month, %d pairs.\n", time.Now().UTC().Format("2006-01-02 15:04 UTC"), cpu, runtime.NumCPU(), b.product.Version, b.o.rows, b.o.pairs)
+	if b.load > quiet {
+		text += fmt.Sprintf("**The machine was busy with other work** (load %.1f at the start): wall times and what follows from them say little, and CPU seconds are higher than on a quiet one.\n", b.load)
+	}
+	return text, nil
+}
+
+// quiet is the most load at which nothing else is said to run.
+const quiet = 0.5
+
+func promises(title string, list []targetResult) string {
 	if len(list) == 0 {
 		return ""
 	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "\n## %s\n\n| asked | found | held |\n|---|---|---|\n", title)
+	for _, t := range list {
+		fmt.Fprintf(&out, "| %s | %s | %s |\n", cell(t.asks), cell(t.found), t.held)
+	}
+	return out.String()
+}
+
+// tables renders both comparisons.
+func tables(list []workloadResult) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return "\n## Like for like\n\n" + workloadTable(list, likeForLike) + "\n## As shipped\n\n" + workloadTable(list, asShipped)
+}
+
+// side chooses the runs of ours, and the bytes of their Parquet.
+type side func(workloadResult, peerResult) (measure.Pairs, int64)
+
+func likeForLike(w workloadResult, r peerResult) (measure.Pairs, int64) { return r.alike, w.bare }
+func asShipped(w workloadResult, r peerResult) (measure.Pairs, int64)   { return r.pairs, w.ours }
+
+func workloadTable(list []workloadResult, of side) string {
 	var out strings.Builder
 	out.WriteString("| workload | against | CPU s, ours / theirs | **CPU ratio** | wall ratio | peak MiB, ours / theirs | memory ratio | Parquet MB, ours / theirs |\n|---|---|---|---|---|---|---|---|\n")
 	for _, w := range list {
@@ -58,9 +113,10 @@ func workloadTable(list []workloadResult) string {
 				fmt.Fprintf(&out, "| %s | %s | %s | | | | | |\n", w.workload.Title, r.peer.Title, cell(r.word))
 				continue
 			}
-			ours, peer := r.pairs.Ours(), r.pairs.Peer()
+			pairs, bytes := of(w, r)
+			ours, peer := pairs.Ours(), pairs.Peer()
 			fmt.Fprintf(&out, "| %s | %s | %.2f / %.2f | **%.2f** | %.2f | %d / %d | %.2f | %.1f / %.1f |\n", w.workload.Title, r.peer.Title, ours.CPU.Seconds(), peer.CPU.Seconds(),
-				r.pairs.CPU(), r.pairs.Wall(), ours.Peak>>20, peer.Peak>>20, r.pairs.Peak(), float64(w.ours)/1e6, float64(r.bytes)/1e6)
+				pairs.CPU(), pairs.Wall(), ours.Peak>>20, peer.Peak>>20, pairs.Peak(), float64(bytes)/1e6, float64(r.bytes)/1e6)
 		}
 	}
 	return out.String()
@@ -72,15 +128,16 @@ func oursTable(list []workloadResult) string {
 		return ""
 	}
 	var out strings.Builder
-	out.WriteString("\n## What each workload costs us\n\n| workload | lines | objects | archive MB | bytes a line | CPU s per million lines | lines/s | raw MB/s per CPU s | peak MiB |\n|---|---|---|---|---|---|---|---|---|\n")
+	out.WriteString("\n## What each workload costs us\n\n| workload | lines | objects | archive MB | bytes a line | CPU s per million lines | of that, beyond like for like | lines/s | raw MB/s per CPU s | peak MiB |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, w := range list {
 		for _, r := range w.rows {
 			if len(r.pairs) == 0 {
 				continue
 			}
 			u, lines := r.pairs.Ours(), float64(w.spec.Lines)
-			fmt.Fprintf(&out, "| %s | %d | %d | %.0f | %.0f | %.2f | %.0f | %.0f | %d |\n", w.workload.Title, w.spec.Lines, w.spec.Objects, float64(w.spec.FileBytes)/1e6,
-				float64(w.spec.RawBytes)/lines, u.CPU.Seconds()/lines*1e6, lines/u.Wall.Seconds(), float64(w.spec.RawBytes)/1e6/u.CPU.Seconds(), u.Peak>>20)
+			beyond := u.CPU - r.alike.Ours().CPU
+			fmt.Fprintf(&out, "| %s | %d | %d | %.0f | %.0f | %.2f | %.2f | %.0f | %.0f | %d |\n", w.workload.Title, w.spec.Lines, w.spec.Objects, float64(w.spec.FileBytes)/1e6,
+				float64(w.spec.RawBytes)/lines, u.CPU.Seconds()/lines*1e6, beyond.Seconds()/lines*1e6, lines/u.Wall.Seconds(), float64(w.spec.RawBytes)/1e6/u.CPU.Seconds(), u.Peak>>20)
 			break // the first peer's pairs will do
 		}
 	}
@@ -106,8 +163,8 @@ func (b *bench) facts(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("asking for Go's version: %w", err)
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "| | |\n|---|---|\n| date | %s |\n| machine | %s, %d cores, %s memory, Linux %s |\n| Go | %s |\n| product | %s |\n",
-		time.Now().UTC().Format("2006-01-02 15:04 UTC"), cpu, runtime.NumCPU(), memory, strings.TrimSpace(string(kernel)),
+	fmt.Fprintf(&out, "| | |\n|---|---|\n| machine | %s, %d cores, %s memory, Linux %s |\n| Go | %s |\n| product | %s |\n",
+		cpu, runtime.NumCPU(), memory, strings.TrimSpace(string(kernel)),
 		strings.TrimSpace(string(version)), b.product.Version)
 	seen := map[string]bool{}
 	for _, p := range b.peers {

@@ -72,7 +72,7 @@ func (f Folders) program(name string) string { return filepath.Join(f.Cache, "bi
 // that can't be had says so in Missing.
 func Peers(ctx context.Context, f Folders, python bool) ([]*Contender, error) {
 	for _, name := range []string{"duckdb", "plain"} {
-		if err := build(ctx, f, name); err != nil {
+		if err := build(ctx, f, name, "peer/"+name); err != nil {
 			return nil, err
 		}
 	}
@@ -109,12 +109,12 @@ func Peers(ctx context.Context, f Folders, python bool) ([]*Contender, error) {
 	return append(peers, pythonPeers(ctx, f, python)...), nil
 }
 
-// build builds a peer's program; Go's cache makes it quick the second time.
-func build(ctx context.Context, f Folders, name string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", f.program(name), "./"+filepath.ToSlash(filepath.Join("peer", name)))
+// build builds the program of a folder; Go's cache makes it quick the second time.
+func build(ctx context.Context, f Folders, name, folder string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", f.program(name), "./"+folder)
 	cmd.Dir = f.Source
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the peer %s: %w\n%s", name, err, out)
+		return fmt.Errorf("building %s: %w\n%s", name, err, out)
 	}
 	return nil
 }

@@ -15,9 +15,10 @@ import (
 // Product is the product as a contender. A plan needs the warehouse once, so
 // archives are planned against the sandbox; what is measured is convert alone,
 // with all it does: offsets, duplicates, lanes, totals, receipts. It has no
-// switch that leaves the accounting out.
+// switch that leaves the accounting out; Bare is a program of its own that does.
 type Product struct {
 	Contender
+	Bare   *Contender
 	Binary string
 	f      Folders
 }
@@ -33,7 +34,13 @@ func NewProduct(ctx context.Context, f Folders, binary string) (*Product, error)
 		Name: "backfill", Title: "backfill convert", Version: version, Files: "staging/**/*.parquet",
 		Prepare: p.copyPlan, Command: p.convert,
 	}
-	return p, nil
+	p.Bare = &Contender{
+		Name: "bare", Title: "backfill's engine alone", Version: version, Files: "*.parquet",
+		Command: func(s *data.Spec, out string) measure.Command {
+			return measure.Command{Path: f.program("bare"), Args: []string{"--dataset", p.dataset(s), "--out", out, s.Pattern()}, Env: os.Environ()}
+		},
+	}
+	return p, build(ctx, f, "bare", "bare")
 }
 
 // Plan seals a plan of the archive, in staging below the work folder.
@@ -45,7 +52,7 @@ func (p *Product) Plan(ctx context.Context, box *Sandbox, s *data.Spec) error {
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return fmt.Errorf("planning %s: %w", s.Name, err)
 	}
-	file := filepath.Join(home, "dataset.yaml")
+	file := p.dataset(s)
 	if err := os.WriteFile(file, []byte(Dataset(s, "file://"+s.Dir, "file://"+filepath.Join(home, "staging"))), 0o644); err != nil {
 		return fmt.Errorf("planning %s: %w", s.Name, err)
 	}
@@ -79,6 +86,9 @@ func planURI(output string) (string, error) {
 	}
 	return result.Plan, nil
 }
+
+// dataset is the file that Plan writes.
+func (p *Product) dataset(s *data.Spec) string { return filepath.Join(p.planned(s), "dataset.yaml") }
 
 func (p *Product) planned(s *data.Spec) string { return filepath.Join(p.f.Work, "plans", s.Name) }
 
