@@ -41,7 +41,7 @@ func TestBenchmark(t *testing.T) {
 	for _, name := range []string{"bench", "backfill", "sandbox"} {
 		build(name)
 	}
-	if err := os.WriteFile(results, []byte("<!-- begin memory -->\nwas here\n<!-- end memory -->\n<!-- begin s3 -->\nold\n<!-- end s3 -->\n"), 0o644); err != nil {
+	if err := os.WriteFile(results, []byte("<!-- begin peak -->\nwas here\n<!-- end peak -->\n<!-- begin s3 -->\nold\n<!-- end s3 -->\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	out, err := bench("--rows", "3000", "--pairs", "1", "--workloads", "gzip,rejects,wide,numbers,object", "--peers", "duckdb,plain", "--targets", "cores,s3,job")
@@ -56,7 +56,7 @@ func TestBenchmark(t *testing.T) {
 	for _, line := range []string{
 		"## Like for like",
 		`\| the month, gzip \| DuckDB, one COPY \| N / N \| \*\*N\*\* \| N \| N / N \| N \| N / N \|`,
-		`<!-- begin memory -->\nwas here\n<!-- end memory -->`,
+		`<!-- begin peak -->\nwas here\n<!-- end peak -->`,
 		`\| 5 % rejects \| plain Go \| N / N \| \*\*N\*\* \|`,
 		`\| 120 columns \| plain Go \| nobody wrote a struct of 120 fields for it \|`,
 		`\| 5 numbers \| DuckDB, one COPY \| N / N \|`,

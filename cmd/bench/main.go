@@ -20,8 +20,8 @@
 //	make bench BENCH_WORKLOADS=none BENCH_ROWS=2000000 BENCH_PAIRS=5 BENCH_TARGETS=cores,s3         # 5 minutes
 //	make bench BENCH_WORKLOADS=none BENCH_TARGETS=peak BENCH_FLAGS=--full                           # 15 minutes and 6 GB: the peak at 50 million rows
 //	make bench BENCH_WORKLOADS=none BENCH_TARGETS=job BENCH_FLAGS=--full                            # 30 minutes and 12 GB: the whole job on 20 million rows
-//	make bench BENCH_ROWS=1000000 BENCH_WORKLOADS=objects,object BENCH_PAIRS=1 BENCH_TARGETS=memory \
-//	    BENCH_FLAGS='--full --results cmd/bench/LARGE.md'                                           # 20 minutes and 8 GB: 100,000 objects, one of 4 GiB
+//	make bench BENCH_ROWS=2000000 BENCH_WORKLOADS=objects,object BENCH_PAIRS=1 BENCH_TARGETS=memory \
+//	    BENCH_FLAGS=--full                                                                          # 20 minutes and 12 GB: 100,000 objects, one of 4 GiB
 //
 // CPU seconds can be compared between versions on a busy machine, too, if the
 // runs are in turn; wall times, cores and rows a second can't.

@@ -44,11 +44,15 @@ fingerprints, totals, quarantine, receipts and the columns of a row's origin; it
 	for _, rows := range sizes {
 		s := section{name: workloadsOf(rows)}
 		if rows == b.o.rows && len(b.workloads) > 0 {
-			s.text = tables(b.workloads) + oursTable(b.workloads) + promises("What it promises beside its peers", reached(b.workloads)) + said
+			s.text = tables(b.workloads) + oursTable(b.workloads) + promises("What it promises beside its peers", reached(b.workloads)) +
+				promises("Memory limits", b.targets[memoryLimit]) + said
 		}
 		list = append(list, s)
 	}
 	for _, t := range targets() {
+		if t.name == memoryLimit {
+			continue // stands with its workloads
+		}
 		s := section{name: t.name}
 		if results := b.targets[t.name]; len(results) > 0 {
 			s.text = promises(t.title, results) + said

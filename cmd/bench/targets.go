@@ -27,9 +27,12 @@ type targetResult struct {
 	held  string // yes, no, or a dash where there is no limit
 }
 
+// memoryLimit is the target that is measured on each workload.
+const memoryLimit = "memory"
+
 func targets() []target {
 	return []target{
-		{"memory", "Memory limits", "--memory 128MiB holds", (*bench).memory},
+		{memoryLimit, "Memory limits", "--memory 128MiB holds", (*bench).memory},
 		{"peak", "Memory and rows", "memory does not grow with the rows: at most 1.10 times", (*bench).peak},
 		{"cores", "Two cores", "two cores are at least 1.85 times as fast as one, and one object uses both", (*bench).cores},
 		{"s3", "S3 and files", "reading and staging by S3 costs at most 1.15 times the CPU of files", (*bench).s3},
