@@ -10,6 +10,7 @@ import (
 
 	"backfill/internal/dataset"
 	"backfill/internal/fail"
+	"backfill/internal/kafka"
 	"backfill/internal/mask"
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
@@ -172,10 +173,14 @@ func runPlan(ctx context.Context, p *program) error {
 	return p.printPlan(r)
 }
 
+func (p *program) planOptions(window kafka.Window) plan.Options {
+	return plan.Options{Window: window, ChunkBytes: int64(p.flags.chunkBytes), SliceDays: p.flags.sliceDays, Replan: p.flags.replan, AllowEmpty: p.flags.allowEmpty,
+		Preliminary: p.flags.preliminary, Reconvert: p.flags.reconvert, Damaged: p.flags.damaged, Reason: p.flags.reason, CreateTable: p.flags.createTable}
+}
+
 // planned opens the dataset and reads the flags of a plan.
 func (p *program) planned(ctx context.Context) (*workspace.Workspace, plan.Options, error) {
-	o := plan.Options{ChunkBytes: int64(p.flags.chunkBytes), SliceDays: p.flags.sliceDays, Replan: p.flags.replan, AllowEmpty: p.flags.allowEmpty,
-		Preliminary: p.flags.preliminary, Reconvert: p.flags.reconvert, Damaged: p.flags.damaged, Reason: p.flags.reason, CreateTable: p.flags.createTable}
+	o := p.planOptions(kafka.Window{})
 	if o.SliceDays < 1 {
 		return nil, o, fail.New(fail.Usage, "--slice-days must be at least 1")
 	}
@@ -290,6 +295,11 @@ func runAll(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	return p.finishRun(ctx, w, o)
+}
+
+// finishRun does what is left to do of a run and reports all of its steps.
+func (p *program) finishRun(ctx context.Context, w *workspace.Workspace, o plan.Options) error {
 	p.flags.shard = shard{1, 1}
 	signer, err := p.signer()
 	if err != nil {

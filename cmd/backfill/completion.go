@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -21,18 +22,30 @@ func runCompletion(_ context.Context, p *program) error {
 	return nil
 }
 
-// completion is one command with its flags, as a shell offers them.
+// completion is one command with what may follow it, as a shell offers it.
 type completion struct {
-	command
-	flags []*pflag.Flag
+	name, does string
+	words      []string // second words, such as ls of quarantine
+	flags      []*pflag.Flag
 }
 
+// completions lists the commands; those of two words share the first.
 func completions() []completion {
 	var list []completion
 	for _, c := range commands() {
-		item := completion{command: c}
-		(&program{}).flagSet(c).VisitAll(func(f *pflag.Flag) { item.flags = append(item.flags, f) })
-		list = append(list, item)
+		first, second, two := strings.Cut(c.name, " ")
+		if len(list) == 0 || list[len(list)-1].name != first {
+			list = append(list, completion{name: first, does: c.does})
+		}
+		item := &list[len(list)-1]
+		if two {
+			item.words = append(item.words, second)
+		}
+		(&program{}).flagSet(c).VisitAll(func(f *pflag.Flag) {
+			if !slices.ContainsFunc(item.flags, func(other *pflag.Flag) bool { return other.Name == f.Name }) {
+				item.flags = append(item.flags, f)
+			}
+		})
 	}
 	return list
 }
@@ -57,16 +70,13 @@ func bashCompletion(w io.Writer, list []completion) {
 	fmt.Fprintf(w, "# backfill completion bash >/etc/bash_completion.d/backfill\n_backfill() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n")
 	fmt.Fprintf(w, "  if [ \"$COMP_CWORD\" -eq 1 ]; then words=\"%s\"; else\n    case \"${COMP_WORDS[1]}\" in\n", names(list))
 	for _, c := range list {
-		fmt.Fprintf(w, "      %s) words=\"", c.name)
-		for i, f := range c.flags {
-			if i > 0 {
-				fmt.Fprint(w, " ")
-			}
-			fmt.Fprint(w, "--"+f.Name)
+		words := slices.Clone(c.words)
+		for _, f := range c.flags {
+			words = append(words, "--"+f.Name)
 		}
-		fmt.Fprintln(w, "\" ;;")
+		fmt.Fprintf(w, "      %s) words=\"%s\" ;;\n", c.name, strings.Join(words, " "))
 	}
-	fmt.Fprintf(w, "    esac\n  fi\n  case \"$word\" in -*|\"\") ;; *) [ \"$COMP_CWORD\" -gt 1 ] && words=\"\" ;; esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\ncomplete -o default -F _backfill backfill\n")
+	fmt.Fprintf(w, "    esac\n  fi\n  case \"$word\" in -*|\"\") ;; *) [ \"$COMP_CWORD\" -gt 2 ] && words=\"\" ;; esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\ncomplete -o default -F _backfill backfill\n")
 }
 
 func zshCompletion(w io.Writer, list []completion) {
@@ -84,7 +94,7 @@ func zshCompletion(w io.Writer, list []completion) {
 				fmt.Fprintf(w, " \\\n      '*--%s=[%s]:%s:_files'", f.Name, short(f.Usage), f.Name)
 			}
 		}
-		fmt.Fprintln(w, " '*:file:_files' ;;")
+		fmt.Fprintf(w, " '*: :(%s)' '*:file:_files' ;;\n", strings.Join(c.words, " "))
 	}
 	fmt.Fprint(w, "  esac\n}\n_backfill \"$@\"\n")
 }
@@ -93,6 +103,9 @@ func fishCompletion(w io.Writer, list []completion) {
 	fmt.Fprint(w, "# backfill completion fish >~/.config/fish/completions/backfill.fish\n")
 	for _, c := range list {
 		fmt.Fprintf(w, "complete -c backfill -f -n __fish_use_subcommand -a %s -d '%s'\n", c.name, short(c.does))
+		for _, word := range c.words {
+			fmt.Fprintf(w, "complete -c backfill -f -n '__fish_seen_subcommand_from %s' -a %s\n", c.name, word)
+		}
 		for _, f := range c.flags {
 			value := " -r"
 			if f.NoOptDefVal != "" {

@@ -30,6 +30,7 @@ func TestBashCompletion(t *testing.T) {
 		{"commands", []string{"backfill", "re"}, []string{"reconcile", "repair"}},
 		{"flags", []string{"backfill", "run", "--slice"}, []string{"--slice-days"}},
 		{"flags of that command only", []string{"backfill", "version", "--slice"}, nil},
+		{"second words", []string{"backfill", "quarantine", "re"}, []string{"replay"}},
 		{"a file is not a flag", []string{"backfill", "run", "pay"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

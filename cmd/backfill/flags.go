@@ -52,6 +52,8 @@ type flags struct {
 
 	layout, table, calendar, out string // of infer
 
+	chosen chosen // of quarantine show
+
 	controls, ends, exceptions          string // files that people brought
 	signKey, publicKey, verify, signOff string
 	history                             bool
@@ -64,6 +66,13 @@ type flags struct {
 	deadline, grace, heartbeat string
 	deadlineAt                 time.Time // zero: none
 	graceTime, heartbeatTime   time.Duration
+}
+
+// chosen says which quarantined records to show, and how.
+type chosen struct {
+	reason, column string
+	limit          int
+	raw            bool
 }
 
 func datasetFlags(f *flags, s *pflag.FlagSet) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -53,8 +54,8 @@ type command struct {
 // main runs one command and returns the exit code. It is the only place that
 // prints an error.
 func (p *program) main(ctx context.Context, args []string) fail.Exit {
-	if len(args) == 2 && args[0] == "help" {
-		args = []string{args[1], "--help"}
+	if len(args) > 1 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
 	}
 	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
 		p.usage()
@@ -62,6 +63,11 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 			return fail.ExitUsage
 		}
 		return fail.ExitDone
+	}
+	if len(args) > 1 { // a command of two words
+		if _, ok := find(args[0] + " " + args[1]); ok {
+			args = append([]string{args[0] + " " + args[1]}, args[2:]...)
+		}
 	}
 	cmd, ok := find(args[0])
 	set := p.flagSet(cmd)
@@ -183,7 +189,7 @@ func (p *program) report(r result) {
 		p.printJSON(r)
 	}
 	short := r
-	short.Ledger, short.History, short.Status = nil, nil, r.Status.Short()
+	short.Ledger, short.History, short.Quarantined, short.Status = nil, nil, nil, r.Status.Short()
 	short.Verification = r.Verification.Short()
 	if err := pod.WriteXCom(orDefault(p.flags.xcomFile, pod.XComFile), short); err != nil {
 		fmt.Fprintf(p.stderr, "WARNING %v\n", err)
@@ -240,7 +246,7 @@ func (p *program) memory() int64 {
 func (p *program) usage() {
 	fmt.Fprint(p.stdout, "backfill rebuilds a window of a Redshift table from archived Kafka events and proves the result.\n\nCommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(p.stdout, "  %-11s%s\n", c.name, c.does)
+		fmt.Fprintf(p.stdout, "  %-18s%s\n", c.name, c.does)
 	}
 	fmt.Fprint(p.stdout, `
 The main job, and what a person asks for most:

@@ -21,6 +21,7 @@ import (
 	"backfill/jobs/doctor"
 	"backfill/jobs/load"
 	"backfill/jobs/plan"
+	"backfill/jobs/quarantine"
 	"backfill/jobs/reconcile"
 	"backfill/jobs/repair"
 	"backfill/jobs/status"
@@ -75,6 +76,10 @@ type result struct {
 
 	Dataset string         `json:"dataset,omitempty"` // that infer proposes
 	Checks  []doctor.Check `json:"checks,omitempty"`
+
+	Reasons     []quarantine.Reason `json:"reasons,omitempty"`     // of quarantine ls
+	Quarantined []quarantine.Shown  `json:"quarantined,omitempty"` // of quarantine show; not in XCom
+	Replay      *quarantine.Replay  `json:"replay,omitempty"`
 
 	Verdict  string          `json:"verdict,omitempty"`
 	Sentence string          `json:"sentence,omitempty"`

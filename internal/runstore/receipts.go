@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"backfill/internal/fail"
@@ -93,6 +94,11 @@ type manifestEntry struct {
 
 type manifestMeta struct {
 	ContentLength int64 `json:"content_length"`
+}
+
+// OpenQuarantine opens a quarantine file as its receipt names it.
+func (s *Store) OpenQuarantine(ctx context.Context, f *runplan.File) (io.ReadCloser, error) {
+	return s.objects.Get(ctx, f.Key, objstore.Object{Key: f.Key, Size: f.Size, ETag: f.ETag})
 }
 
 // PutManifest writes the COPY manifest of all receipts' Parquet files and
