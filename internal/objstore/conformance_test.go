@@ -114,6 +114,36 @@ func TestListing(t *testing.T) {
 	})
 }
 
+func TestFolders(t *testing.T) {
+	conform(t, func(t *testing.T, s *objstore.Store) {
+		for _, key := range []string{"a", "b-c", "b/1", "b/1+2", "b/x=1/y z", "b/x=1/z", "b/x=10/deep/key", "b/x=2/k", "b/x=3/k", "b0", "c/k"} {
+			mustPut(t, s, key, key)
+		}
+		for dir, want := range map[string]string{
+			"":         "a b-c b0 | b/ c/",
+			"b/":       "b/1 b/1+2 | b/x=1/ b/x=10/ b/x=2/ b/x=3/",
+			"b/x=1/":   "b/x=1/y z b/x=1/z |",
+			"b/x=10/":  "| b/x=10/deep/",
+			"nothing/": "|",
+			"../":      "|",
+		} {
+			var objects, folders []string
+			err := s.Folder(t.Context(), dir,
+				func(o objstore.Object) error { objects = append(objects, o.Key); return nil },
+				func(dir string) error { folders = append(folders, dir); return nil })
+			got := strings.TrimSpace(strings.Join(objects, " ") + " | " + strings.Join(folders, " "))
+			if err != nil || got != want {
+				t.Errorf("Folder(%q) = %q, %v, want %q", dir, got, err, want)
+			}
+		}
+		stop := errors.New("enough")
+		if err := s.Folder(t.Context(), "", func(objstore.Object) error { return nil }, func(string) error { return stop }); err != stop {
+			t.Errorf("the callback's error came back as %v", err)
+		}
+		wantCode(t, s.Folder(t.Context(), "b", nil, nil), fail.Internal)
+	})
+}
+
 func TestListingTellsWhatHeadTells(t *testing.T) {
 	conform(t, func(t *testing.T, s *objstore.Store) {
 		want := mustPut(t, s, "folder/key", "twelve bytes")

@@ -239,15 +239,31 @@ func (f *fakeS3) list(w http.ResponseWriter, r *http.Request) {
 		IsTruncated           bool
 		NextContinuationToken string    `xml:",omitempty"`
 		Contents              []content `xml:"Contents"`
+		CommonPrefixes        []struct{ Prefix string }
 	}
 	q := r.URL.Query()
+	names := 0
+	last := ""
 	for _, key := range slices.Sorted(maps.Keys(f.objects)) {
 		if !strings.HasPrefix(key, q.Get("prefix")) || key <= q.Get("continuation-token") {
 			continue
 		}
-		if len(page.Contents) == f.pageSize {
-			page.IsTruncated, page.NextContinuationToken = true, page.Contents[f.pageSize-1].Key
+		if names == f.pageSize {
+			page.IsTruncated, page.NextContinuationToken = true, last
 			break
+		}
+		names, last = names+1, key
+		if d := q.Get("delimiter"); d != "" {
+			if at := strings.Index(key[len(q.Get("prefix")):], d); at >= 0 {
+				common := key[:len(q.Get("prefix"))+at+len(d)]
+				last = common + "\U0010ffff" // behind all keys of the folder
+				if n := len(page.CommonPrefixes); n > 0 && page.CommonPrefixes[n-1].Prefix == common {
+					names--
+					continue
+				}
+				page.CommonPrefixes = append(page.CommonPrefixes, struct{ Prefix string }{common})
+				continue
+			}
 		}
 		o := f.objects[key]
 		page.Contents = append(page.Contents, content{key, o.modified.Format(time.RFC3339), `"` + o.etag + `"`, "STANDARD", len(o.body)})

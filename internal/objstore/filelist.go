@@ -55,6 +55,44 @@ type walk struct {
 	fn     func(Object) error
 }
 
+// level lists one folder as list walks it.
+func (s *fileStore) level(ctx context.Context, dir string, object func(Object) error, folder func(string) error) error {
+	start := "."
+	if dir != "" {
+		start = strings.TrimSuffix(dir, "/")
+	}
+	if !fs.ValidPath(start) {
+		return nil // no key begins so
+	}
+	err := s.within(ctx, dir, func(root *os.Root) error {
+		w := &walk{ctx: ctx, store: s, root: root, fn: object}
+		entries, err := w.read(start)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			key := path.Join(start, e.Name())
+			if !e.IsDir() {
+				err = w.entry(key, e)
+			} else if err = folder(key + "/"); err != nil {
+				err = &callbackError{err}
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var stop *callbackError
+	if errors.As(err, &stop) {
+		return stop.err
+	}
+	if isMissing(err) {
+		return nil
+	}
+	return err
+}
+
 type entry struct {
 	fs.DirEntry
 	sort string // the name, with a slash for folders

@@ -75,6 +75,7 @@ func orDefault[T int | time.Duration](value, standard T) T {
 // backend does the work for one scheme. Keys are relative and already checked.
 type backend interface {
 	list(ctx context.Context, prefix string, fn func(Object) error) error
+	level(ctx context.Context, dir string, object func(Object) error, folder func(string) error) error
 	head(ctx context.Context, key string) (Object, error)
 	get(ctx context.Context, key string, match Object) (io.ReadCloser, Object, error)
 	putNew(ctx context.Context, key string, body []byte) (bool, error)
@@ -125,6 +126,18 @@ func (s *Store) URI(key string) URI { return s.root.Join(key) }
 // error stops the listing and is returned unchanged.
 func (s *Store) List(ctx context.Context, prefix string, fn func(Object) error) error {
 	return s.backend.list(ctx, prefix, fn)
+}
+
+// Folder lists one level: object is called for every object right below dir,
+// folder for every folder there, whose name ends with a slash and goes back into
+// Folder or List. dir is "" for the root or ends with a slash. Objects and
+// folders each come in byte order. An error of a callback stops the listing and is
+// returned unchanged; a callback must not list.
+func (s *Store) Folder(ctx context.Context, dir string, object func(Object) error, folder func(dir string) error) error {
+	if dir != "" && !strings.HasSuffix(dir, "/") {
+		return fail.New(fail.Internal, "the folder %q has no slash at its end", dir)
+	}
+	return s.backend.level(ctx, dir, object, folder)
 }
 
 // Head returns what is known about the object. A missing object is

@@ -20,9 +20,6 @@ import (
 	"backfill/internal/fail"
 )
 
-// maxPages bounds one listing; a page holds up to 1,000 objects.
-const maxPages = 100_000
-
 type s3Store struct {
 	client  *s3.Client
 	retryer aws.Retryer
@@ -119,49 +116,6 @@ func (s *s3Store) uri(key string) URI { return s.root.Join(key) }
 
 func (s *s3Store) name(key string) (bucket, full *string) {
 	return aws.String(s.root.Bucket), aws.String(s.uri(key).Key)
-}
-
-func (s *s3Store) list(ctx context.Context, prefix string, fn func(Object) error) error {
-	base := ""
-	if s.root.Key != "" {
-		base = s.root.Key + "/"
-	}
-	input := &s3.ListObjectsV2Input{Bucket: aws.String(s.root.Bucket), Prefix: aws.String(base + prefix), MaxKeys: aws.Int32(1000)}
-	last := ""
-	for range maxPages {
-		page, err := s.client.ListObjectsV2(ctx, input)
-		if err != nil {
-			return classify(listing, s.uri(prefix), err)
-		}
-		for i := range page.Contents {
-			full := aws.ToString(page.Contents[i].Key)
-			// Pages continue by key: out of order, keys may be missing.
-			if !strings.HasPrefix(full, base+prefix) || full <= last && last != "" {
-				return fail.New(fail.Service, "the listing is out of order: %q after %q", full, last).At("%s", s.uri(prefix)).
-					Try("use a general purpose bucket; directory buckets are not listed in order")
-			}
-			last = full
-			if err := fn(listed(full[len(base):], &page.Contents[i])); err != nil {
-				return err
-			}
-		}
-		if !aws.ToBool(page.IsTruncated) {
-			return nil
-		}
-		next := aws.ToString(page.NextContinuationToken)
-		if next == "" || next == aws.ToString(input.ContinuationToken) {
-			return fail.New(fail.Service, "the listing stopped in the middle").At("%s", s.uri(prefix))
-		}
-		input.ContinuationToken = aws.String(next)
-	}
-	return fail.New(fail.Usage, "the prefix holds more than %d pages of objects", maxPages).At("%s", s.uri(prefix)).Try("choose a narrower prefix")
-}
-
-func listed(key string, o *types.Object) Object {
-	return Object{
-		Key: key, Size: aws.ToInt64(o.Size), ETag: unquote(o.ETag),
-		Modified: aws.ToTime(o.LastModified).UTC(), StorageClass: string(o.StorageClass),
-	}
 }
 
 func unquote(etag *string) string { return strings.Trim(aws.ToString(etag), `"`) }
