@@ -12,6 +12,7 @@ var layers = map[string]int{
 	"fail": 0, "kafka": 0, "schema": 0, "columns": 0, "account": 0, "objstore": 0, "progress": 0, "pod": 0, "mask": 0, "suppression": 0,
 	"dataset": 1, "archive": 1, "codec": 1, "decode": 1, "format": 1, "registry": 1, "parquetio": 1, "canon": 1, "runplan": 1, "runstore": 1, "redshift": 1, "login": 1, "tieout": 1, "report": 1, "seal": 1, "outside": 1, "survey": 1, "quarantine": 1,
 	"scan": 2, "publish": 2, "rowdiff": 2,
+	"folder": 0, "inventory": 1,
 }
 
 // allowed lists the arrows inside a layer, each with its reason.
@@ -20,6 +21,7 @@ var allowed = map[string]string{
 	"account→kafka": "places name partitions and days", "objstore→fail": "errors are coded", "kafka→fail": "errors are coded", "mask→fail": "errors are coded", "suppression→fail": "errors are coded", "suppression→mask": "values are masked alike",
 	"format→decode":   "it makes the records that decode reads",
 	"registry→decode": "it spells what decode reads", "registry→format": "it opens values inside records",
+	"folder→kafka": "folders stand for instants", "inventory→format": "inventories are CSV and Parquet", "inventory→decode": "likewise",
 	"rowdiff→scan":     "it takes the archive's rows",
 	"runstore→runplan": "it keeps the plan's types", "report→tieout": "it shows the result", "outside→tieout": "it reads what is compared",
 	"run→plan": "the main job is its steps", "run→convert": "the main job is its steps", "run→load": "the main job is its steps", "run→reconcile": "the main job is its steps",
@@ -49,7 +51,9 @@ func checkArrow(t *testing.T, from, to string) {
 		t.Errorf("%s imports %s: the sandbox and the product share no code", from, to)
 		return
 	}
-	bench := func(p string) bool { return strings.HasPrefix(p, "backfill/cmd/bench") && p != "backfill/cmd/bench/bare" }
+	bench := func(p string) bool {
+		return strings.HasPrefix(p, "backfill/cmd/bench") && p != "backfill/cmd/bench/bare"
+	}
 	if bench(from) != bench(to) {
 		t.Errorf("%s imports %s: the benchmark runs programs and shares no code with them", from, to)
 		return

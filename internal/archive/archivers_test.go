@@ -85,7 +85,7 @@ func TestLenses(t *testing.T) {
 func TestLensesOrder(t *testing.T) {
 	l, err := archive.List(t.Context(), listerOf(
 		"pay/1/000000000019_1_2.json", "pay/0/000000000099_1_2.json", "pay/1/000000000009_1_2.json",
-		"pay/1/000000000019_3_4.json", "pay/1/000000000030_1_2.json", "pay/2/5.json"), archive.Lenses(), archive.Limits{})
+		"pay/1/000000000019_3_4.json", "pay/1/000000000030_1_2.json", "pay/2/5.json"), archive.Lenses(), archive.Wanted{}, archive.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"backfill/internal/fail"
+	"backfill/internal/folder"
 	"backfill/internal/objstore"
 )
 
@@ -20,6 +21,9 @@ type Lister interface {
 	// List calls fn for every object under the root whose key, relative to
 	// the root, begins with prefix.
 	List(ctx context.Context, prefix string, fn func(objstore.Object) error) error
+	// Folder calls object for every object right below the folder, and folder
+	// for every folder there; both end their names with a slash.
+	Folder(ctx context.Context, dir string, object func(objstore.Object) error, folder func(dir string) error) error
 	// URI returns the full name of a key.
 	URI(key string) objstore.URI
 }
@@ -44,22 +48,23 @@ type Object struct {
 type Listing struct {
 	Objects []Object       // by topic, partition, first offset, key
 	Ignored map[string]int // reason to number of objects
+	Folders Folders        // that were listed or not, where dates prune
 	Digest  string         // hex SHA-256 over key, size, ETag and version of Objects, in order
 }
 
 // shownKeys is how many keys a message names.
 const shownKeys = 3
 
-// List lists all data objects of the store. Any key that the layout does not
-// know makes it fail with fail.BadLayout, after all keys were seen. More data
-// objects than the limit are fail.Memory.
-func List(ctx context.Context, l Lister, layout Layout, limits Limits) (*Listing, error) {
+// List lists the wanted data objects of the store. Any key that it sees and the
+// layout does not know makes it fail with fail.BadLayout, after all keys were
+// seen. More data objects than the limit are fail.Memory.
+func List(ctx context.Context, l Lister, layout Layout, wanted Wanted, limits Limits) (*Listing, error) {
 	limit := limits.Objects
 	if limit == 0 {
 		limit = defaultObjects
 	}
 	c := &collector{lister: l, layout: layout, limit: limit, listing: &Listing{Ignored: map[string]int{}}, shared: map[string]string{}}
-	if err := l.List(ctx, "", c.add); err != nil {
+	if err := c.list(ctx, wanted); err != nil {
 		return nil, err
 	}
 	if c.unknown > 0 {
@@ -75,8 +80,18 @@ func List(ctx context.Context, l Lister, layout Layout, limits Limits) (*Listing
 		)
 	})
 	follow(objects)
-	c.listing.Digest = digest(objects)
+	c.listing.Objects = wanted.since(objects, c.listing.Ignored)
+	c.listing.Digest = digest(c.listing.Objects)
 	return c.listing, nil
+}
+
+// list walks dated folders, or takes all there is.
+func (c *collector) list(ctx context.Context, wanted Wanted) error {
+	if wanted.Folders == nil || len(wanted.Windows) == 0 {
+		return c.lister.List(ctx, "", c.add)
+	}
+	w := &walk{ctx: ctx, lister: c.lister, wanted: wanted, add: c.add, folders: &c.listing.Folders}
+	return w.folder("", folder.Place{})
 }
 
 type collector struct {

@@ -20,14 +20,40 @@ type lister struct {
 	root    objstore.URI
 	objects []objstore.Object
 	err     error
+	asked   []string // requests
 }
 
 func (l *lister) URI(key string) objstore.URI { return l.root.Join(key) }
 
 func (l *lister) List(_ context.Context, prefix string, fn func(objstore.Object) error) error {
+	l.asked = append(l.asked, "all of "+prefix)
 	for _, o := range l.objects {
 		if strings.HasPrefix(o.Key, prefix) {
 			if err := fn(o); err != nil {
+				return err
+			}
+		}
+	}
+	return l.err
+}
+
+func (l *lister) Folder(_ context.Context, dir string, object func(objstore.Object) error, folder func(string) error) error {
+	l.asked = append(l.asked, dir)
+	seen := map[string]bool{}
+	for _, o := range l.objects {
+		rest, in := strings.CutPrefix(o.Key, dir)
+		if !in {
+			continue
+		}
+		name, _, deeper := strings.Cut(rest, "/")
+		switch {
+		case !deeper:
+			if err := object(o); err != nil {
+				return err
+			}
+		case !seen[name]:
+			seen[name] = true
+			if err := folder(dir + name + "/"); err != nil {
 				return err
 			}
 		}
@@ -51,7 +77,7 @@ func listerOf(keys ...string) *lister {
 
 func mustList(t *testing.T, l archive.Lister) *archive.Listing {
 	t.Helper()
-	listing, err := archive.List(t.Context(), l, archive.Confluent(), archive.Limits{})
+	listing, err := archive.List(t.Context(), l, archive.Confluent(), archive.Wanted{}, archive.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +135,7 @@ func TestEmptyObjectsAreData(t *testing.T) {
 func TestUnknownKeysAreRefused(t *testing.T) {
 	l := listerOf("a/partition=0/a+0+5.json", "a/partition=0/a+0+5.keys.avro", "readme", "folder/", "x1", "x2", "x3")
 	l.objects[3].Size = 7 // a folder marker with content is none
-	_, err := archive.List(t.Context(), l, archive.Confluent(), archive.Limits{})
+	_, err := archive.List(t.Context(), l, archive.Confluent(), archive.Wanted{}, archive.Limits{})
 	want := "s3://bucket/topics/: 6 of 7 keys fit no layout: " +
 		"s3://bucket/topics/a/partition=0/a+0+5.keys.avro (a .keys side file is not read; to leave such files out: archive.ignore: [keys]), " +
 		"s3://bucket/topics/readme (the name is not <topic>+<partition>+<offset>.<extension>), " +
@@ -122,7 +148,7 @@ func TestUnknownKeysAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listing, err := archive.List(t.Context(), l, layout, archive.Limits{})
+	listing, err := archive.List(t.Context(), l, layout, archive.Wanted{}, archive.Limits{})
 	if err != nil || len(listing.Objects) != 7 {
 		t.Errorf("%+v, %v", listing, err)
 	}
@@ -130,15 +156,15 @@ func TestUnknownKeysAreRefused(t *testing.T) {
 
 func TestListLimits(t *testing.T) {
 	l := listerOf("a/partition=0/a+0+5.json", "a/partition=0/a+0+6.json", "a/_SUCCESS")
-	if _, err := archive.List(t.Context(), l, archive.Confluent(), archive.Limits{Objects: 2}); err != nil {
+	if _, err := archive.List(t.Context(), l, archive.Confluent(), archive.Wanted{}, archive.Limits{Objects: 2}); err != nil {
 		t.Error(err)
 	}
-	_, err := archive.List(t.Context(), l, archive.Confluent(), archive.Limits{Objects: 1})
+	_, err := archive.List(t.Context(), l, archive.Confluent(), archive.Wanted{}, archive.Limits{Objects: 1})
 	if !fail.Is(err, fail.Memory) || err.Error() != "s3://bucket/topics/: the archive holds more than 1 data objects" {
 		t.Errorf("got %v", err)
 	}
 	l.err = errors.New("the store failed")
-	if _, err := archive.List(t.Context(), l, archive.Confluent(), archive.Limits{}); err != l.err {
+	if _, err := archive.List(t.Context(), l, archive.Confluent(), archive.Wanted{}, archive.Limits{}); err != l.err {
 		t.Errorf("got %v", err)
 	}
 }
@@ -194,6 +220,10 @@ func (e *endless) URI(key string) objstore.URI {
 	return objstore.URI{Scheme: "s3", Bucket: "acme-kafka-archive", Key: "topics/" + key}
 }
 
+func (e *endless) Folder(context.Context, string, func(objstore.Object) error, func(string) error) error {
+	return errors.New("not asked for")
+}
+
 func (e *endless) List(_ context.Context, _ string, fn func(objstore.Object) error) error {
 	for i := range e.n {
 		o := objstore.Object{
@@ -210,7 +240,7 @@ func (e *endless) List(_ context.Context, _ string, fn func(objstore.Object) err
 func BenchmarkList(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := archive.List(b.Context(), &endless{n: 100_000}, archive.Confluent(), archive.Limits{}); err != nil {
+		if _, err := archive.List(b.Context(), &endless{n: 100_000}, archive.Confluent(), archive.Wanted{}, archive.Limits{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -33,7 +33,10 @@ func (c *compiler) archive(root section) {
 	c.layout(s)
 	a.Format = c.format(s)
 	a.Lateness = c.duration(s, "lateness")
+	a.Earliness, a.Modified = c.duration(s, "earliness"), s.values["earliness"] != nil
 	a.Idle = c.duration(s, "idle")
+	c.folderTime(s)
+	c.inventory(s)
 	c.gaps(s)
 }
 

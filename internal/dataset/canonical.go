@@ -45,6 +45,21 @@ type archiveForm struct {
 	Idle     string    `json:"idle,omitempty"`
 	Gaps     []gapForm `json:"gaps,omitempty"`
 	Ignore   []string  `json:"ignore,omitempty"`
+
+	Earliness  string         `json:"earliness,omitempty"` // "0s" says something, too
+	FolderTime *folderForm    `json:"folder_time,omitempty"`
+	Inventory  *inventoryForm `json:"inventory,omitempty"`
+}
+
+type folderForm struct {
+	Clock    string `json:"clock"`
+	Zone     string `json:"zone"`
+	Path     string `json:"path,omitempty"`
+	Duration string `json:"duration,omitempty"`
+}
+
+type inventoryForm struct {
+	URI string `json:"uri"`
 }
 
 type gapForm struct {
@@ -222,6 +237,18 @@ func (a Archive) form() archiveForm {
 	}
 	if a.Idle > 0 {
 		f.Idle = a.Idle.String()
+	}
+	if a.Modified {
+		f.Earliness = a.Earliness.String()
+	}
+	if t := a.FolderTime; t != nil {
+		f.FolderTime = &folderForm{Clock: t.Clock, Zone: t.Zone, Path: t.Path}
+		if t.Duration > 0 {
+			f.FolderTime.Duration = t.Duration.String()
+		}
+	}
+	if a.Inventory != "" {
+		f.Inventory = &inventoryForm{a.Inventory}
 	}
 	for _, gap := range a.Gaps {
 		f.Gaps = append(f.Gaps, gapForm{gap.Topic, int32(gap.Partition), int64(gap.From), int64(gap.To), gap.Reason})

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"backfill/internal/fail"
+	"backfill/internal/folder"
 	"backfill/internal/kafka"
 	"backfill/internal/schema"
 )
@@ -68,7 +69,33 @@ type Archive struct {
 	Lateness  time.Duration // how much later than its event time a record may have been archived
 	Idle      time.Duration // how long a partition may be silent at a window's end and still be settled
 	Gaps      []Gap         // by topic, partition, offset; never overlapping
+
+	// Earliness is how much earlier than its event time a record may have been
+	// archived. Modified: it was declared, so that objects last written before a
+	// window, less it, hold none of its records.
+	Earliness time.Duration
+	Modified  bool
+
+	FolderTime *FolderTime // nil: dated folders say nothing
+	Inventory  string      // URI of an S3 Inventory that is read instead of listing: its manifest.json, or the folder of all its manifests; "": none
 }
+
+// FolderTime says what the dates in folders are.
+type FolderTime struct {
+	Clock    string // one of the Clock constants
+	Zone     string // IANA name
+	Path     string // in the letters of package folder; "" where the layout has its own
+	Duration time.Duration
+	Folders  *folder.Time // all of it compiled
+}
+
+// The clocks that archivers date folders by.
+const (
+	ClockRecord    = "record"    // the record's Kafka time
+	ClockEvent     = "event"     // the event time of records.event_time
+	ClockWallclock = "wallclock" // when the archiver wrote
+	ClockUnknown   = "unknown"   // nobody knows: folders are not used
+)
 
 // CSV says how rows are written.
 type CSV struct {

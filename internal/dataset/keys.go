@@ -6,7 +6,9 @@ import "strings"
 // items of a list by [].
 var known = map[string][]string{
 	"":                    {"version", "name", "archive", "records", "calendar", "columns", "table", "staging", "warehouse", "quarantine", "reconcile", "mask_key_id", "retain"},
-	"archive":             {"uri", "layout", "format", "topic", "partition", "lateness", "idle", "gaps", "ignore"},
+	"archive":             {"uri", "layout", "format", "topic", "partition", "lateness", "earliness", "idle", "gaps", "ignore", "folder_time", "inventory"},
+	"archive.folder_time": {"clock", "zone", "path", "duration"},
+	"archive.inventory":   {"uri"},
 	layoutPath:            {"key_pattern", LayoutConfluent, LayoutAiven},
 	envelopePath:          {"value"},
 	formatPath:            {FormatCSV, FormatText, FormatBytes},
@@ -54,9 +56,6 @@ const (
 // later holds keys that belong to the format and that this version can't do.
 // Ignoring them would do something else than the file says.
 var later = map[string]map[string]string{
-	"archive": {
-		"folder_time": "leave it out: dated folders are then not used to prune",
-	},
 	"records": {
 		"key":     "only the record's value can be read",
 		"headers": "only the record's value can be read",

@@ -51,12 +51,15 @@ type Head struct {
 	Version   string       `json:"version"` // of the program
 	Sealed    time.Time    `json:"sealed"`
 
-	Objects  int            `json:"objects"`
-	Bytes    int64          `json:"bytes"`
-	Ignored  map[string]int `json:"ignored,omitempty"` // listed keys that are no data, by reason
-	Chunks   int            `json:"chunks"`
-	Segments []Segment      `json:"segments"`
-	Slices   []Slice        `json:"slices"`
+	Objects int            `json:"objects"`
+	Bytes   int64          `json:"bytes"`
+	Ignored map[string]int `json:"ignored,omitempty"` // listed keys that are no data, by reason
+	// SkippedFolders counts dated folders of other times, of which nothing was listed.
+	SkippedFolders int `json:"skipped_folders,omitempty"`
+
+	Chunks   int       `json:"chunks"`
+	Segments []Segment `json:"segments"`
+	Slices   []Slice   `json:"slices"`
 	// What the slices of the table held at the sealing, and the last change of
 	// the table then; only where a replacement has no key to guard rows by.
 	Standing   []Standing `json:"standing,omitempty"`

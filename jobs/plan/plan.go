@@ -51,7 +51,7 @@ func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Opti
 		return nil, err
 	}
 	w.Pulse.Step("planning: listing the archive")
-	now, err := w.List(ctx)
+	now, err := w.List(ctx, o.Window)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 		Format: runplan.Format, Run: p.run, Attempt: runstore.NewAttempt(), Target: p.w.TargetName(),
 		Dataset: runplan.Dataset{Name: ds.Name, Digest: ds.Digest, ConvertDigest: ds.ConvertDigest, Text: string(ds.Text)},
 		Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Version: p.w.Version, Sealed: p.w.Now().UTC(),
-		Warehouse: warehouse, Objects: len(objects), Ignored: p.now.Ignored, ListingID: p.now.ID,
+		Warehouse: warehouse, Objects: len(objects), Ignored: p.now.Ignored, SkippedFolders: p.now.Folders.Skipped, ListingID: p.now.ID,
 		Damaged: p.damaged, Asked: p.o.asked(), By: p.w.By, Reason: p.o.Reason,
 		Slices: runplan.CutSlices(p.o.Window, p.w.Calendar(), p.o.SliceDays),
 	}
@@ -202,6 +202,9 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 	if p.now.Layout != "" {
 		r.Notes = append(r.Notes, "archive.layout: auto chose "+p.now.Layout)
 	}
+	if n := p.now.Folders; n.Skipped > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("archive.folder_time: %d dated folders were listed as a whole, %d of other times were not listed", n.Listed, n.Skipped))
+	}
 	if head.Supersedes != nil {
 		for _, reason := range reasons {
 			r.Notes = append(r.Notes, fmt.Sprintf("supersedes plan %d: %s", older.Seq, reason))
@@ -232,6 +235,10 @@ func (p *planner) nothing() error {
 	if n := len(p.now.Objects); n > 0 {
 		return fail.New(fail.EmptyWindow, "all %d objects of the archive were loaded before or left out: none is left", n).At("%s", uri).
 			Try("`backfill status` shows by which plans; if that is right, say --allow-empty")
+	}
+	if n := p.now.Folders.Skipped; n > 0 {
+		return fail.New(fail.EmptyWindow, "the archive holds no object for the window; %d dated folders of other times were not listed", n).At("%s", uri).
+			Try("check archive.folder_time, its zone above all; if an empty window is right, say --allow-empty")
 	}
 	return fail.New(fail.EmptyWindow, "the archive holds no object to load").At("%s", uri).
 		Try("check archive.uri; if an empty archive is right, say --allow-empty")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"backfill/internal/kafka"
 	"backfill/internal/report"
 )
 
@@ -17,7 +18,11 @@ func (g *gathering) archiveNow(ctx context.Context) error {
 	if len(g.heads) == 0 {
 		return nil
 	}
-	now, err := g.w.List(ctx)
+	var windows []kafka.Window
+	for _, h := range g.heads {
+		windows = append(windows, h.Window)
+	}
+	now, err := g.w.List(ctx, windows...)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func fromArchive(ctx context.Context, w *workspace.Workspace, s *transcript, o O
 		return nil, err
 	}
 	w.Pulse.Step("reconciling: listing the archive")
-	listing, err := w.List(ctx)
+	listing, err := w.List(ctx, o.Window)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (g *gathering) drill(ctx context.Context, s publish.Session, result *tieout
 	if !table || !g.o.Rows || len(ds.Table.Key) == 0 || ds.Table.Mode != dataset.ReplaceWindow || len(g.in.Preliminary) > 0 {
 		return result, nil
 	}
-	listing, err := g.w.List(ctx)
+	listing, err := g.w.List(ctx, g.o.Window)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (g *gathering) drill(ctx context.Context, s publish.Session, result *tieout
 // Wanted reads the archive for keys that a report names and returns the rows of
 // each that the table must hold; none where the archive has none in the window.
 func Wanted(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options, marks []tieout.KeyMark) (_ map[tieout.KeyMark][]tieout.ArchiveRow, err error) {
-	listing, err := w.List(ctx)
+	listing, err := w.List(ctx, o.Window)
 	if err != nil {
 		return nil, err
 	}

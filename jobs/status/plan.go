@@ -215,11 +215,12 @@ func (l *look) behind(ctx context.Context, h *runplan.Head, newer []*runplan.Hea
 	if h.Window.IsAll() {
 		return nil, nil
 	}
-	if l.listing == nil {
+	if l.listing == nil || l.w.ByWindow() && l.listed != h.Window {
 		var err error
-		if l.listing, err = l.w.List(ctx); err != nil {
+		if l.listing, err = l.w.List(ctx, h.Window); err != nil {
 			return nil, err
 		}
+		l.listed = h.Window
 	}
 	if l.listing.ID == h.ListingID {
 		return nil, nil

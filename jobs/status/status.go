@@ -124,6 +124,7 @@ type look struct {
 	kept     []publish.Kept
 	verified *publish.Watermark
 	listing  *workspace.Listing // nil until asked for
+	listed   kafka.Window       // that it is for
 }
 
 func (l *look) gather(ctx context.Context) (err error) {

@@ -39,6 +39,11 @@ func (l sampled) List(_ context.Context, _ string, fn func(objstore.Object) erro
 	return nil
 }
 
+// Folder is not asked for: a sample is read whole.
+func (l sampled) Folder(ctx context.Context, dir string, object func(objstore.Object) error, _ func(string) error) error {
+	return l.List(ctx, dir, object)
+}
+
 var errEnough = errors.New("enough")
 
 // Sample lists at most limit objects of the archive and reads their names by
@@ -64,7 +69,7 @@ func (w *Workspace) Sample(ctx context.Context, limit int) (*Sample, error) {
 	if s.Name, s.Layout, s.Fits = choice.Name, choice.Why, choice.Fits; err != nil {
 		return s, err
 	}
-	found, err := archive.List(ctx, sampled{w.Archive, s.Objects}, choice.Layout, archive.Limits{})
+	found, err := archive.List(ctx, sampled{w.Archive, s.Objects}, choice.Layout, archive.Wanted{}, archive.Limits{})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package workspace
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"backfill/internal/fail"
@@ -19,6 +21,10 @@ func (w *Workspace) Settled(window kafka.Window, last map[kafka.TopicPartition]k
 		return fail.New(fail.Unsettled, "records of %s may still be archived until %s", window, due.Format(time.RFC3339)).
 			Try("run again after that; archive.lateness says how late records may come")
 	}
+	if tp, silent := w.unseen(last); silent {
+		return fail.New(fail.Unsettled, "%s has no object in the dated folders that were listed, so that how long it has been silent is not known", tp).
+			Try("wait for the archiver, or declare in archive.idle how long a partition may be silent")
+	}
 	for tp, at := range last {
 		if at < kafka.InstantOf(end.Add(-archive.Idle)) {
 			return fail.New(fail.Unsettled, "%s has archived nothing after the window's end: its last record is of %s", tp, at).
@@ -26,4 +32,26 @@ func (w *Workspace) Settled(window kafka.Window, last map[kafka.TopicPartition]k
 		}
 	}
 	return nil
+}
+
+// unseen returns a partition that dated folders hide: one with a lower number
+// than others of its topic, and no object where folders were listed.
+func (w *Workspace) unseen(last map[kafka.TopicPartition]kafka.Instant) (kafka.TopicPartition, bool) {
+	a := w.Dataset.Archive
+	if a.FolderTime == nil || a.Idle > 0 || a.Layout.Partition != nil {
+		return kafka.TopicPartition{}, false
+	}
+	highest := map[string]kafka.Partition{}
+	for tp := range last {
+		highest[tp.Topic] = max(highest[tp.Topic], tp.Partition)
+	}
+	for _, topic := range slices.Sorted(maps.Keys(highest)) {
+		for n := range highest[topic] {
+			tp := kafka.TopicPartition{Topic: topic, Partition: n}
+			if _, there := last[tp]; !there {
+				return tp, true
+			}
+		}
+	}
+	return kafka.TopicPartition{}, false
 }

@@ -11,7 +11,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"backfill/internal/archive"
 	"backfill/internal/dataset"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
@@ -76,40 +75,6 @@ func openStore(ctx context.Context, text string) (*objstore.Store, objstore.URI,
 	}
 	store, err := objstore.Open(ctx, uri, objstore.Options{})
 	return store, uri, err
-}
-
-// Listing is the archive as it is now.
-type Listing struct {
-	Objects []runplan.Input
-	Ignored map[string]int
-	Layout  string // which one was chosen and why, if the dataset leaves it to a sample
-	Bytes   int64
-	ID      string
-}
-
-// List lists the archive by the dataset's layout.
-func (w *Workspace) List(ctx context.Context) (*Listing, error) {
-	choice, err := w.layout(ctx)
-	if err != nil {
-		return nil, err
-	}
-	found, err := archive.List(ctx, w.Archive, choice.Layout, archive.Limits{})
-	if err != nil {
-		return nil, err
-	}
-	l := &Listing{Ignored: found.Ignored, Layout: choice.Why, Objects: make([]runplan.Input, 0, len(found.Objects))}
-	for _, o := range found.Objects {
-		l.Bytes += o.Size
-		l.Objects = append(l.Objects, runplan.Input{
-			Partition: o.Name.TopicPartition,
-			ObjectRef: runplan.ObjectRef{
-				Key: o.Key, Size: o.Size, ETag: o.ETag, Version: o.Version, First: o.Name.FirstOffset,
-				Ordered: o.Name.Ordered, Lower: o.Name.Lower,
-			},
-		})
-	}
-	l.ID = runplan.ListingID(l.Objects)
-	return l, nil
 }
 
 // Open opens a planned object exactly as it was listed; it is the Source of scan.

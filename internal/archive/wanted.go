@@ -1,0 +1,150 @@
+package archive
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"backfill/internal/folder"
+	"backfill/internal/kafka"
+	"backfill/internal/objstore"
+)
+
+// Wanted says which objects a listing is for. The zero Wanted takes all.
+type Wanted struct {
+	Windows []kafka.Window // of event time; none: all time
+
+	// Folders says how dated folders read; nil: they say nothing of the records
+	// in them.
+	Folders *folder.Time
+	// Lateness is how much later than its event time, by the clock of the
+	// folders or of the store, a record may have been archived; Earliness is how
+	// much earlier.
+	Lateness, Earliness time.Duration
+
+	// Modified says that objects last written before all windows hold none of
+	// their records.
+	Modified bool
+}
+
+// Folders counts dated folders.
+type Folders struct {
+	Listed  int // requests that list whole folders, however deep
+	Skipped int // folders of other times, with all that is in them
+}
+
+const reasonBefore = "written before the window"
+
+// needs reports whether records of the windows may lie in folders that stand
+// for the span, and whether each of its folders must be listed.
+func (w *Wanted) needs(span kafka.Window) (some, all bool) {
+	slack := w.Folders.Granule()
+	early, late := micros(w.Earliness+slack), micros(w.Lateness+slack)
+	for _, window := range w.Windows {
+		if window.IsAll() {
+			return true, true
+		}
+		from, to := window.From-early, window.To+late
+		some = some || span.From < to && span.To > from
+		all = all || span.From >= from && span.To <= to
+	}
+	return some, all
+}
+
+func micros(d time.Duration) kafka.Instant { return kafka.Instant(d.Microseconds()) }
+
+// walk lists the folders that are wanted. Folders above the dates are listed
+// level by level, and dated ones that reach over a border of the windows;
+// everything else with one listing each, or not at all.
+type walk struct {
+	ctx     context.Context
+	lister  Lister
+	wanted  Wanted
+	add     func(objstore.Object) error
+	folders *Folders
+}
+
+func (w *walk) folder(dir string, at folder.Place) error {
+	var below []string
+	err := w.lister.Folder(w.ctx, dir, w.add, func(dir string) error {
+		below = append(below, dir)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, dir := range below {
+		name := strings.TrimSuffix(dir, "/")
+		place := w.wanted.Folders.Path.Enter(at, name[strings.LastIndexByte(name, '/')+1:])
+		span, known := w.wanted.Folders.Span(place)
+		some, all := true, w.wanted.Folders.Path.Below(place)
+		if known {
+			var whole bool
+			some, whole = w.wanted.needs(span)
+			all = all || whole
+		}
+		switch {
+		case !some:
+			w.folders.Skipped++
+		case all:
+			w.folders.Listed++
+			err = w.lister.List(w.ctx, dir, w.add)
+		default:
+			err = w.folder(dir, place)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// since leaves out objects that were last written before the windows, if that
+// is wanted, and counts them. Where names order a partition only its first
+// objects go, so that what is left still follows each other. A partition keeps
+// one object: how long it has been silent must show.
+func (w *Wanted) since(objects []Object, ignored map[string]int) []Object {
+	if !w.Modified || len(w.Windows) == 0 {
+		return objects
+	}
+	first := w.Windows[0].From
+	for _, window := range w.Windows {
+		if window.IsAll() {
+			return objects
+		}
+		first = min(first, window.From)
+	}
+	// S3 tells whole seconds.
+	cut := first.Time().Add(-w.Earliness - time.Second)
+	kept := objects[:0]
+	for start := 0; start < len(objects); {
+		end := start
+		for end < len(objects) && objects[end].Name.TopicPartition == objects[start].Name.TopicPartition {
+			end++
+		}
+		kept = append(kept, partitionSince(objects[start:end], cut)...)
+		start = end
+	}
+	if n := len(objects) - len(kept); n > 0 {
+		ignored[reasonBefore] += n
+	}
+	return kept
+}
+
+// partitionSince returns a partition's objects without those before cut.
+func partitionSince(objects []Object, cut time.Time) []Object {
+	if slices.ContainsFunc(objects, func(o Object) bool { return o.Name.Ordered }) {
+		n := 0
+		for n < len(objects)-1 && objects[n].Modified.Before(cut) {
+			n++
+		}
+		return objects[n:]
+	}
+	newest := slices.MaxFunc(objects, func(a, b Object) int { return a.Modified.Compare(b.Modified) })
+	kept := slices.DeleteFunc(objects, func(o Object) bool { return o.Modified.Before(cut) })
+	if len(kept) == 0 {
+		return append(kept, newest)
+	}
+	return kept
+}
