@@ -10,6 +10,7 @@ import (
 	"hash"
 	"slices"
 	"strings"
+	"time"
 
 	"backfill/internal/fail"
 	"backfill/internal/folder"
@@ -49,6 +50,7 @@ type Listing struct {
 	Objects []Object       // by topic, partition, first offset, key
 	Ignored map[string]int // reason to number of objects
 	Folders Folders        // that were listed or not, where dates prune
+	AsOf    time.Time      // of which everything is there; zero: now
 	Digest  string         // hex SHA-256 over key, size, ETag and version of Objects, in order
 }
 
@@ -85,13 +87,25 @@ func List(ctx context.Context, l Lister, layout Layout, wanted Wanted, limits Li
 	return c.listing, nil
 }
 
-// list walks dated folders, or takes all there is.
+// list takes all there is, or walks dated folders, and what an inventory has.
 func (c *collector) list(ctx context.Context, wanted Wanted) error {
-	if wanted.Folders == nil || len(wanted.Windows) == 0 {
-		return c.lister.List(ctx, "", c.add)
+	if wanted.Folders == nil || len(wanted.Windows) == 0 && wanted.Inventory == nil {
+		if wanted.Inventory == nil {
+			return c.lister.List(ctx, "", c.add)
+		}
+		c.listing.AsOf = wanted.Inventory.Sure()
+		return wanted.Inventory.List(ctx, c.add)
 	}
 	w := &walk{ctx: ctx, lister: c.lister, wanted: wanted, add: c.add, folders: &c.listing.Folders}
-	return w.folder("", folder.Place{})
+	if err := w.folder("", folder.Place{}); err != nil || wanted.Inventory == nil {
+		return err
+	}
+	return wanted.Inventory.List(ctx, func(o objstore.Object) error {
+		if !wanted.known(o.Key) {
+			return nil
+		}
+		return c.add(o)
+	})
 }
 
 type collector struct {

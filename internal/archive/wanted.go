@@ -26,6 +26,20 @@ type Wanted struct {
 	// Modified says that objects last written before all windows hold none of
 	// their records.
 	Modified bool
+
+	// Inventory is read instead of listing; nil: the store is listed. With
+	// Folders the folders are listed that may have got objects since; Archived is
+	// how long after a folder's time that may happen.
+	Inventory Inventory
+	Archived  time.Duration
+}
+
+// Inventory is a list of the store's objects that was made at an earlier time.
+type Inventory interface {
+	// List calls fn for every object under the root, in no order.
+	List(ctx context.Context, fn func(objstore.Object) error) error
+	// Sure is the time of which nothing that was written before it is missing.
+	Sure() time.Time
 }
 
 // Folders counts dated folders.
@@ -39,6 +53,9 @@ const reasonBefore = "written before the window"
 // needs reports whether records of the windows may lie in folders that stand
 // for the span, and whether each of its folders must be listed.
 func (w *Wanted) needs(span kafka.Window) (some, all bool) {
+	if len(w.Windows) == 0 {
+		return true, true
+	}
 	slack := w.Folders.Granule()
 	early, late := micros(w.Earliness+slack), micros(w.Lateness+slack)
 	for _, window := range w.Windows {
@@ -50,6 +67,40 @@ func (w *Wanted) needs(span kafka.Window) (some, all bool) {
 		all = all || span.From >= from && span.To <= to
 	}
 	return some, all
+}
+
+// recent reports whether some or all of a span's folders may hold objects that
+// the inventory does not know.
+func (w *Wanted) recent(span kafka.Window) (some, all bool) {
+	if w.Inventory == nil {
+		return true, true
+	}
+	sure := kafka.InstantOf(w.Inventory.Sure())
+	late := micros(w.Archived + w.Earliness + w.Folders.Granule())
+	return span.To+late > sure, span.From+late > sure
+}
+
+// known reports whether an object of the inventory counts: its folder is
+// wanted, and was not listed.
+func (w *Wanted) known(key string) bool {
+	var at folder.Place
+	old := false
+	for {
+		name, rest, deeper := strings.Cut(key, "/")
+		if !deeper {
+			return old
+		}
+		at, key = w.Folders.Path.Enter(at, name), rest
+		span, dated := w.Folders.Span(at)
+		if !dated {
+			continue
+		}
+		if some, _ := w.needs(span); !some {
+			return false
+		}
+		recent, _ := w.recent(span)
+		old = old || !recent
+	}
 }
 
 func micros(d time.Duration) kafka.Instant { return kafka.Instant(d.Microseconds()) }
@@ -78,15 +129,17 @@ func (w *walk) folder(dir string, at folder.Place) error {
 		name := strings.TrimSuffix(dir, "/")
 		place := w.wanted.Folders.Path.Enter(at, name[strings.LastIndexByte(name, '/')+1:])
 		span, known := w.wanted.Folders.Span(place)
-		some, all := true, w.wanted.Folders.Path.Below(place)
+		some, recent, all := true, true, w.wanted.Folders.Path.Below(place)
 		if known {
-			var whole bool
-			some, whole = w.wanted.needs(span)
-			all = all || whole
+			var needed, fresh bool
+			some, needed = w.wanted.needs(span)
+			recent, fresh = w.wanted.recent(span)
+			all = all || needed && fresh
 		}
 		switch {
 		case !some:
 			w.folders.Skipped++
+		case !recent: // the inventory has it
 		case all:
 			w.folders.Listed++
 			err = w.lister.List(w.ctx, dir, w.add)
