@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"crypto/md5"
 	"fmt"
 	"maps"
 	"net/url"
@@ -33,11 +36,15 @@ func TestDatedFolders(t *testing.T) {
 		key := fmt.Sprintf("dated/ledger/%s/ledger+%d+", folder, n%2)
 		objects[key] += fmt.Sprintf(`{"id":%d,"at":%q}`+"\n", n, event.UTC().Format(time.RFC3339))
 	}
-	for i, key := range slices.Sorted(maps.Keys(objects)) {
-		if err := h.put(context.Background(), "archive", fmt.Sprintf("%s%010d.json", key, i), []byte(objects[key])); err != nil {
+	var inventory strings.Builder
+	for i, prefix := range slices.Sorted(maps.Keys(objects)) {
+		key, body := fmt.Sprintf("%s%010d.json", prefix, i), []byte(objects[prefix])
+		if err := h.put(context.Background(), "archive", key, body); err != nil {
 			t.Fatal(err)
 		}
+		fmt.Fprintf(&inventory, "%q,%q,%q,%q,%q,%q\n", "archive", url.QueryEscape(key), fmt.Sprint(len(body)), "2025-11-05T00:00:00.000Z", fmt.Sprintf("%x", md5.Sum(body)), "STANDARD")
 	}
+	putInventory(t, h, inventory.String())
 	load := func(table, folders string) (rows []string, lists []string, reads int) {
 		text := `version: 1
 name: ledger
@@ -95,5 +102,34 @@ staging: {uri: s3://staging/` + table + `}
 	if len(whole) != 1 || reads*2 > everything {
 		t.Errorf("read %d objects of %d, by %d listings where one is all", reads, everything, len(whole))
 	}
+
+	// The same from an inventory: two days later no folder of the window is newer.
+	reported, lists, again := load("dated_report", ", folder_time: {clock: record, zone: America/New_York}, inventory: {uri: s3://staging/inventories/archive/daily}")
+	if !slices.Equal(reported, all) || again != reads || !slices.Equal(lists, []string{""}) {
+		t.Errorf("by the inventory %d rows from %d objects, listed %q", len(reported), again, lists)
+	}
 	t.Logf("%d requests, %d objects read; without folder_time %d and %d", len(lists), reads, len(whole), everything)
+}
+
+// putInventory writes an inventory of the bucket as S3 does.
+func putInventory(t *testing.T, h *harness, rows string) {
+	t.Helper()
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write([]byte(rows)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const folder = "inventories/archive/daily/"
+	manifest := fmt.Appendf(nil, `{"sourceBucket":"archive","destinationBucket":"arn:aws:s3:::staging","version":"2016-11-30","creationTimestamp":"%d","fileFormat":"CSV",
+"fileSchema":"Bucket, Key, Size, LastModifiedDate, ETag, StorageClass","files":[{"key":"%sdata/1.csv.gz","size":%d,"MD5checksum":"%x"}]}`,
+		time.Now().Add(48*time.Hour).UnixMilli(), folder, packed.Len(), md5.Sum(packed.Bytes()))
+	for name, body := range map[string][]byte{"data/1.csv.gz": packed.Bytes(), "2025-11-10T01-00Z/manifest.json": manifest,
+		"2025-11-10T01-00Z/manifest.checksum": fmt.Appendf(nil, "%x", md5.Sum(manifest))} {
+		if err := h.put(context.Background(), "staging", folder+name, body); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -72,15 +72,15 @@ func (d Diff) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d changed, %d vanished, %d added", len(d.Changed), len(d.Vanished), len(d.Added))
 	for _, c := range d.Changed[:min(len(d.Changed), shownChanges)] {
-		fmt.Fprintf(&b, "\n  changed  %s: %s", c.Now.URI, c.what())
+		fmt.Fprintf(&b, "\n  changed  %s: %s", c.Now.Key, c.what())
 	}
 	more(&b, "changed", len(d.Changed))
 	for _, o := range d.Vanished[:min(len(d.Vanished), shownChanges)] {
-		fmt.Fprintf(&b, "\n  vanished %s (%d bytes)", o.URI, o.Size)
+		fmt.Fprintf(&b, "\n  vanished %s (%d bytes)", o.Key, o.Size)
 	}
 	more(&b, "vanished", len(d.Vanished))
 	for _, o := range d.Added[:min(len(d.Added), shownChanges)] {
-		fmt.Fprintf(&b, "\n  added    %s (%d bytes)", o.URI, o.Size)
+		fmt.Fprintf(&b, "\n  added    %s (%d bytes)", o.Key, o.Size)
 	}
 	more(&b, "added", len(d.Added))
 	return b.String()

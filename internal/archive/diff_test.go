@@ -14,7 +14,7 @@ import (
 )
 
 func object(key string, size int64, etag, version string) archive.Object {
-	return archive.Object{Object: objstore.Object{Key: key, Size: size, ETag: etag, Version: version}, URI: "s3://b/" + key}
+	return archive.Object{Object: objstore.Object{Key: key, Size: size, ETag: etag, Version: version}}
 }
 
 func TestCompare(t *testing.T) {
@@ -29,11 +29,11 @@ func TestCompare(t *testing.T) {
 	now[0].Modified = time.Unix(1, 0)
 	d := archive.Compare(planned, now)
 	want := `3 changed, 1 vanished, 1 added
-  changed  s3://b/edited: same size, ETag f, was e
-  changed  s3://b/sized: 2 bytes, were 1
-  changed  s3://b/versioned: same bytes, version v2, was v1
-  vanished s3://b/gone (7 bytes)
-  added    s3://b/new (9 bytes)`
+  changed  edited: same size, ETag f, was e
+  changed  sized: 2 bytes, were 1
+  changed  versioned: same bytes, version v2, was v1
+  vanished gone (7 bytes)
+  added    new (9 bytes)`
 	if d.String() != want || d.IsEmpty() {
 		t.Errorf("got\n%s\nwant\n%s", d, want)
 	}

@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -185,5 +186,71 @@ func TestObjectsBeforeTheWindow(t *testing.T) {
 	want := []string{"pay/day=1/pay+3+0.json", "pay/day=2/pay+2+9.json", "pay/partition=0/pay+0+10.json", "pay/partition=0/pay+0+20.json", "pay/partition=1/pay+1+7.json"}
 	if !slices.Equal(keys, want) || listing.Ignored["written before the window"] != 6 {
 		t.Errorf("kept %q, ignored %v", keys, listing.Ignored)
+	}
+}
+
+// inventory is an earlier listing.
+type inventory struct {
+	objects []objstore.Object
+	sure    time.Time
+}
+
+func (i *inventory) Sure() time.Time { return i.sure }
+
+func (i *inventory) List(_ context.Context, fn func(objstore.Object) error) error {
+	for _, o := range i.objects {
+		if err := fn(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestInventoryAndNewerFolders: an inventory and the folders that may be newer
+// give what a listing gives, whatever was written when, and no object twice.
+func TestInventoryAndNewerFolders(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		f := foldersOf(t, hourly, "America/New_York")
+		base := time.Date(2026, 11, 1, 6, 0, 0, 0, time.UTC)
+		minutes := func(name string, from, to int) time.Duration {
+			return time.Duration(rapid.IntRange(from, to).Draw(rt, name)) * time.Minute
+		}
+		late := minutes("late", 0, 600)
+		report := &inventory{sure: base.Add(minutes("sure", -3000, 3000))}
+		l := &lister{root: objstore.URI{Scheme: "s3", Bucket: "b"}}
+		for i := range rapid.IntRange(0, 60).Draw(rt, "objects") {
+			at := base.Add(minutes("at", -5000, 5000))
+			written := at.Add(minutes("written", 0, int(late/time.Minute)))
+			form := rapid.SampledFrom([]string{"year=2006/month=01/day=02/hour=15", "year=2006/month=01/day=02", "year=2006/odd", "odd"}).Draw(rt, "form")
+			o := objstore.Object{Key: fmt.Sprintf("pay/%s/pay+0+%d.json", at.In(f.Zone).Format(form), i), Modified: written}
+			l.objects = append(l.objects, o)
+			if written.Before(report.sure) || rapid.Bool().Draw(rt, "already there") {
+				report.objects = append(report.objects, o)
+			}
+		}
+		wanted := archive.Wanted{Folders: f, Lateness: late, Archived: late}
+		if rapid.Bool().Draw(rt, "window") {
+			from := base.Add(minutes("from", -3000, 3000))
+			wanted.Windows = []kafka.Window{{From: kafka.InstantOf(from), To: kafka.InstantOf(from.Add(minutes("length", 1, 3000)))}}
+		}
+		want, _ := keysIn(t, l, wanted)
+		wanted.Inventory = report
+		l.asked = nil
+		got, listing := keysIn(t, l, wanted)
+		if !slices.Equal(got, want) {
+			rt.Fatalf("of an inventory sure until %s\n%s\nlisted\n%s", report.sure, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if !listing.AsOf.IsZero() {
+			rt.Fatal("the listing is not of now")
+		}
+	})
+}
+
+func TestInventoryAlone(t *testing.T) {
+	l := listerOf("pay/partition=0/pay+0+0.json", "pay/partition=0/pay+0+7.json")
+	report := &inventory{objects: l.objects[:1], sure: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	keys, listing := keysIn(t, l, archive.Wanted{Inventory: report, Windows: []kafka.Window{window(t, "2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z")}})
+	if len(keys) != 1 || listing.AsOf != report.sure || l.asked != nil {
+		t.Errorf("%q as of %s, asked %q", keys, listing.AsOf, l.asked)
 	}
 }

@@ -27,12 +27,13 @@ const codeNoSuchUpload = "NoSuchUpload"
 type action string
 
 const (
-	listing  action = "s3:ListBucket"
-	getting  action = "s3:GetObject"
-	heading  action = "s3:GetObject (HEAD)"
-	putting  action = "s3:PutObject"
-	aborting action = "s3:AbortMultipartUpload"
-	deleting action = "s3:DeleteObject"
+	listing   action = "s3:ListBucket"
+	getting   action = "s3:GetObject"
+	heading   action = "s3:GetObject (HEAD)"
+	putting   action = "s3:PutObject"
+	aborting  action = "s3:AbortMultipartUpload"
+	deleting  action = "s3:DeleteObject"
+	restoring action = "s3:RestoreObject"
 )
 
 // missing is the cause when an object is not there; it matches fs.ErrNotExist.

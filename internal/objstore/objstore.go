@@ -29,6 +29,7 @@ type Object struct {
 	Version      string    // version id; "" where the store does not tell it, as in listings
 	Modified     time.Time // UTC; zero after a write to S3
 	StorageClass string    // "" stands for the standard class
+	Cold         *Cold     // what an archive storage class says; nil: it can be read at once, as far as was told
 }
 
 // Options says how a Store talks to its backend. Zero fields take the default
@@ -81,6 +82,7 @@ type backend interface {
 	putNew(ctx context.Context, key string, body []byte) (bool, error)
 	create(ctx context.Context, key string) (uploader, error)
 	remove(ctx context.Context, key string) error
+	restore(ctx context.Context, key string, r Restore) (Restoring, error)
 	checkKey(key string) error
 }
 

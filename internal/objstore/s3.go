@@ -127,7 +127,8 @@ func (s *s3Store) head(ctx context.Context, key string) (Object, error) {
 		return Object{}, classify(heading, s.uri(key), err)
 	}
 	return Object{
-		Key: key, Size: aws.ToInt64(out.ContentLength), ETag: unquote(out.ETag), Version: aws.ToString(out.VersionId),
+		Cold: coldHead(out),
+		Key:  key, Size: aws.ToInt64(out.ContentLength), ETag: unquote(out.ETag), Version: aws.ToString(out.VersionId),
 		Modified: aws.ToTime(out.LastModified).UTC(), StorageClass: string(out.StorageClass),
 	}, nil
 }

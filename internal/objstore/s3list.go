@@ -3,6 +3,7 @@ package objstore
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -87,8 +88,14 @@ func (o *order) next(name, prefix string, at URI) error {
 }
 
 func listed(key string, o *types.Object) Object {
+	var restoring bool
+	var until *time.Time
+	if r := o.RestoreStatus; r != nil {
+		restoring, until = aws.ToBool(r.IsRestoreInProgress), r.RestoreExpiryDate
+	}
 	return Object{
-		Key: key, Size: aws.ToInt64(o.Size), ETag: unquote(o.ETag),
+		Cold: coldOf(Class(o.StorageClass), restoring, until),
+		Key:  key, Size: aws.ToInt64(o.Size), ETag: unquote(o.ETag),
 		Modified: aws.ToTime(o.LastModified).UTC(), StorageClass: string(o.StorageClass),
 	}
 }

@@ -56,6 +56,10 @@ type Head struct {
 	Ignored map[string]int `json:"ignored,omitempty"` // listed keys that are no data, by reason
 	// SkippedFolders counts dated folders of other times, of which nothing was listed.
 	SkippedFolders int `json:"skipped_folders,omitempty"`
+	// Inventory names the report that was read instead of listing. AsOf is the time
+	// of which everything is in the listing; zero: of the sealing.
+	Inventory string    `json:"inventory,omitempty"`
+	AsOf      time.Time `json:"as_of,omitzero"`
 
 	Chunks   int       `json:"chunks"`
 	Segments []Segment `json:"segments"`

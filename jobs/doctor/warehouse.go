@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
@@ -101,6 +102,6 @@ func (d *doctor) settled() {
 		d.skip("archive: settled", "no window was given: --from and --to")
 		return
 	}
-	err := d.w.Settled(d.o.Window, map[kafka.TopicPartition]kafka.Instant{})
+	err := d.w.Settled(d.o.Window, map[kafka.TopicPartition]kafka.Instant{}, time.Time{})
 	d.check("archive: settled", "the window "+d.o.Window.String()+" and its lateness are past", err, "the window could be loaded as preliminary only", "")
 }

@@ -109,7 +109,7 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 	if err := withinRejects(w, tally, receipts); err != nil {
 		return nil, err
 	}
-	target, flags, err := modeOf(w, head.Window, receipts, head.Asked, o)
+	target, flags, err := modeOf(w, head, receipts, o)
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,8 @@ import (
 // the ledger. A window that is not settled is refused, or loaded as
 // preliminary: then no row is deleted, because the archive may not yet explain
 // it.
-func modeOf(w *workspace.Workspace, window kafka.Window, receipts []*runplan.ChunkReceipt, asked []string, o Options) (publish.Target, []string, error) {
-	target, flags := w.Target(), slices.Clone(asked)
+func modeOf(w *workspace.Workspace, head *runplan.Head, receipts []*runplan.ChunkReceipt, o Options) (publish.Target, []string, error) {
+	target, flags := w.Target(), slices.Clone(head.Asked)
 	for _, d := range o.Only {
 		flags = append(flags, "only="+d.String())
 	}
@@ -26,7 +26,7 @@ func modeOf(w *workspace.Workspace, window kafka.Window, receipts []*runplan.Chu
 	for _, r := range receipts {
 		last[r.Partition] = max(last[r.Partition], r.Counts.LastRecord)
 	}
-	err := w.Settled(window, last)
+	err := w.Settled(head.Window, last, head.AsOf)
 	if err == nil {
 		return target, flags, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
@@ -162,7 +163,7 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 		Format: runplan.Format, Run: p.run, Attempt: runstore.NewAttempt(), Target: p.w.TargetName(),
 		Dataset: runplan.Dataset{Name: ds.Name, Digest: ds.Digest, ConvertDigest: ds.ConvertDigest, Text: string(ds.Text)},
 		Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Version: p.w.Version, Sealed: p.w.Now().UTC(),
-		Warehouse: warehouse, Objects: len(objects), Ignored: p.now.Ignored, SkippedFolders: p.now.Folders.Skipped, ListingID: p.now.ID,
+		Warehouse: warehouse, Objects: len(objects), Ignored: p.now.Ignored, SkippedFolders: p.now.Folders.Skipped, Inventory: p.now.Source, AsOf: p.now.AsOf, ListingID: p.now.ID,
 		Damaged: p.damaged, Asked: p.o.asked(), By: p.w.By, Reason: p.o.Reason,
 		Slices: runplan.CutSlices(p.o.Window, p.w.Calendar(), p.o.SliceDays),
 	}
@@ -202,6 +203,9 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 	if p.now.Layout != "" {
 		r.Notes = append(r.Notes, "archive.layout: auto chose "+p.now.Layout)
 	}
+	if p.now.Source != "" {
+		r.Notes = append(r.Notes, sourceNote(p.now))
+	}
 	if n := p.now.Folders; n.Skipped > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("archive.folder_time: %d dated folders were listed as a whole, %d of other times were not listed", n.Listed, n.Skipped))
 	}
@@ -214,6 +218,14 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 		r.Notes = append(r.Notes, fmt.Sprintf("left out as damaged, its records are unknown: %s", ObjectURI(head.Archive, o.Key)))
 	}
 	return r, p.replaced(ctx, r)
+}
+
+// sourceNote says what an inventory stands for.
+func sourceNote(l *workspace.Listing) string {
+	if l.AsOf.IsZero() {
+		return fmt.Sprintf("read from the %s, newer folders were listed", l.Source)
+	}
+	return fmt.Sprintf("read from the %s: what was archived after %s is not in the plan", l.Source, l.AsOf.Format(time.RFC3339))
 }
 
 // nothingLeft keeps an unfinished append of which other plans have loaded every

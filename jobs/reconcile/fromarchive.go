@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"time"
 
 	"backfill/internal/account"
 	"backfill/internal/dataset"
@@ -46,7 +47,7 @@ func fromArchive(ctx context.Context, w *workspace.Workspace, s *transcript, o O
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, k.Close()) }()
-	if err := k.input(&g.in); err != nil {
+	if err := k.input(&g.in, listing.AsOf); err != nil {
 		return nil, err
 	}
 	if err := g.erased(ctx, s); err != nil {
@@ -62,7 +63,7 @@ func fromArchive(ctx context.Context, w *workspace.Workspace, s *transcript, o O
 }
 
 // input brings what was counted to the tie-out.
-func (k *byKey) input(in *tieout.Input) error {
+func (k *byKey) input(in *tieout.Input, asOf time.Time) error {
 	*in = tieout.Input{
 		Way: tieout.ByArchive, Totals: len(k.ds.Reconcile.Totals), Archive: account.Cells{}, Expected: k.cmp.Left, Table: k.cmp.Right,
 		Superseded: k.cmp.Superseded, Upsert: k.ds.Table.Mode == dataset.Upsert, Rows: &k.rows,
@@ -84,7 +85,7 @@ func (k *byKey) input(in *tieout.Input) error {
 	if k.respelled() {
 		in.Table = maps.Clone(k.cmp.Left)
 	}
-	if err := k.w.Settled(k.o.Window, last); err != nil {
+	if err := k.w.Settled(k.o.Window, last, asOf); err != nil {
 		in.Unknown = append(in.Unknown, err.Error())
 	}
 	return nil

@@ -3,10 +3,13 @@ package workspace
 import (
 	"context"
 	"slices"
+	"time"
 
 	"backfill/internal/archive"
 	"backfill/internal/dataset"
+	"backfill/internal/inventory"
 	"backfill/internal/kafka"
+	"backfill/internal/objstore"
 	"backfill/internal/runplan"
 )
 
@@ -16,6 +19,8 @@ type Listing struct {
 	Ignored map[string]int
 	Layout  string          // which one was chosen and why, if the dataset leaves it to a sample
 	Folders archive.Folders // that dates chose among
+	AsOf    time.Time       // of which everything that was archived is there; zero: now
+	Source  string          // the inventory that was read; "": the store was listed
 	Bytes   int64
 	ID      string
 }
@@ -26,11 +31,22 @@ func (w *Workspace) List(ctx context.Context, windows ...kafka.Window) (*Listing
 	if err != nil {
 		return nil, err
 	}
-	found, err := archive.List(ctx, w.Archive, choice.Layout, w.wanted(windows), archive.Limits{})
+	wanted := w.wanted(windows)
+	report, err := w.inventory(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l := &Listing{Ignored: found.Ignored, Layout: choice.Why, Folders: found.Folders, Objects: make([]runplan.Input, 0, len(found.Objects))}
+	if report != nil {
+		wanted.Inventory = report
+	}
+	found, err := archive.List(ctx, w.Archive, choice.Layout, wanted, archive.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	l := &Listing{Ignored: found.Ignored, Layout: choice.Why, Folders: found.Folders, AsOf: found.AsOf, Objects: make([]runplan.Input, 0, len(found.Objects))}
+	if report != nil {
+		l.Source = report.String()
+	}
 	for _, o := range found.Objects {
 		l.Bytes += o.Size
 		l.Objects = append(l.Objects, runplan.Input{
@@ -48,17 +64,35 @@ func (w *Workspace) List(ctx context.Context, windows ...kafka.Window) (*Listing
 // wanted says which objects the windows need, as far as the dataset knows.
 func (w *Workspace) wanted(windows []kafka.Window) archive.Wanted {
 	a := w.Dataset.Archive
-	if len(windows) == 0 || slices.ContainsFunc(windows, kafka.Window.IsAll) {
-		return archive.Wanted{}
-	}
-	wanted := archive.Wanted{Windows: windows, Lateness: a.Lateness, Earliness: a.Earliness, Modified: a.Modified}
+	wanted := archive.Wanted{Lateness: a.Lateness, Earliness: a.Earliness, Archived: a.Lateness}
 	if t := a.FolderTime; t != nil {
 		wanted.Folders = t.Folders
 		if t.Clock == dataset.ClockEvent {
 			wanted.Lateness = 0 // a late record lies in the folder of its event
 		}
 	}
+	if !slices.ContainsFunc(windows, kafka.Window.IsAll) {
+		wanted.Windows, wanted.Modified = windows, a.Modified
+	}
 	return wanted
+}
+
+// inventory opens the report that is read instead of listing; nil: there is none.
+func (w *Workspace) inventory(ctx context.Context) (*inventory.Report, error) {
+	text := w.Dataset.Archive.Inventory
+	if text == "" {
+		return nil, nil
+	}
+	uri, err := objstore.ParseURI(text)
+	if err != nil {
+		return nil, err
+	}
+	root, dated := inventory.Split(uri)
+	store, err := objstore.Open(ctx, root, objstore.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return inventory.Open(ctx, store, dated, w.Archive.Root())
 }
 
 // ByWindow reports whether the listing of one window says nothing of another's.

@@ -171,7 +171,15 @@ func TestSettledByFolders(t *testing.T) {
 	} {
 		w := b.open(t, section)
 		w.Now = func() time.Time { return at("2026-04-01T00:00:00Z").Time() }
-		err := w.Settled(window, last)
+		err := w.Settled(window, last, time.Time{})
+		if want == "" {
+			if early := w.Settled(window, last, window.To.Time().Add(-time.Second)); early == nil || !strings.Contains(early.Error(), "the inventory that was read is complete up to 2026-03-05T23:59:59Z") {
+				t.Errorf("an older inventory: %v", early)
+			}
+			if err == nil {
+				err = w.Settled(window, last, window.To.Time())
+			}
+		}
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", section, err, want)
 		}

@@ -10,16 +10,23 @@ import (
 )
 
 // Settled returns fail.Unsettled for a window in which records may still
-// arrive; last is the latest record of each partition.
-func (w *Workspace) Settled(window kafka.Window, last map[kafka.TopicPartition]kafka.Instant) error {
+// arrive, or had not yet when the archive was listed; last is the latest record
+// of each partition, asOf the time of an inventory that was read, or zero.
+func (w *Workspace) Settled(window kafka.Window, last map[kafka.TopicPartition]kafka.Instant, asOf time.Time) error {
 	if window.IsAll() {
 		return nil
 	}
 	archive := w.Dataset.Archive
 	end := window.To.Time()
-	if due := end.Add(archive.Lateness); w.Now().Before(due) {
+	due := end.Add(archive.Lateness)
+	if w.Now().Before(due) {
 		return fail.New(fail.Unsettled, "records of %s may still be archived until %s", window, due.Format(time.RFC3339)).
 			Try("run again after that; archive.lateness says how late records may come")
+	}
+	if !asOf.IsZero() && asOf.Before(due) {
+		return fail.New(fail.Unsettled, "the inventory that was read is complete up to %s, and records of %s may have been archived until %s",
+			asOf.Format(time.RFC3339), window, due.Format(time.RFC3339)).
+			Try("plan again with a newer inventory, without archive.inventory, or with archive.folder_time, so that newer folders are listed")
 	}
 	if tp, silent := w.unseen(last); silent {
 		return fail.New(fail.Unsettled, "%s has no object in the dated folders that were listed, so that how long it has been silent is not known", tp).
