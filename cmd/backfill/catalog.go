@@ -22,8 +22,9 @@ func commands() []command {
 			examples: []string{"backfill doctor --dataset payroll.yaml", "backfill doctor --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --create-table"}},
 		{name: "infer", does: "look at an archive and print a dataset file to start from", flags: inferFlags, run: runInfer, arg: "ARCHIVE_URI",
 			examples: []string{"backfill infer s3://acme-kafka-archive/topics/payroll.events --table payroll.events >payroll.yaml"}},
-		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: both(planFlags, preliminaryFlag, reasonFlag, createTableFlag), run: runPlan,
-			examples: []string{"backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01", "backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --replan --output json   # what the archive holds now"}},
+		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: both(planFlags, preliminaryFlag, reasonFlag, createTableFlag, restoreFlags), run: runPlan,
+			examples: []string{"backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01", "backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --replan --output json   # what the archive holds now",
+				"backfill plan --dataset payroll.yaml --from 2023-03-01 --to 2023-04-01 --restore --restore-tier standard   # from Glacier; again when the copies are there"}},
 		{name: "convert", does: "turn a plan's chunks into Parquet and receipts; resumes by itself", flags: both(planURIFlag, shardFlag, convertFlags, onlyFlag("convert only the chunks of a partition, as number or topic/number; may be given several times")), run: runConvert, finishes: true,
 			examples: []string{"backfill convert --plan s3://…/plans/000000000001.json", "backfill convert --plan s3://…/plans/000000000001.json --shard 3/16   # one of 16 pods"}},
 		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, createTableFlag, datasetFlags, undoFlags, onlyFlag("change only the slices that hold this day; may be given several times"), func(f *flags, s *pflag.FlagSet) {

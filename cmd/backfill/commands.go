@@ -12,6 +12,7 @@ import (
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/mask"
+	"backfill/internal/objstore"
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
@@ -184,12 +185,32 @@ func (p *program) planned(ctx context.Context) (*workspace.Workspace, plan.Optio
 	if o.SliceDays < 1 {
 		return nil, o, fail.New(fail.Usage, "--slice-days must be at least 1")
 	}
+	var err error
+	if o.Restore, err = p.restoring(); err != nil {
+		return nil, o, err
+	}
 	w, err := p.openDataset(ctx)
 	if err != nil {
 		return nil, o, err
 	}
 	o.Window, err = window(w.Dataset, p.flags.from, p.flags.to)
 	return w, o, err
+}
+
+// restoring reads the flags of a restore; nil: none is wanted.
+func (p *program) restoring() (*plan.Restore, error) {
+	if !p.flags.restore {
+		return nil, nil
+	}
+	tiers := map[string]objstore.Tier{"bulk": objstore.Bulk, "standard": objstore.Standard, "expedited": objstore.Expedited}
+	r := &plan.Restore{Tier: tiers[p.flags.restoreTier], Days: p.flags.restoreDays}
+	if r.Tier == "" {
+		return nil, fail.New(fail.Usage, "--restore-tier %q is no tier", p.flags.restoreTier).Try("give bulk, standard or expedited")
+	}
+	if r.Days < 1 || r.Days > 365 {
+		return nil, fail.New(fail.Usage, "--restore-days must be from 1 to 365")
+	}
+	return r, nil
 }
 
 func (p *program) convertOptions() convert.Options {

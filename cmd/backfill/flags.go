@@ -29,6 +29,9 @@ type flags struct {
 	chunkBytes  size
 	sliceDays   int
 	replan      bool
+	restore     bool
+	restoreTier string
+	restoreDays int
 	allowVanish int64
 	allowEmpty  bool
 	preliminary bool
@@ -105,6 +108,12 @@ func planFlags(f *flags, s *pflag.FlagSet) {
 	s.BoolVar(&f.replan, "replan", false, "seal a new plan from what the archive holds now")
 	s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without records is no error (exit 99 when the table has none either)")
 	planHatches(f, s)
+}
+
+func restoreFlags(f *flags, s *pflag.FlagSet) {
+	s.BoolVar(&f.restore, "restore", false, "ask S3 for copies of objects in archive storage classes; exit code 3 until they can be read")
+	s.StringVar(&f.restoreTier, "restore-tier", "bulk", "how fast, and at which price: bulk, standard, expedited")
+	s.IntVar(&f.restoreDays, "restore-days", 7, "days that restored copies can be read")
 }
 
 func createTableFlag(f *flags, s *pflag.FlagSet) {

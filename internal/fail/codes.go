@@ -25,6 +25,7 @@ const (
 	Lost        Code = "outcome_lost" // the connection was lost and the outcome is unknown; the next try asks the ledger
 	Service     Code = "service"      // the service failed on its side
 	Disk        Code = "disk_full"    // no space left
+	Restoring   Code = "restoring"    // archived objects are being restored; they can be read later
 
 	TableMissing   Code = "table_missing"     // the target table does not exist
 	TableDiffers   Code = "table_differs"     // the target table's columns do not fit the dataset
@@ -34,6 +35,7 @@ const (
 	Damaged        Code = "archive_damaged"   // an object can't be read to its end
 	ArchiveChanged Code = "archive_changed"   // a planned object changed or vanished
 	BadLayout      Code = "bad_layout"        // a key fits no layout
+	Cold           Code = "archive_cold"      // objects must be restored before they can be read
 	Rejects        Code = "too_many_rejects"  // more records in quarantine than the dataset allows
 	Vanish         Code = "rows_would_vanish" // the load would drop rows that the archive does not explain
 	EmptyWindow    Code = "empty_window"      // the archive holds nothing for the window
@@ -54,10 +56,10 @@ var exits = map[Code]Exit{
 	Usage: ExitUsage, BadWindow: ExitUsage, BadDataset: ExitUsage, NotFoundInput: ExitUsage, Memory: ExitUsage, DiskSetting: ExitUsage,
 
 	Credentials: ExitEnvironment, Permission: ExitEnvironment, Network: ExitEnvironment, Throttled: ExitEnvironment,
-	Conflict: ExitEnvironment, Lost: ExitEnvironment, Service: ExitEnvironment, Disk: ExitEnvironment,
+	Conflict: ExitEnvironment, Lost: ExitEnvironment, Service: ExitEnvironment, Disk: ExitEnvironment, Restoring: ExitEnvironment,
 
 	TableMissing: ExitData, TableDiffers: ExitData, Stale: ExitData, Stopped: ExitData, NoUndo: ExitData, Damaged: ExitData, ArchiveChanged: ExitData,
-	BadLayout: ExitData, Rejects: ExitData, Vanish: ExitData, EmptyWindow: ExitData, LoadRefused: ExitData, Corrupt: ExitData,
+	BadLayout: ExitData, Cold: ExitData, Rejects: ExitData, Vanish: ExitData, EmptyWindow: ExitData, LoadRefused: ExitData, Corrupt: ExitData,
 
 	Break: ExitBreak, Incomplete: ExitIncomplete, Unsettled: ExitIncomplete,
 

@@ -16,8 +16,8 @@ func TestCodes(t *testing.T) {
 	want := map[fail.Code]fail.Exit{
 		"internal": 1,
 		"usage":    2, "bad_window": 2, "bad_dataset": 2, "input_missing": 2, "memory_setting": 2, "disk_setting": 2,
-		"credentials": 3, "permission": 3, "network": 3, "throttled": 3, "conflict": 3, "outcome_lost": 3, "service": 3, "disk_full": 3,
-		"table_missing": 4, "table_differs": 4, "plan_overtaken": 4, "plan_stopped": 4, "undo_impossible": 4, "archive_damaged": 4, "archive_changed": 4, "bad_layout": 4,
+		"credentials": 3, "permission": 3, "network": 3, "throttled": 3, "conflict": 3, "outcome_lost": 3, "service": 3, "disk_full": 3, "restoring": 3,
+		"table_missing": 4, "table_differs": 4, "plan_overtaken": 4, "plan_stopped": 4, "undo_impossible": 4, "archive_damaged": 4, "archive_changed": 4, "bad_layout": 4, "archive_cold": 4,
 		"too_many_rejects": 4, "rows_would_vanish": 4, "empty_window": 4, "load_refused": 4, "staging_corrupt": 4,
 		"break": 5, "incomplete": 6, "unsettled": 6, "nothing_to_do": 99,
 	}

@@ -130,6 +130,16 @@ var meanings = map[Code]Meaning{
 		"Another archiver's objects under the same prefix, or a layout that guesses wrongly.",
 		"Name the archiver or a key pattern in archive.layout, or list what is not ours in archive.ignore.",
 	},
+	Cold: {
+		"Objects of the plan are in an archive storage class (Glacier, Deep Archive, an archive tier of Intelligent-Tiering) and can't be read. Nothing was sealed or loaded.",
+		"A lifecycle rule moved them there.",
+		"`backfill plan --restore` with the same dataset and window asks S3 for copies; the message says what that costs. Then run again when they are there.",
+	},
+	Restoring: {
+		"S3 restores objects of the plan, which takes minutes to days. Nothing was sealed or loaded.",
+		"`backfill plan --restore`, or somebody else's restore.",
+		"Run the same command again later. Airflow retries this by itself: give the task enough retries for the tier's time.",
+	},
 	Rejects: {
 		"More records are in quarantine than the dataset allows. Nothing was loaded.",
 		"Producers changed a field, or the dataset describes one wrongly; the message counts the reasons.",

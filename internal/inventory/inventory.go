@@ -200,6 +200,10 @@ func (r *Report) Created() time.Time { return r.created }
 // Sure is the time of which nothing that was written before it is missing.
 func (r *Report) Sure() time.Time { return r.created.Add(-Lag) }
 
+// Tiers reports whether it knows the access tiers of INTELLIGENT_TIERING. Parquet
+// files say it themselves, and are taken not to.
+func (r *Report) Tiers() bool { return slices.Contains(r.columns, "IntelligentTieringAccessTier") }
+
 // String names the report for people.
 func (r *Report) String() string {
 	return fmt.Sprintf("inventory of %s: %s", r.created.Format(time.RFC3339), r.uri)

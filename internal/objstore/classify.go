@@ -134,7 +134,7 @@ func byCode(a action, at URI, err error) *fail.Error {
 		return fail.Wrap(err, fail.Service, "other requests to the same key did not end").Try("run the same command again")
 	case "InvalidObjectState":
 		// Glacier and Deep Archive keep objects offline.
-		return fail.Wrap(err, fail.NotFoundInput, "the object is in an archive storage class and can't be read").Try("restore it first (aws s3api restore-object), then run the same command again")
+		return fail.Wrap(err, fail.Cold, "the object is in an archive storage class and can't be read").Try("restore it first: backfill plan --restore with the same dataset and window, then run the same command again")
 	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
 		// The bucket lives elsewhere.
 		return wrongRegion(at, err)

@@ -313,7 +313,7 @@ func TestAnswers(t *testing.T) {
 		{"Get", "500", "InternalError", "", fail.Service, "s3://archive/root/k: S3 failed with status 500", "again"},
 		{"Get", "504", "", "", fail.Service, "s3://archive/root/k: S3 failed with status 504", "again"},
 		{"Put", "409", "ConditionalRequestConflict", "", fail.Service, "s3://archive/root/k: other requests to the same key did not end", "again"},
-		{"Get", "403", "InvalidObjectState", "", fail.NotFoundInput, "s3://archive/root/k: the object is in an archive storage class", "restore it first"},
+		{"Get", "403", "InvalidObjectState", "", fail.Cold, "s3://archive/root/k: the object is in an archive storage class", "restore it first"},
 		{"List", "301", "PermanentRedirect", "us-west-2", fail.Usage, `s3://archive/root/: bucket "archive" is in another region`, "set AWS_REGION=us-west-2"},
 		{"List", "400", "AuthorizationHeaderMalformed", "", fail.Usage, `s3://archive/root/: bucket "archive" is in another region`, "set AWS_REGION to the region of the bucket"},
 		{"Put", "400", "BadDigest", "", fail.Network, "s3://archive/root/k: the request did not arrive whole", "again"},

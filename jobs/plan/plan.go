@@ -31,7 +31,8 @@ type Options struct {
 	Damaged     []string // keys or URIs of archived objects that are left out, because they can't be read
 	Reason      string   // why, likewise
 
-	CreateTable bool // a missing table is created
+	CreateTable bool     // a missing table is created
+	Restore     *Restore // objects in archive storage classes are restored; nil: they are refused
 }
 
 // Result is the plan that holds now.
@@ -138,10 +139,13 @@ func (p *planner) keep(ctx context.Context, head *runplan.Head, d decision) (*Re
 	}
 	r := p.result(head, chunks)
 	r.Done, r.Notes = d.done, d.notes
-	if !r.Done {
-		err = p.replaced(ctx, r)
+	if r.Done {
+		return r, nil
 	}
-	return r, err
+	if err := p.readableNow(ctx, chunks, r); err != nil {
+		return nil, err
+	}
+	return r, p.replaced(ctx, r)
 }
 
 // seal makes and publishes the next plan, for the reasons instead of an older
@@ -192,14 +196,19 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 		basis.Schemas = head.Schemas.SHA256
 	}
 	chunks := runplan.CutWithout(p.readable(p.now.Objects), func(in runplan.Input) bool { return !fresh[in.Key] }, p.o.ChunkBytes, basis)
+	r := &Result{}
+	if err := p.readableNow(ctx, chunks, r); err != nil {
+		return nil, err
+	}
 	if err := p.w.KeepSuppressions(ctx); err != nil {
 		return nil, err
 	}
 	if _, err := p.w.Runs.Seal(ctx, head, chunks); err != nil {
 		return nil, err
 	}
-	r := p.result(head, chunks)
-	r.Sealed = true
+	notes := r.Notes
+	r = p.result(head, chunks)
+	r.Sealed, r.Notes = true, notes
 	if p.now.Layout != "" {
 		r.Notes = append(r.Notes, "archive.layout: auto chose "+p.now.Layout)
 	}

@@ -23,6 +23,10 @@ type Listing struct {
 	Source  string          // the inventory that was read; "": the store was listed
 	Bytes   int64
 	ID      string
+
+	// Cold has the objects that may have to be restored before they can be read;
+	// nil: their storage class does not tell.
+	Cold map[string]*objstore.Cold
 }
 
 // List lists what the archive holds for the windows, by the dataset's layout.
@@ -49,6 +53,12 @@ func (w *Workspace) List(ctx context.Context, windows ...kafka.Window) (*Listing
 	}
 	for _, o := range found.Objects {
 		l.Bytes += o.Size
+		if o.Cold != nil || o.StorageClass == objstore.IntelligentTiering && (report == nil || !report.Tiers()) {
+			if l.Cold == nil {
+				l.Cold = map[string]*objstore.Cold{}
+			}
+			l.Cold[o.Key] = o.Cold
+		}
 		l.Objects = append(l.Objects, runplan.Input{
 			Partition: o.Name.TopicPartition,
 			ObjectRef: runplan.ObjectRef{
