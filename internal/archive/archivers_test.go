@@ -90,7 +90,7 @@ func TestLensesOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, o := range l.Objects {
+	for o := range l.All() {
 		got = append(got, fmt.Sprintf("%s@%d", o.Key, o.Name.FirstOffset))
 		if !o.Name.Lower || !o.Name.Ordered {
 			t.Errorf("%+v", o.Name)

@@ -46,24 +46,21 @@ func (lenses) Parse(key string) (Name, Verdict) {
 	return name, Verdict{Kind: Data}
 }
 
-// follow replaces the last offsets of sorted objects by lower bounds of their
-// first ones: a file begins behind the last record of the file before, and the
-// first one nowhere below 0.
-func follow(objects []Object) {
-	for start := 0; start < len(objects); {
-		end, next := start, kafka.Offset(0)
-		for ; end < len(objects) && objects[end].Name.TopicPartition == objects[start].Name.TopicPartition; end++ {
-			n := &objects[end].Name
-			if !n.Last {
-				continue
-			}
-			// Names with one last offset are copies: they begin at one place.
-			last := n.FirstOffset
-			n.FirstOffset, n.Lower = next, true
-			if end+1 == len(objects) || objects[end+1].Name.FirstOffset != last {
-				next = last + 1
-			}
+// follow replaces the last offsets of a partition's sorted objects by lower
+// bounds of their first ones: a file begins behind the last record of the file
+// before, and the first one nowhere below 0.
+func (l *Listing) follow(partition []int32) {
+	next := kafka.Offset(0)
+	for n, i := range partition {
+		e := l.at(i)
+		if e.flags&isLast == 0 {
+			continue
 		}
-		start = end
+		// Names with one last offset are copies: they begin at one place.
+		last := e.first
+		e.first, e.flags = next, e.flags|isLower
+		if n+1 == len(partition) || l.at(partition[n+1]).first != last {
+			next = last + 1
+		}
 	}
 }

@@ -1,16 +1,9 @@
 package archive
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
-	"hash"
-	"slices"
 	"strings"
-	"time"
 
 	"backfill/internal/fail"
 	"backfill/internal/folder"
@@ -32,26 +25,10 @@ type Lister interface {
 // Limits bounds a listing.
 type Limits struct {
 	// Objects is the largest number of data objects; 0 stands for 1,000,000.
-	// One takes about 300 bytes with keys of 100 bytes.
 	Objects int
 }
 
 const defaultObjects = 1_000_000
-
-// Object is one data object. Its Key is relative to the root of the store.
-type Object struct {
-	objstore.Object
-	Name Name
-}
-
-// Listing is everything that an archive held when it was listed.
-type Listing struct {
-	Objects []Object       // by topic, partition, first offset, key
-	Ignored map[string]int // reason to number of objects
-	Folders Folders        // that were listed or not, where dates prune
-	AsOf    time.Time      // of which everything is there; zero: now
-	Digest  string         // hex SHA-256 over key, size, ETag and version of Objects, in order
-}
 
 // shownKeys is how many keys a message names.
 const shownKeys = 3
@@ -64,25 +41,18 @@ func List(ctx context.Context, l Lister, layout Layout, wanted Wanted, limits Li
 	if limit == 0 {
 		limit = defaultObjects
 	}
-	c := &collector{lister: l, layout: layout, limit: limit, listing: &Listing{Ignored: map[string]int{}}, shared: map[string]string{}}
+	c := &collector{lister: l, layout: layout, limit: limit, listing: newListing()}
 	if err := c.list(ctx, wanted); err != nil {
 		return nil, err
 	}
 	if c.unknown > 0 {
 		return nil, c.refusal()
 	}
-	objects := c.listing.Objects
-	slices.SortFunc(objects, func(a, b Object) int {
-		return cmp.Or(
-			strings.Compare(a.Name.Topic, b.Name.Topic),
-			cmp.Compare(a.Name.Partition, b.Name.Partition),
-			cmp.Compare(a.Name.FirstOffset, b.Name.FirstOffset),
-			strings.Compare(a.Key, b.Key),
-		)
-	})
-	follow(objects)
-	c.listing.Objects = wanted.since(objects, c.listing.Ignored)
-	c.listing.Digest = digest(c.listing.Objects)
+	c.listing.sort()
+	for partition := range c.listing.partitions() {
+		c.listing.follow(partition)
+	}
+	wanted.since(c.listing)
 	return c.listing, nil
 }
 
@@ -112,7 +82,6 @@ type collector struct {
 	layout  Layout
 	limit   int
 	listing *Listing
-	shared  map[string]string // topics and storage classes, one copy each
 	seen    int
 	unknown int
 	samples []string
@@ -137,27 +106,12 @@ func (c *collector) add(o objstore.Object) error {
 		}
 		return nil
 	}
-	if len(c.listing.Objects) == c.limit {
+	if c.listing.count == c.limit {
 		return fail.New(fail.Memory, "the archive holds more than %d data objects", c.limit).At("%s", c.lister.URI("")).
 			Try("choose a narrower archive.uri, one topic for instance")
 	}
-	o.StorageClass = c.share(o.StorageClass)
-	name.Topic = c.share(name.Topic)
-	c.listing.Objects = append(c.listing.Objects, Object{Object: o, Name: name})
+	c.listing.add(o, name)
 	return nil
-}
-
-// share returns the one copy of s, which does not keep a longer string alive.
-func (c *collector) share(s string) string {
-	if s == "" {
-		return ""
-	}
-	if one, ok := c.shared[s]; ok {
-		return one
-	}
-	one := strings.Clone(s)
-	c.shared[one] = one
-	return one
 }
 
 func (c *collector) refusal() error {
@@ -168,28 +122,4 @@ func (c *collector) refusal() error {
 	return fail.New(fail.BadLayout, "%d of %d keys fit no layout: %s%s", c.unknown, c.seen, strings.Join(c.samples, ", "), more).
 		At("%s", c.lister.URI("")).
 		Try("correct archive.layout or archive.uri, or move these objects out of the archive: nothing is skipped silently")
-}
-
-// digest hashes the objects so that no two lists of objects share a text.
-func digest(objects []Object) string {
-	h := sha256.New()
-	for i := range objects {
-		o := &objects[i]
-		for _, s := range [...]string{o.Key, o.ETag, o.Version} {
-			writeText(h, s)
-		}
-		writeNumber(h, uint64(o.Size))
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-func writeText(h hash.Hash, s string) {
-	writeNumber(h, uint64(len(s)))
-	h.Write([]byte(s))
-}
-
-func writeNumber(h hash.Hash, n uint64) {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], n)
-	h.Write(b[:])
 }

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -157,45 +158,40 @@ func (w *walk) folder(dir string, at folder.Place) error {
 // is wanted, and counts them. Where names order a partition only its first
 // objects go, so that what is left still follows each other. A partition keeps
 // one object: how long it has been silent must show.
-func (w *Wanted) since(objects []Object, ignored map[string]int) []Object {
+func (w *Wanted) since(l *Listing) {
 	if !w.Modified || len(w.Windows) == 0 {
-		return objects
+		return
 	}
 	first := w.Windows[0].From
 	for _, window := range w.Windows {
 		if window.IsAll() {
-			return objects
+			return
 		}
 		first = min(first, window.From)
 	}
-	// S3 tells whole seconds.
-	cut := first.Time().Add(-w.Earliness - time.Second)
-	kept := objects[:0]
-	for start := 0; start < len(objects); {
-		end := start
-		for end < len(objects) && objects[end].Name.TopicPartition == objects[start].Name.TopicPartition {
-			end++
-		}
-		kept = append(kept, partitionSince(objects[start:end], cut)...)
-		start = end
+	cut := first.Time().Add(-w.Earliness).Unix() - 1 // stores tell whole seconds
+	kept := make([]int32, 0, len(l.order))
+	for partition := range l.partitions() {
+		kept = append(kept, l.partitionSince(partition, cut)...)
 	}
-	if n := len(objects) - len(kept); n > 0 {
-		ignored[reasonBefore] += n
+	if n := len(l.order) - len(kept); n > 0 {
+		l.Ignored[reasonBefore] += n
 	}
-	return kept
+	l.order = kept
 }
 
-// partitionSince returns a partition's objects without those before cut.
-func partitionSince(objects []Object, cut time.Time) []Object {
-	if slices.ContainsFunc(objects, func(o Object) bool { return o.Name.Ordered }) {
+// partitionSince returns a partition's objects without those written before cut.
+func (l *Listing) partitionSince(partition []int32, cut int64) []int32 {
+	before := func(i int32) bool { return l.at(i).modified < cut }
+	if slices.ContainsFunc(partition, func(i int32) bool { return l.at(i).flags&isOrdered != 0 }) {
 		n := 0
-		for n < len(objects)-1 && objects[n].Modified.Before(cut) {
+		for n < len(partition)-1 && before(partition[n]) {
 			n++
 		}
-		return objects[n:]
+		return partition[n:]
 	}
-	newest := slices.MaxFunc(objects, func(a, b Object) int { return a.Modified.Compare(b.Modified) })
-	kept := slices.DeleteFunc(objects, func(o Object) bool { return o.Modified.Before(cut) })
+	newest := slices.MaxFunc(partition, func(a, b int32) int { return cmp.Compare(l.at(a).modified, l.at(b).modified) })
+	kept := slices.DeleteFunc(slices.Clone(partition), before)
 	if len(kept) == 0 {
 		return append(kept, newest)
 	}

@@ -53,7 +53,7 @@ func keysIn(t testing.TB, l *lister, wanted archive.Wanted) (keys []string, list
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range listing.Objects {
+	for o := range listing.All() {
 		keys = append(keys, o.Key)
 	}
 	slices.Sort(keys)

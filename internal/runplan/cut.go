@@ -2,8 +2,13 @@ package runplan
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"backfill/internal/kafka"
 )
@@ -46,16 +51,14 @@ func CutWithout(inputs []Input, loaded func(Input) bool, chunkBytes int64, basis
 	if loaded == nil {
 		loaded = func(Input) bool { return false }
 	}
-	inputs = slices.Clone(inputs)
-	slices.SortFunc(inputs, func(a, b Input) int {
-		switch {
-		case a.Partition.Less(b.Partition):
-			return -1
-		case b.Partition.Less(a.Partition):
-			return 1
-		}
-		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Key, b.Key))
-	})
+	order := func(a, b Input) int {
+		return cmp.Or(strings.Compare(a.Partition.Topic, b.Partition.Topic), cmp.Compare(a.Partition.Partition, b.Partition.Partition),
+			cmp.Compare(a.First, b.First), strings.Compare(a.Key, b.Key))
+	}
+	if !slices.IsSortedFunc(inputs, order) { // a listing is
+		inputs = slices.Clone(inputs)
+		slices.SortFunc(inputs, order)
+	}
 	var chunks []Chunk
 	for start := 0; start < len(inputs); {
 		end, bytes := start, int64(0)
@@ -70,6 +73,7 @@ func CutWithout(inputs []Input, loaded func(Input) bool, chunkBytes int64, basis
 			end++
 		}
 		c := Chunk{Partition: tp, Bytes: bytes}
+		c.Objects = make([]ObjectRef, 0, end-start)
 		for _, in := range inputs[start:end] {
 			c.Objects = append(c.Objects, in.ObjectRef)
 		}
@@ -84,8 +88,23 @@ func CutWithout(inputs []Input, loaded func(Input) bool, chunkBytes int64, basis
 }
 
 // ListingID returns the digest of all objects: equal digests mean that the
-// archive holds the same objects.
-func ListingID(inputs []Input) string { return hash("listing", inputs) }
+// archive holds the same objects. It is the hash of all inputs, made one by one.
+func ListingID(inputs []Input) string {
+	h := sha256.New()
+	fmt.Fprintf(h, `[%d,"listing",[`, Format)
+	for i := range inputs {
+		text, err := json.Marshal(&inputs[i])
+		if err != nil {
+			panic(fmt.Sprintf("runplan: hashing an object that is not JSON: %v", err)) // it has texts and numbers only
+		}
+		if i > 0 {
+			h.Write([]byte{','})
+		}
+		h.Write(text)
+	}
+	h.Write([]byte("]]"))
+	return hex.EncodeToString(h.Sum(nil))
+}
 
 // CutSlices returns slices of perSlice whole days, at least one, that cover the
 // window without gap or overlap.

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"backfill/internal/archive"
 	"backfill/internal/dataset"
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
-	"backfill/internal/objstore"
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/tieout"
@@ -26,7 +24,7 @@ type standing struct {
 	merging      bool   // the mode keeps what newer plans left, so that they don't undo this one
 	overtaken    string // a newer plan's slice in the same rows; "": none
 	converter    bool   // another converter version made the plan
-	listing      archive.Diff
+	listing      runplan.Diff
 	schemas      string // how the schemas of framed values differ from the plan's; "": they are the same
 	stale        string // the rows that loads of other days have made old; "": none
 	tableChanged string // the first difference; "": the table is as the plan left it
@@ -199,30 +197,27 @@ func (p *planner) schemasChanged(ctx context.Context, head *runplan.Head) (strin
 }
 
 // diff compares the plan's objects with the listing.
-func (p *planner) diff(ctx context.Context, head *runplan.Head, chunks []runplan.Chunk) (archive.Diff, error) {
+func (p *planner) diff(ctx context.Context, head *runplan.Head, chunks []runplan.Chunk) (runplan.Diff, error) {
 	if head.ListingID == p.now.ID {
-		return archive.Diff{}, nil
-	}
-	var planned, now []archive.Object
-	for _, c := range chunks {
-		for _, o := range c.Objects {
-			planned = append(planned, diffObject(runplan.Input{Partition: c.Partition, ObjectRef: o}))
-		}
-	}
-	for _, o := range head.Damaged {
-		planned = append(planned, diffObject(o))
+		return runplan.Diff{}, nil
 	}
 	objects := p.now.Objects
 	if p.w.Dataset.Records.EventTime == nil {
 		var err error
 		if objects, err = p.sinceLoaded(ctx, head, chunks); err != nil {
-			return archive.Diff{}, err
+			return runplan.Diff{}, err
 		}
 	}
-	for _, o := range objects {
-		now = append(now, diffObject(o))
+	c := runplan.Compare(objects)
+	for i := range chunks {
+		for _, o := range chunks[i].Objects {
+			c.Planned(o)
+		}
 	}
-	return archive.Compare(planned, now), nil
+	for _, o := range head.Damaged {
+		c.Planned(o.ObjectRef)
+	}
+	return c.Diff(), nil
 }
 
 // sinceLoaded returns the listed objects that are new or belong to the plan:
@@ -248,13 +243,6 @@ func (p *planner) sinceLoaded(ctx context.Context, head *runplan.Head, chunks []
 		}
 	}
 	return out, nil
-}
-
-func diffObject(in runplan.Input) archive.Object {
-	return archive.Object{
-		Object: objstore.Object{Key: in.Key, Size: in.Size, ETag: in.ETag, Version: in.Version},
-		Name:   archive.Name{TopicPartition: in.Partition, FirstOffset: in.First, Ordered: in.Ordered},
-	}
 }
 
 // tableChanged compares the window of the table with what the loads' receipts

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"backfill/internal/archive"
+	"backfill/internal/runplan"
 )
 
 // A retry goes on with the plan that it has sealed: only what is asked for
@@ -14,7 +14,7 @@ func TestHatch(t *testing.T) {
 	half := standing{loaded: 1, slices: 2, asked: []string{"replan", "reconvert"}}
 	finished := standing{loaded: 2, slices: 2, asked: []string{"replan", "reconvert"}}
 	moved := half
-	moved.listing = archive.Diff{Added: []archive.Object{{}}}
+	moved.listing = runplan.Diff{Added: []runplan.ObjectRef{{}}}
 	stopped := half
 	stopped.stopped = errors.New("aborted")
 	tests := []struct {

@@ -184,10 +184,6 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 	if head.Standing, head.LastChange, err = publish.Standing(ctx, p.s, p.w.Target(), head.Slices, p.w.Calendar()); err != nil {
 		return nil, err
 	}
-	fresh := make(map[string]bool, len(objects))
-	for _, o := range objects {
-		fresh[o.Key] = true
-	}
 	if head.Schemas, err = p.w.SealSchemas(ctx, p.schemas); err != nil {
 		return nil, err
 	}
@@ -195,7 +191,7 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 	if head.Schemas != nil {
 		basis.Schemas = head.Schemas.SHA256
 	}
-	chunks := runplan.CutWithout(p.readable(p.now.Objects), func(in runplan.Input) bool { return !fresh[in.Key] }, p.o.ChunkBytes, basis)
+	chunks := runplan.CutWithout(p.readable(p.now.Objects), except(p.now.Objects, objects, p.damaged), p.o.ChunkBytes, basis)
 	r := &Result{}
 	if err := p.readableNow(ctx, chunks, r); err != nil {
 		return nil, err
@@ -227,6 +223,19 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 		r.Notes = append(r.Notes, fmt.Sprintf("left out as damaged, its records are unknown: %s", ObjectURI(head.Archive, o.Key)))
 	}
 	return r, p.replaced(ctx, r)
+}
+
+// except tells the listed objects that are not to be loaded; nil where all are
+// but the damaged ones, which are left out anyway.
+func except(listed, load, damaged []runplan.Input) func(runplan.Input) bool {
+	if len(load)+len(damaged) == len(listed) {
+		return nil
+	}
+	fresh := make(map[string]bool, len(load))
+	for _, o := range load {
+		fresh[o.Key] = true
+	}
+	return func(in runplan.Input) bool { return !fresh[in.Key] }
 }
 
 // sourceNote says what an inventory stands for.

@@ -47,11 +47,11 @@ func (w *Workspace) List(ctx context.Context, windows ...kafka.Window) (*Listing
 	if err != nil {
 		return nil, err
 	}
-	l := &Listing{Ignored: found.Ignored, Layout: choice.Why, Folders: found.Folders, AsOf: found.AsOf, Objects: make([]runplan.Input, 0, len(found.Objects))}
+	l := &Listing{Ignored: found.Ignored, Layout: choice.Why, Folders: found.Folders, AsOf: found.AsOf, Objects: make([]runplan.Input, 0, found.Len())}
 	if report != nil {
 		l.Source = report.String()
 	}
-	for _, o := range found.Objects {
+	for o := range found.All() {
 		l.Bytes += o.Size
 		if o.Cold != nil || o.StorageClass == objstore.IntelligentTiering && (report == nil || !report.Tiers()) {
 			if l.Cold == nil {

@@ -1,4 +1,4 @@
-package archive
+package runplan
 
 import (
 	"fmt"
@@ -9,55 +9,61 @@ import (
 // Diff is what happened to an archive between two listings, each by key.
 type Diff struct {
 	Changed  []Change
-	Vanished []Object // planned, gone now
-	Added    []Object // not planned, there now
+	Vanished []ObjectRef // planned, gone now
+	Added    []ObjectRef // not planned, there now
 }
 
 // Change is one object before and after.
-type Change struct{ Planned, Now Object }
+type Change struct{ Planned, Now ObjectRef }
 
 // shownChanges is how many objects of each sort a person sees.
 const shownChanges = 5
 
-// Compare finds what changed since the plan. Objects are matched by key, in any
-// order; one changed when size or ETag differ, or the versions where both
-// listings know them. A different modification time alone is no change.
-func Compare(planned, now []Object) Diff {
-	var d Diff
-	before, after := byKey(planned), byKey(now)
-	for len(before) > 0 && len(after) > 0 {
-		p, n := &planned[before[0]], &now[after[0]]
-		switch {
-		case p.Key < n.Key:
-			d.Vanished = append(d.Vanished, *p)
-			before = before[1:]
-		case p.Key > n.Key:
-			d.Added = append(d.Added, *n)
-			after = after[1:]
-		default:
-			if p.Size != n.Size || p.ETag != n.ETag || p.Version != "" && n.Version != "" && p.Version != n.Version {
-				d.Changed = append(d.Changed, Change{*p, *n})
-			}
-			before, after = before[1:], after[1:]
-		}
-	}
-	for _, i := range before {
-		d.Vanished = append(d.Vanished, planned[i])
-	}
-	for _, i := range after {
-		d.Added = append(d.Added, now[i])
-	}
-	return d
+// Comparison finds what changed since a plan, whose objects it is told one by
+// one, so that they need not be held at once.
+type Comparison struct {
+	now   []Input
+	order []int32 // by key
+	seen  []bool  // by the same
+	diff  Diff
 }
 
-// byKey returns the indexes of the objects in the order of their keys.
-func byKey(objects []Object) []int {
-	order := make([]int, len(objects))
-	for i := range order {
-		order[i] = i
+// Compare begins a comparison with the objects that are there now, each key once.
+func Compare(now []Input) *Comparison {
+	c := &Comparison{now: now, order: make([]int32, len(now)), seen: make([]bool, len(now))}
+	for i := range c.order {
+		c.order[i] = int32(i)
 	}
-	slices.SortFunc(order, func(a, b int) int { return strings.Compare(objects[a].Key, objects[b].Key) })
-	return order
+	slices.SortFunc(c.order, func(a, b int32) int { return strings.Compare(now[a].Key, now[b].Key) })
+	return c
+}
+
+// Planned takes one object of the plan. It changed when size or ETag differ, or
+// the versions where both listings know them.
+func (c *Comparison) Planned(p ObjectRef) {
+	i, found := slices.BinarySearchFunc(c.order, p.Key, func(i int32, key string) int { return strings.Compare(c.now[i].Key, key) })
+	if !found {
+		c.diff.Vanished = append(c.diff.Vanished, p)
+		return
+	}
+	c.seen[i] = true
+	n := c.now[c.order[i]].ObjectRef
+	if p.Size != n.Size || p.ETag != n.ETag || p.Version != "" && n.Version != "" && p.Version != n.Version {
+		c.diff.Changed = append(c.diff.Changed, Change{p, n})
+	}
+}
+
+// Diff returns the differences, each sort in the order of keys.
+func (c *Comparison) Diff() Diff {
+	d := c.diff
+	for i, seen := range c.seen {
+		if !seen {
+			d.Added = append(d.Added, c.now[c.order[i]].ObjectRef)
+		}
+	}
+	slices.SortFunc(d.Changed, func(a, b Change) int { return strings.Compare(a.Now.Key, b.Now.Key) })
+	slices.SortFunc(d.Vanished, func(a, b ObjectRef) int { return strings.Compare(a.Key, b.Key) })
+	return d
 }
 
 // IsEmpty reports whether both listings hold the same objects.

@@ -1,33 +1,38 @@
-package archive_test
+package runplan_test
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
-	"backfill/internal/archive"
-	"backfill/internal/objstore"
+	"backfill/internal/runplan"
 )
 
-func object(key string, size int64, etag, version string) archive.Object {
-	return archive.Object{Object: objstore.Object{Key: key, Size: size, ETag: etag, Version: version}}
+func listedAs(key string, size int64, etag, version string) runplan.Input {
+	return runplan.Input{ObjectRef: runplan.ObjectRef{Key: key, Size: size, ETag: etag, Version: version}}
+}
+
+func compare(planned, now []runplan.Input) runplan.Diff {
+	c := runplan.Compare(now)
+	for _, o := range planned {
+		c.Planned(o.ObjectRef)
+	}
+	return c.Diff()
 }
 
 func TestCompare(t *testing.T) {
-	planned := []archive.Object{
-		object("same", 1, "e", ""), object("sized", 1, "e", ""), object("edited", 1, "e", ""), object("versioned", 1, "e", "v1"),
-		object("learned", 1, "e", "v1"), object("gone", 7, "e", ""), object("touched", 1, "e", ""),
+	planned := []runplan.Input{
+		listedAs("same", 1, "e", ""), listedAs("sized", 1, "e", ""), listedAs("edited", 1, "e", ""), listedAs("versioned", 1, "e", "v1"),
+		listedAs("learned", 1, "e", "v1"), listedAs("gone", 7, "e", ""), listedAs("touched", 1, "e", ""),
 	}
-	now := []archive.Object{
-		object("touched", 1, "e", ""), object("new", 9, "e", ""), object("learned", 1, "e", ""), object("versioned", 1, "e", "v2"),
-		object("edited", 1, "f", ""), object("sized", 2, "f", ""), object("same", 1, "e", ""),
+	now := []runplan.Input{
+		listedAs("touched", 1, "e", ""), listedAs("new", 9, "e", ""), listedAs("learned", 1, "e", ""), listedAs("versioned", 1, "e", "v2"),
+		listedAs("edited", 1, "f", ""), listedAs("sized", 2, "f", ""), listedAs("same", 1, "e", ""),
 	}
-	now[0].Modified = time.Unix(1, 0)
-	d := archive.Compare(planned, now)
+	d := compare(planned, now)
 	want := `3 changed, 1 vanished, 1 added
   changed  edited: same size, ETag f, was e
   changed  sized: 2 bytes, were 1
@@ -37,21 +42,21 @@ func TestCompare(t *testing.T) {
 	if d.String() != want || d.IsEmpty() {
 		t.Errorf("got\n%s\nwant\n%s", d, want)
 	}
-	if d := archive.Compare(planned, planned); !d.IsEmpty() || d.String() != "no object changed" {
+	if d := compare(planned, planned); !d.IsEmpty() || d.String() != "no object changed" {
 		t.Errorf("got %s", d)
 	}
-	if d := archive.Compare(nil, nil); !d.IsEmpty() {
+	if d := compare(nil, nil); !d.IsEmpty() {
 		t.Errorf("got %s", d)
 	}
 }
 
 func TestDiffTextIsShort(t *testing.T) {
-	var planned, now []archive.Object
+	var planned, now []runplan.Input
 	for i := range 100 {
-		planned = append(planned, object(fmt.Sprintf("changed %02d", i), 1, "", ""), object(fmt.Sprintf("gone %02d", i), 1, "", ""))
-		now = append(now, object(fmt.Sprintf("changed %02d", i), 2, "", ""), object(fmt.Sprintf("new %02d", i), 1, "", ""))
+		planned = append(planned, listedAs(fmt.Sprintf("changed %02d", i), 1, "", ""), listedAs(fmt.Sprintf("gone %02d", i), 1, "", ""))
+		now = append(now, listedAs(fmt.Sprintf("changed %02d", i), 2, "", ""), listedAs(fmt.Sprintf("new %02d", i), 1, "", ""))
 	}
-	text := archive.Compare(planned, now).String()
+	text := compare(planned, now).String()
 	if lines := strings.Split(text, "\n"); len(lines) != 19 || lines[6] != "  and 95 more changed" || lines[18] != "  and 95 more added" {
 		t.Errorf("got %d lines:\n%s", len(lines), text)
 	}
@@ -60,11 +65,11 @@ func TestDiffTextIsShort(t *testing.T) {
 // TestCompareAgainstOracle checks against two maps.
 func TestCompareAgainstOracle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		draw := func(label string) ([]archive.Object, map[string]string) {
+		draw := func(label string) ([]runplan.Input, map[string]string) {
 			m := rapid.MapOfN(rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}), rapid.SampledFrom([]string{"1", "2"}), 0, 6).Draw(t, label)
-			var list []archive.Object
+			var list []runplan.Input
 			for key, etag := range m {
-				list = append(list, object(key, 1, etag, ""))
+				list = append(list, listedAs(key, 1, etag, ""))
 			}
 			return list, m
 		}
@@ -83,7 +88,7 @@ func TestCompareAgainstOracle(t *testing.T) {
 				added = append(added, key)
 			}
 		}
-		d := archive.Compare(planned, now)
+		d := compare(planned, now)
 		var gotChanged []string
 		for _, c := range d.Changed {
 			if c.Planned.Key != c.Now.Key || before[c.Now.Key] != c.Planned.ETag || after[c.Now.Key] != c.Now.ETag {
@@ -100,7 +105,7 @@ func TestCompareAgainstOracle(t *testing.T) {
 	})
 }
 
-func keysOf(objects []archive.Object) []string {
+func keysOf(objects []runplan.ObjectRef) []string {
 	var keys []string
 	for _, o := range objects {
 		keys = append(keys, o.Key)
