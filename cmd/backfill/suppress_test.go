@@ -147,12 +147,15 @@ func TestErasedPeopleNeverLand(t *testing.T) {
 				return
 			}
 			p.suppress(t, "7041", "7050")
-			newer := p.inMarch(t, 0, "run")
+			newer := p.inMarch(t, 0, "run", "--keep-replaced")
 			if now, want := p.texts(t), without(sound, append(erased, "pay-0050|", "pay-0140|", "pay-0230|", "pay-0320|")); !slices.Equal(now, want) {
 				t.Errorf("after the newer list: %s", firstDifference(now, want))
 			}
 			if newer.result.Seq <= o.result.Seq || newer.result.Converted != newer.result.Chunks || !strings.Contains(newer.stderr, fmt.Sprintf("supersedes plan %d: the suppression list changed", o.result.Seq)) {
 				t.Errorf("plan %d after %d: %s", newer.result.Seq, o.result.Seq, newer.stderr)
+			}
+			if o := p.h.run(t, 4, "load", "--undo", fmt.Sprint(newer.result.Seq), "--reason", "wrong", "--dataset", p.file); !strings.Contains(o.result.Error, "4 of the kept rows are of people on the suppression list; nothing was changed") {
+				t.Errorf("%s", o.result.Error)
 			}
 			// What vanishes beside them is still refused.
 			p.exec(t, "INSERT INTO :table ("+paidNames+") SELECT 'by-hand', v, happened_at, 7042, legal_entity, gross_amount, net_amount, currency, pay_run, note, source FROM :table WHERE id = 'pay-0010'")

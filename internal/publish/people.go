@@ -75,6 +75,27 @@ func (t *target) eachPerson(ctx context.Context, s Session, q cellQuery, people 
 	})
 }
 
+// checkErased refuses when rows of people who were erased would come back.
+func (u *undoing) checkErased(ctx context.Context) error {
+	if u.o.Erased == nil {
+		return nil
+	}
+	rows := int64(0)
+	err := u.t.eachPerson(ctx, u.s, cellQuery{from: u.keeper.table, form: canon.Table}, *u.o.Erased, func(_ account.Place, _ string, erased bool, cell *account.Cell) error {
+		if erased {
+			rows += cell.Rows
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("looking for rows of erased people in %s: %w", u.keeper.name, err)
+	}
+	if rows == 0 {
+		return nil
+	}
+	return u.refuse("%d of the kept rows are of people on the suppression list", rows).Try("load the window again from the archive, and drop the kept rows with load --forget %d", u.o.Head.Seq)
+}
+
 // guarded reads the rows that must not go unnoticed: those of people who were
 // erased must go.
 func (p *publisher) guarded(ctx context.Context, q cellQuery) (account.Cells, error) {

@@ -19,6 +19,7 @@ type UndoOptions struct {
 	PlanKey  string
 	Actor    Actor
 	Receipts Receipts
+	Erased   *People     // whose rows must not come back; nil: nobody's
 	Observe  func(Event) // called after each slice, from the calling goroutine; may be nil
 }
 
@@ -34,7 +35,7 @@ type Receipts interface {
 // undone in one. Slices that were undone before are not touched again.
 //
 // Nothing is changed, and the error is fail.NoUndo, when the load kept nothing,
-// the kept rows were dropped or a later change concerns the same rows;
+// the kept rows were dropped, some are of people who were erased, or a later change concerns the same rows;
 // fail.Break, with the figures, when the table no longer holds what the load
 // left; fail.TableDiffers when its columns changed.
 func Undo(ctx context.Context, s Session, t Target, o UndoOptions) (*Result, error) {
@@ -98,6 +99,9 @@ func (u *undoing) prepare(ctx context.Context) error {
 		return err
 	}
 	if err := u.checkKept(history, kept != nil); err != nil {
+		return err
+	}
+	if err := u.checkErased(ctx); err != nil {
 		return err
 	}
 	u.basis = map[int]*runplan.PutAside{}

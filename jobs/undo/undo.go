@@ -24,8 +24,12 @@ type Result struct {
 // Undo takes the plan's load back.
 func Undo(ctx context.Context, w *workspace.Workspace, s publish.Session, head *runplan.Head, reason string) (*Result, error) {
 	started := w.Now()
+	erased, err := w.People()
+	if err != nil {
+		return nil, err
+	}
 	done, err := publish.Undo(ctx, s, w.Target(), publish.UndoOptions{
-		Head: head, PlanKey: runstore.KeyOf(head), Actor: w.Actor(reason), Receipts: w.Runs,
+		Head: head, PlanKey: runstore.KeyOf(head), Actor: w.Actor(reason), Receipts: w.Runs, Erased: erased,
 		Observe: func(e publish.Event) { w.Log.Info(describe(e)) },
 	})
 	if err != nil {
