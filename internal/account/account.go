@@ -158,6 +158,14 @@ func (g Group) Values(n int) []*string {
 	return out
 }
 
+// CutLast splits the value of the last column off, packed as a group of its own.
+func (g Group) CutLast() (rest, last Group) {
+	if i := strings.LastIndexByte(string(g), groupSeparator); i >= 0 {
+		return g[:i], g[i+1:]
+	}
+	return "", g
+}
+
 func unescape(part string) string {
 	if strings.IndexByte(part, groupEscape) < 0 {
 		return part

@@ -123,7 +123,8 @@ type quarantineForm struct {
 type reconcileForm struct {
 	Totals  []string `json:"totals,omitempty"`
 	By      []string `json:"by,omitempty"`
-	Show    []string `json:"show,omitempty"` // not of a conversion
+	Period  string   `json:"period,omitempty"` // of a conversion it is the last of By
+	Show    []string `json:"show,omitempty"`   // not of a conversion
 	Buckets int      `json:"buckets,omitempty"`
 }
 
@@ -153,7 +154,7 @@ func (d *Dataset) seal() error {
 	whole := d.document()
 	convert := convertForm{
 		Layout: whole.Archive.Layout, Format: whole.Archive.Format, Topic: whole.Archive.Topic, Partition: whole.Archive.Part,
-		Records: whole.Records, Calendar: whole.Calendar, Columns: whole.Columns, Reconcile: d.reconcileForm(nil), MaskKeyID: whole.MaskKeyID,
+		Records: whole.Records, Calendar: whole.Calendar, Columns: whole.Columns, Reconcile: d.countedForm(), MaskKeyID: whole.MaskKeyID,
 	}
 	if s := convert.Records.Suppress; s != nil {
 		convert.Records.Suppress = &suppressForm{Column: s.Column, SHA256: s.SHA256}
@@ -190,7 +191,7 @@ func (d *Dataset) document() document {
 			Key: d.Table.Key, LatestBy: d.Table.LatestBy, NotLoaded: d.Table.NotLoaded, Provenance: d.Table.Provenance,
 			Deleted: d.Table.Deleted,
 		},
-		Quarantine: d.Quarantine.form(), Reconcile: d.reconcileForm(d.Reconcile.Show), MaskKeyID: d.MaskKeyID,
+		Quarantine: d.Quarantine.form(), Reconcile: d.reconcileForm(), MaskKeyID: d.MaskKeyID,
 	}
 	if d.Table.Scope == "" {
 		doc.Table.Scope = "all"
@@ -290,13 +291,30 @@ func rateForm(rate *big.Rat) string {
 	return rate.FloatString(digits)
 }
 
-func (d *Dataset) reconcileForm(show []int) *reconcileForm {
+func (d *Dataset) reconcileForm() *reconcileForm {
+	f := d.countedForm()
+	if len(d.Reconcile.Show) > 0 {
+		if f == nil {
+			f = &reconcileForm{}
+		}
+		f.Show = d.columnNames(d.Reconcile.Show)
+	}
+	if d.Reconcile.Period {
+		last := len(f.By) - 1
+		f.By, f.Period = f.By[:last], f.By[last]
+	}
+	return f
+}
+
+// countedForm says by what a conversion counts its rows: which of the columns is
+// the accounting period makes no difference to it.
+func (d *Dataset) countedForm() *reconcileForm {
 	r := d.Reconcile
-	f := &reconcileForm{Totals: d.columnNames(r.Totals), By: d.columnNames(r.By), Show: d.columnNames(show)}
+	f := &reconcileForm{Totals: d.columnNames(r.Totals), By: d.columnNames(r.By)}
 	if r.Buckets > 1 {
 		f.Buckets = r.Buckets
 	}
-	if len(f.Totals)+len(f.By)+len(f.Show)+f.Buckets == 0 {
+	if len(f.Totals)+len(f.By)+f.Buckets == 0 {
 		return nil
 	}
 	return f

@@ -52,7 +52,7 @@ func TestPayroll(t *testing.T) {
 	if d.ColumnIndex("missing") != -1 {
 		t.Error("a missing column has an index")
 	}
-	if fmt.Sprint(d.Reconcile) != "{[3] [4] [0] 1}" {
+	if fmt.Sprint(d.Reconcile) != "{[3] [4] false [0] 1}" {
 		t.Errorf("reconcile is %v", d.Reconcile)
 	}
 	if d.Quarantine.MaxRecords != 100 || d.Quarantine.MaxRate.Cmp(big.NewRat(1, 1000)) != 0 {
@@ -170,6 +170,7 @@ func TestDigestsTellChangesApart(t *testing.T) {
 		"reconcile.by=[currency, type]":               true,
 		"reconcile.buckets=16":                        true,
 		"reconcile.show=[currency]":                   false,
+		"reconcile.period=type":                       true,
 		"columns=" + columnsWith(""):                  true,
 		"columns=" + columnsWith(", fraction: floor"): true,
 	} {
@@ -180,6 +181,13 @@ func TestDigestsTellChangesApart(t *testing.T) {
 		if changed := d.ConvertDigest != base.ConvertDigest; changed != convert {
 			t.Errorf("%s changes what is converted: %t, want %t", override, changed, convert)
 		}
+	}
+	split, period := compile(t, text, "reconcile.by=[currency, type]"), compile(t, text, "reconcile.period=type")
+	if split.ConvertDigest != period.ConvertDigest || split.Digest == period.Digest {
+		t.Error("to call the last column of by the accounting period converts the archive again, or changes nothing")
+	}
+	if both := compile(t, text, "reconcile.by=[type, currency]", "reconcile.period=type"); both.Digest != period.Digest {
+		t.Error("the accounting period means something else where by names it, too")
 	}
 	sharded := compile(t, text, "reconcile.buckets=16")
 	if compile(t, text, "reconcile.buckets=16", "table.key=[employee_id]").ConvertDigest == sharded.ConvertDigest {

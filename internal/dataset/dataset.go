@@ -277,7 +277,8 @@ type Quarantine struct {
 // Dataset.Columns.
 type Reconcile struct {
 	Totals  []int // columns that are summed exactly: decimals and integers
-	By      []int // columns that split the sums, such as the currency
+	By      []int // columns that split the sums, such as the currency; the accounting period's is the last
+	Period  bool  // there is one
 	Show    []int // columns whose texts reports may show: others are hidden there, as they may be personal
 	Buckets int   // 1 to 4096: hash buckets per day that are compared one by one
 }

@@ -32,7 +32,7 @@ var known = map[string][]string{
 	iamPath:               {"cluster", "workgroup", "region"},
 	tlsPath:               {"ca_file", "server_name"},
 	"quarantine":          {"max_records", "max_rate"},
-	"reconcile":           {"totals", "by", "tolerance", "buckets", "show"},
+	"reconcile":           {"totals", "by", "period", "tolerance", "buckets", "show"},
 	"retain":              {"kept_rows"},
 }
 
@@ -63,9 +63,6 @@ var later = map[string]map[string]string{
 	"retain": {
 		"quarantine": "let the bucket expire objects below the staging prefix",
 		"parquet":    "let the bucket expire objects below the staging prefix",
-	},
-	"reconcile": {
-		"period": "leave it out: the report is by day",
 	},
 }
 

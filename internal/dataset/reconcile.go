@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"math/big"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -83,7 +84,11 @@ func (c *compiler) reconcile(root section) {
 		}
 		r.Totals = append(r.Totals, index)
 	}
-	if split := c.by(s); money != "" && !split {
+	split := c.by(s)
+	if c.period(s) {
+		split--
+	}
+	if money != "" && split == 0 {
 		c.at(s.values["totals"], "add `by: [currency]`", "money totals (%s) without a currency dimension are refused: sums over currencies mean nothing", money)
 	}
 	if len(r.Totals) > maxTotals {
@@ -112,24 +117,52 @@ func (c *compiler) show(s section) {
 	}
 }
 
-// by reads the columns that split the totals and reports whether the file
-// names any.
-func (c *compiler) by(s section) bool {
+// by reads the columns that split the totals and returns how many the file names.
+func (c *compiler) by(s section) int {
 	names, nodes := c.names(s, "by")
 	for i, name := range names {
-		index := c.comparable(nodes[i], "reconcile.by", name)
-		if index < 0 {
-			continue
+		if index := c.splits(nodes[i], "reconcile.by", name); index >= 0 {
+			c.out.Reconcile.By = append(c.out.Reconcile.By, index)
 		}
-		switch t := c.out.Columns[index].Type; t.Kind {
-		case schema.Char, schema.Varchar, schema.Smallint, schema.Integer, schema.Bigint, 0:
-		default:
-			c.at(nodes[i], "choose text or integers", "reconcile.by can't use %s: it is %s", name, t)
-		}
-		c.out.Reconcile.By = append(c.out.Reconcile.By, index)
 	}
 	if len(names) > maxBy {
 		c.at(s.values["by"], "", "reconcile.by has %d columns, more than %d: %s", len(names), maxBy, strings.Join(names, ", "))
 	}
-	return len(names) > 0
+	return len(names)
+}
+
+// period reads the column of the accounting period, which splits the totals as
+// the last, and reports whether by names it, too. A period is no dimension of
+// money: one holds many currencies.
+func (c *compiler) period(s section) (named bool) {
+	name, ok := c.text(s, "period")
+	if !ok {
+		return false
+	}
+	index := c.splits(s.values["period"], "reconcile.period", name)
+	if index < 0 {
+		return false
+	}
+	r := &c.out.Reconcile
+	others := slices.DeleteFunc(slices.Clone(r.By), func(at int) bool { return at == index })
+	named = len(others) < len(r.By)
+	if r.By, r.Period = append(others, index), true; len(others) == maxBy {
+		c.at(s.values["period"], "", "reconcile.by has %d columns and reconcile.period is one more, of %d at most", maxBy, maxBy)
+	}
+	return named
+}
+
+// splits returns the index of a column whose values split the totals, -1 after
+// noting that it can't.
+func (c *compiler) splits(n *yaml.Node, key, name string) int {
+	index := c.comparable(n, key, name)
+	if index < 0 {
+		return -1
+	}
+	switch t := c.out.Columns[index].Type; t.Kind {
+	case schema.Char, schema.Varchar, schema.Smallint, schema.Integer, schema.Bigint, 0:
+	default:
+		c.at(n, "choose text or integers", "%s can't use %s: it is %s", key, name, t)
+	}
+	return index
 }

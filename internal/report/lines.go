@@ -18,7 +18,7 @@ const maxAmounts = 5
 func (b *builder) exceptions() error {
 	b.rep.Exceptions = slices.Clone(b.r.Exceptions)
 	for i, e := range b.rep.Exceptions {
-		groups, err := e.Rows.Fold(func(p account.Place) account.Place { return account.Place{Group: p.Group} })
+		groups, err := e.Rows.Fold(func(p account.Place) account.Place { return account.Place{Group: b.h.group(p)} })
 		if err != nil {
 			return err
 		}
@@ -29,8 +29,8 @@ func (b *builder) exceptions() error {
 			}
 			f := b.figures(groups[p])
 			text := count(f.Rows, "row")
-			if len(b.h.By) > 0 {
-				text = account.GroupText(p.Group.Values(len(b.h.By))) + " " + text
+			if columns := len(b.h.main()); columns > 0 {
+				text = account.GroupText(p.Group.Values(columns)) + " " + text
 			}
 			for at, col := range b.h.Totals {
 				text += ", " + col.Name + " " + f.Amounts[at]
@@ -41,11 +41,15 @@ func (b *builder) exceptions() error {
 	return nil
 }
 
-// lines fills the tables per group, per day and per partition.
+// lines fills the tables per group, per accounting period, per day and per
+// partition.
 func (b *builder) lines() (err error) {
-	group := func(p account.Place) account.Place { return account.Place{Group: p.Group} }
-	day := func(p account.Place) account.Place { return account.Place{Day: p.Day, Group: p.Group} }
+	group := func(p account.Place) account.Place { return account.Place{Group: b.h.group(p)} }
+	day := func(p account.Place) account.Place { return account.Place{Day: p.Day, Group: b.h.group(p)} }
 	if b.rep.Totals, err = b.table(group, false); err != nil {
+		return err
+	}
+	if err := b.periods(); err != nil {
 		return err
 	}
 	if b.rep.Days, err = b.table(day, true); err != nil {
@@ -75,17 +79,22 @@ func (b *builder) table(fold func(account.Place) account.Place, days bool) ([]Li
 	}
 	lines := make([]Line, 0, len(places))
 	for _, p := range places {
-		l := Line{
-			Group:   p.Group.Values(len(b.h.By)),
-			Archive: b.figures(legs[0][p]), Stage: b.figures(legs[1][p]), Expected: b.figures(legs[2][p]), Table: b.figures(legs[3][p]),
-			Match: same(legs[0][p], legs[1][p]) && same(legs[2][p], legs[3][p]),
-		}
+		l := b.line(legs, p)
+		l.Group = p.Group.Values(len(b.h.main()))
 		if days {
 			l.Day = p.Day.String()
 		}
 		lines = append(lines, l)
 	}
 	return lines, nil
+}
+
+// line compares the legs at one place; whose it is, the caller says.
+func (b *builder) line(legs [4]account.Cells, p account.Place) Line {
+	return Line{
+		Archive: b.figures(legs[0][p]), Stage: b.figures(legs[1][p]), Expected: b.figures(legs[2][p]), Table: b.figures(legs[3][p]),
+		Match: same(legs[0][p], legs[1][p]) && same(legs[2][p], legs[3][p]),
+	}
 }
 
 // partitions gives one line per topic-partition and day.

@@ -41,9 +41,12 @@ type page struct {
 	Facts        []Parameter
 	Sections     []section
 	Ladder       []step
-	GroupName    string
+	GroupName    string // of the totals
+	AllName      string // of groups with the accounting period
 	Groups       []group
 	MoreGroups   int
+	Periods      []period
+	MorePeriods  int
 	Controls     []group
 	Restated     []group
 	Sequences    []sequence
@@ -144,10 +147,7 @@ func digits(n any) template.HTML {
 }
 
 func (r *Report) page() *page {
-	p := &page{R: r, Period: r.period(), GroupName: "Group"}
-	if len(r.GroupColumns) > 0 {
-		p.GroupName = strings.Join(r.GroupColumns, " / ")
-	}
+	p := &page{R: r, Period: r.period(), GroupName: groupName(r.mainColumns()), AllName: groupName(r.GroupColumns)}
 	p.Tone = map[tieout.Verdict]string{tieout.Reconciled: "ok", tieout.WithExceptions: "warn", tieout.NotReconciled: "bad"}[tieout.Verdict(r.Verdict)]
 	if p.Tone == "" {
 		p.Tone = "dunno"
@@ -160,12 +160,20 @@ func (r *Report) page() *page {
 		}
 	}
 	p.groups()
+	p.periods()
 	p.sequences()
 	p.Calendar = r.calendar()
 	p.charts()
 	p.items()
 	p.sections()
 	return p
+}
+
+func groupName(columns []string) string {
+	if len(columns) == 0 {
+		return "Group"
+	}
+	return strings.Join(columns, " / ")
 }
 
 // period names the window by its days where it is made of whole ones.
@@ -211,6 +219,7 @@ func (p *page) sections() {
 	}
 	add("ladder", "From records to rows", true)
 	add("totals", "Control totals", true)
+	add("periods", "Accounting periods", len(p.Periods) > 0)
 	add("restatement", "Restatement of a closed period", p.R.Restates != nil)
 	add("sequence", "Sequence check", true)
 	add("calendar", "Days and partitions", true)
@@ -234,14 +243,7 @@ func (p *page) groups() {
 		p.MoreGroups, lines = len(lines)-pageGroups, lines[:pageGroups]
 	}
 	for _, l := range lines {
-		g := group{Name: p.name(l.Group), Match: l.Match, Measures: []measure{{
-			"rows", text(l.Archive.Rows), text(l.Stage.Rows), text(l.Expected.Rows), text(l.Table.Rows), minus(l.Table.Rows, l.Expected.Rows)}}}
-		for i, c := range p.R.TotalColumns {
-			m := measure{c.Name, l.Archive.Amounts[i], l.Stage.Amounts[i], l.Expected.Amounts[i], l.Table.Amounts[i], ""}
-			m.Diff = subtract(m.Table, m.Expected, c.Scale)
-			g.Measures = append(g.Measures, m)
-		}
-		p.Groups = append(p.Groups, g)
+		p.Groups = append(p.Groups, p.group(l))
 	}
 	if c := p.R.Controls; c != nil {
 		for _, l := range c.Lines {
@@ -260,6 +262,18 @@ func (p *page) groups() {
 			p.Restated = append(p.Restated, p.pair(l.Group, l.Old, l.New, l.Diff, l.Same))
 		}
 	}
+}
+
+// group gives a line's measures on all legs.
+func (p *page) group(l Line) group {
+	g := group{Name: p.name(l.Group), Match: l.Match, Measures: []measure{{
+		"rows", text(l.Archive.Rows), text(l.Stage.Rows), text(l.Expected.Rows), text(l.Table.Rows), minus(l.Table.Rows, l.Expected.Rows)}}}
+	for i, c := range p.R.TotalColumns {
+		m := measure{c.Name, l.Archive.Amounts[i], l.Stage.Amounts[i], l.Expected.Amounts[i], l.Table.Amounts[i], ""}
+		m.Diff = subtract(m.Table, m.Expected, c.Scale)
+		g.Measures = append(g.Measures, m)
+	}
+	return g
 }
 
 func (p *page) name(values []*string) string {

@@ -47,12 +47,14 @@ type Report struct {
 	Repairs  string       `json:"repairs,omitempty"` // URI of the report whose breaks were mended before this one
 
 	TotalColumns []Column `json:"total_columns"`
-	GroupColumns []string `json:"group_columns"`
+	GroupColumns []string `json:"group_columns"`           // of breaks, rows and legs
+	PeriodColumn string   `json:"period_column,omitempty"` // of the accounting period: the last of them, and not of totals and days
 
 	Ladder     []Step                `json:"ladder"`
-	Totals     []Line                `json:"totals"`     // per group
-	Days       []Line                `json:"days"`       // per day and group
-	Partitions []PartitionLine       `json:"partitions"` // per topic-partition and day
+	Totals     []Line                `json:"totals"`            // per group
+	Periods    []PeriodLine          `json:"periods,omitempty"` // per accounting period and group
+	Days       []Line                `json:"days"`              // per day and group
+	Partitions []PartitionLine       `json:"partitions"`        // per topic-partition and day
 	Breaks     []Break               `json:"breaks"`
 	Sequences  []tieout.Sequence     `json:"sequences"`
 	Schemas    []account.SchemaCount `json:"schemas,omitempty"` // of framed values, by version
@@ -155,6 +157,7 @@ type Head struct {
 	Plans                                                  []Plan
 	Totals                                                 []Column
 	By                                                     []string
+	Period                                                 bool // the last of By is the accounting period
 	Written                                                time.Time
 	Repairs                                                string // URI of the report whose breaks were mended before this one; "": none
 

@@ -128,6 +128,21 @@ func scenes(t testing.TB) map[string]*scene {
 		s.in.Archive, s.in.Stage, s.in.Expected = leg(place), leg(place), leg(place)
 		s.in.Table = leg(account.Place{Partition: -1, Day: kafka.NoDay})
 	})
+	play("periods", func(s *scene) { // a run that pays for January, one besides the calendar, and a row of no run
+		clear(s.in.Chunks[0].Counts.Cells)
+		s.in.Chunks[0].Counts.Tally[account.Row] = 0
+		for _, leg := range []account.Cells{s.in.Archive, s.in.Stage, s.in.Expected, s.in.Table} {
+			clear(leg)
+		}
+		s.head.By, s.head.Period = []string{"currency", "pay_run"}, true
+		retro := row{0, 19792, "EUR\x1f2024-01", []int64{12345, 1}}
+		s.add(row{0, 19791, "EUR\x1f2024-03", []int64{1000000, 7}}, row{1, 19792, "EUR\x1f2024-03", []int64{2000000, 2}}, row{1, 19791, "JPY\x1f2024-03", []int64{-98765, -12}},
+			retro, retro, row{1, 19791, "EUR\x1foff-cycle 7", []int64{50, 0}}, row{0, 19791, "JPY\x1f\x00", []int64{7, 0}})
+		add(s.in.Table, retro, -1)
+		s.in.Stale = account.Cells{}
+		add(s.in.Stale, retro, 1)
+		add(s.in.Stale, row{0, 19791, "EUR\x1f2024-02", []int64{1, 0}}, 1)
+	})
 	play("nothing", func(s *scene) {
 		s.in = tieout.Input{Totals: 2, Unknown: []string{"the ledger names no load of this window; archive and table were not compared"}}
 	})

@@ -30,6 +30,7 @@ func (r *Report) Text(w io.Writer, uri string) error {
 	}
 	r.textLadder(&b)
 	r.textTotals(&b)
+	r.textPeriods(&b)
 	list(&b, "Breaks", len(r.Breaks), func(i int) string { return r.Breaks[i].Leg + " " + r.Breaks[i].Text })
 	list(&b, "Unknown", len(r.Unknown), func(i int) string { return r.Unknown[i] })
 	list(&b, "Exceptions", len(r.Exceptions), func(i int) string {
@@ -81,7 +82,7 @@ func (r *Report) textTotals(b *strings.Builder) {
 		lines = slices.Clone(lines)
 		slices.SortStableFunc(lines, func(x, y Line) int { return rank(x) - rank(y) })
 	}
-	head, right := []string{strings.Join(r.GroupColumns, " / "), "", "rows"}, []bool{false, false, true}
+	head, right := []string{strings.Join(r.mainColumns(), " / "), "", "rows"}, []bool{false, false, true}
 	for _, c := range r.TotalColumns {
 		head, right = append(head, c.Name), append(right, true)
 	}

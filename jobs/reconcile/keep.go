@@ -86,7 +86,7 @@ func (g *gathering) head(s *transcript) report.Head {
 		Dataset: ds.Name, Digest: ds.Digest, Run: string(runplan.NewRunID(ds.Digest, g.o.Window)), Target: g.w.TargetName(),
 		Scope: ds.Table.Scope, Calendar: ds.CalendarName, Zone: ds.Calendar, Version: g.w.Version, Window: g.o.Window,
 		Plans: g.plans, Written: g.w.Now(), Image: g.w.Image, Requester: g.w.By, Reason: g.o.Reason,
-		Repairs: g.o.Repairs, Ends: g.in.Ends != nil, Open: append(append([]kafka.Day{}, g.open...), g.in.Preliminary...),
+		Period: ds.Reconcile.Period, Repairs: g.o.Repairs, Ends: g.in.Ends != nil, Open: append(append([]kafka.Day{}, g.open...), g.in.Preliminary...),
 	}
 	for _, i := range ds.Reconcile.Totals {
 		head.Totals = append(head.Totals, report.Column{Name: ds.Columns[i].Name, Scale: ds.Columns[i].Type.Scale})
@@ -122,6 +122,9 @@ func (g *gathering) statement(s *transcript, evidence []byte) report.Statement {
 			{Name: "Totals", Value: names(ds.Reconcile.Totals)}, {Name: "By", Value: names(ds.Reconcile.By)}, {Name: "Buckets of the key", Value: strconv.Itoa(ds.Reconcile.Buckets)},
 			{Name: "Lateness allowed", Value: ds.Archive.Lateness.String()}, {Name: "Tolerance", Value: "0"}, {Name: "Gaps declared", Value: strconv.Itoa(len(ds.Archive.Gaps))},
 		},
+	}
+	if by := ds.Reconcile.By; ds.Reconcile.Period {
+		st.Parameters = append(st.Parameters, report.Parameter{Name: "Accounting period", Value: ds.Columns[by[len(by)-1]].Name})
 	}
 	if list := g.w.SuppressionList(); list != nil {
 		st.Parameters = append(st.Parameters, report.Parameter{Name: "Suppression list",
