@@ -86,6 +86,26 @@ func TestNamedExceptionsByKey(t *testing.T) {
 	}
 }
 
+// TestNamedExceptionsOfHiddenKeys: what the dataset does not let reports show is granted, too, and told nowhere in them.
+func TestNamedExceptionsOfHiddenKeys(t *testing.T) {
+	p := newPaid(t, shared, "granted_hidden", false)
+	p.exec(t, "DELETE FROM :table WHERE id = 'pay-0123' AND source = 'payroll'")
+	named := file(t, "named.yaml", "version: 1\nexceptions:\n  - {id: PAY-1, class: missing, keys: [pay-0123], reason: 'paid by cheque', owner: anna, expires: 2099-01-01}\n")
+	o := p.h.run(t, 0, "reconcile", "--dataset", p.file, "--from", "2026-03-01", "--to", "2026-04-01", "--way", "archive", "--set", "reconcile.show=None", "--exceptions", named)
+	if o.result.Verdict != "RECONCILED WITH EXCEPTIONS" {
+		t.Errorf("%s", o.result.Sentence)
+	}
+	folder := strings.TrimSuffix(strings.TrimPrefix(o.result.Report, "s3://staging/"), "report.json")
+	for _, name := range []string{"report.json", "report.html", "exceptions.csv"} {
+		if text := string(p.h.get(t, "staging", folder+name)); strings.Contains(text, "pay-0123") || !strings.Contains(text, "PAY-1") {
+			t.Errorf("%s tells the key, or not the exception", name)
+		}
+	}
+	if text := string(p.h.get(t, "staging", folder+"report.json")); !strings.Contains(text, `"keys_hidden": 1`) {
+		t.Error("the report does not say that a key is hidden")
+	}
+}
+
 // granted is what a report says of named exceptions.
 type granted struct {
 	Breaks []struct{ Kind string }
