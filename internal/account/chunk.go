@@ -41,6 +41,7 @@ type FindingClass string
 const (
 	ArchiveConflict FindingClass = "archive_conflict" // same offset, other bytes
 	UnprovenOffsets FindingClass = "unproven_offsets" // names and row counts disagree
+	FloatDamage     FindingClass = "float_damage"     // amounts that went through a float
 )
 
 // Finding is one observation with its coordinates.

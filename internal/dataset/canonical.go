@@ -71,16 +71,18 @@ type gapForm struct {
 }
 
 type recordsForm struct {
-	Envelope  any           `json:"envelope,omitempty"`
-	Unpack    string        `json:"unpack,omitempty"`
-	Registry  *registryForm `json:"registry,omitempty"`
-	Where     string        `json:"where,omitempty"`
-	EventTime string        `json:"event_time"`
-	Zone      string        `json:"event_time_zone,omitempty"`
-	Unit      string        `json:"event_time_unit,omitempty"`
-	Partition string        `json:"partition,omitempty"`
-	Offset    string        `json:"offset,omitempty"`
-	Timestamp string        `json:"timestamp,omitempty"`
+	Envelope   any           `json:"envelope,omitempty"`
+	Unpack     string        `json:"unpack,omitempty"`
+	Registry   *registryForm `json:"registry,omitempty"`
+	JSONIn     []string      `json:"json_in,omitempty"`
+	Tombstones string        `json:"tombstones,omitempty"`
+	Where      string        `json:"where,omitempty"`
+	EventTime  string        `json:"event_time"`
+	Zone       string        `json:"event_time_zone,omitempty"`
+	Unit       string        `json:"event_time_unit,omitempty"`
+	Partition  string        `json:"partition,omitempty"`
+	Offset     string        `json:"offset,omitempty"`
+	Timestamp  string        `json:"timestamp,omitempty"`
 
 	Suppress *suppressForm `json:"suppress,omitempty"`
 }
@@ -99,6 +101,8 @@ type columnForm struct {
 	Required bool    `json:"required,omitempty"`
 	Fraction string  `json:"fraction,omitempty"`
 	Zone     string  `json:"zone,omitempty"`
+	Unit     string  `json:"unit,omitempty"`
+	Unscaled *int    `json:"unscaled,omitempty"`
 	Overflow string  `json:"overflow,omitempty"`
 	Mask     string  `json:"mask,omitempty"`
 }
@@ -205,7 +209,7 @@ func (d *Dataset) document() document {
 	for _, column := range d.Columns {
 		doc.Columns = append(doc.Columns, columnForm{
 			Name: column.Name, Type: column.Type.String(), From: pathForm(column.Path), Const: column.Const,
-			Required: column.Required, Fraction: fractionForm(column.Fraction), Zone: column.Zone, Overflow: column.Overflow, Mask: string(column.Mask),
+			Required: column.Required, Fraction: fractionForm(column.Fraction), Zone: column.Zone, Unit: column.Unit, Unscaled: column.Unscaled, Overflow: column.Overflow, Mask: string(column.Mask),
 		})
 	}
 	return doc
@@ -259,6 +263,12 @@ func (a Archive) form() archiveForm {
 
 func (r Records) form() recordsForm {
 	f := recordsForm{Envelope: r.Envelope.form(), Unpack: r.Unpack, Registry: r.Registry.form(), EventTime: "none", Partition: pathForm(r.Partition), Offset: pathForm(r.Offset), Timestamp: pathForm(r.Timestamp)}
+	for _, path := range r.JSONIn {
+		f.JSONIn = append(f.JSONIn, pathForm(path))
+	}
+	if r.KeyDeletes {
+		f.Tombstones = TombstonesDelete
+	}
 	if r.Where != nil {
 		f.Where = r.Where.Text
 	}

@@ -75,6 +75,7 @@ func (c *compiler) column(s section) schema.Column {
 	}
 	column.Required = c.flagOf(s, "required")
 	c.timestampOptions(s, &column)
+	c.numberOptions(s, &column)
 	switch from, constant := s.values["from"], s.values["const"]; {
 	case from != nil && constant != nil:
 		c.at(constant, "keep one of them", "%s has both from and const", s.name)
@@ -163,6 +164,37 @@ func (c *compiler) timestampOptions(s section, column *schema.Column) {
 		column.Zone = zone
 	}
 }
+
+// numberOptions reads how numbers stand for times, and bytes for decimals.
+func (c *compiler) numberOptions(s section, column *schema.Column) {
+	if n := s.values["unit"]; n != nil {
+		switch column.Type.Kind {
+		case schema.Timestamp:
+			if column.Unit, _ = c.choice(s, "unit", UnitSeconds, UnitMillis, UnitMicros, UnitNanos); column.Unit == UnitMillis {
+				column.Unit = ""
+			}
+		case schema.Date:
+			column.Unit, _ = c.choice(s, "unit", schema.UnitDays)
+		case 0:
+		default:
+			c.at(n, "take it away", "%s is for timestamps and dates, and the column is %s", s.key("unit"), column.Type)
+		}
+	}
+	n := s.values["unscaled"]
+	if n == nil {
+		return
+	}
+	if column.Type.Kind != schema.Decimal && column.Type.Kind != 0 {
+		c.at(n, "take it away", "%s is for decimals, and the column is %s", s.key("unscaled"), column.Type)
+	}
+	if scale, ok := c.integer(s, "unscaled", 0, maxUnscaled); ok {
+		digits := int(scale)
+		column.Unscaled = &digits
+	}
+}
+
+// maxUnscaled is the most digits behind the point of a decimal in base64.
+const maxUnscaled = 100
 
 // constant returns the text of const, checked and spelled as its type does.
 func (c *compiler) constant(s section, t schema.Type) *string {

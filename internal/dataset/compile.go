@@ -16,6 +16,8 @@ type compiler struct {
 	env    func(string) string
 	out    *Dataset
 	nodes  columnNodes
+
+	recordKeys section // records, for sections that it goes together with
 }
 
 // Compile checks the text of a dataset file, with the --set flags of the
@@ -75,6 +77,7 @@ func (c *compiler) document(root section) {
 	c.masks(root)
 	c.suppress()
 	c.table(root)
+	c.deletions()
 	c.staging(root)
 	c.warehouse(root)
 	c.quarantine(root)

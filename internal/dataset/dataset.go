@@ -161,15 +161,18 @@ type Gap struct {
 // or from its envelope: Resolve tells. nil means that the body does not hold the
 // field.
 type Records struct {
-	Envelope  Envelope   // around the value
-	Unpack    string     // of the value: one of the Unpack constants, "" for none
-	Registry  *Registry  // values begin with the id of their schema; nil: they don't
-	Where     *Where     // which records are wanted; nil: all
-	EventTime *TimeField // nil: no windows, append only
-	Partition []string
-	Offset    []string
-	Timestamp []string  // the Kafka timestamp, milliseconds since 1970
-	Suppress  *Suppress // whose records go nowhere; nil: nobody's
+	Envelope   Envelope   // around the value
+	Unpack     string     // of the value: one of the Unpack constants, "" for none
+	JSONIn     [][]string // strings inside the value that hold JSON, the outer before the inner
+	Deletes    bool       // deletions become rows that are marked in DeletedField
+	KeyDeletes bool       // tombstones do, too: their key is in the envelope
+	Registry   *Registry  // values begin with the id of their schema; nil: they don't
+	Where      *Where     // which records are wanted; nil: all
+	EventTime  *TimeField // nil: no windows, append only
+	Partition  []string
+	Offset     []string
+	Timestamp  []string  // the Kafka timestamp, milliseconds since 1970
+	Suppress   *Suppress // whose records go nowhere; nil: nobody's
 }
 
 // Suppress names the list of people who were erased.
@@ -187,10 +190,10 @@ const (
 
 // The units of a time that is given as a number.
 const (
-	UnitSeconds = "seconds"
-	UnitMillis  = "millis"
-	UnitMicros  = "micros"
-	UnitNanos   = "nanos"
+	UnitSeconds = schema.UnitSeconds
+	UnitMillis  = schema.UnitMillis
+	UnitMicros  = schema.UnitMicros
+	UnitNanos   = schema.UnitNanos
 )
 
 // TimeField says where a time stands and how it reads.

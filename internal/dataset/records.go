@@ -1,6 +1,8 @@
 package dataset
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -17,6 +19,7 @@ const (
 func (c *compiler) records(root section) {
 	s := c.child(root, "records")
 	r := &c.out.Records
+	c.recordKeys = s
 	c.envelope(s)
 	r.Unpack, _ = c.choice(s, "unpack", UnpackText, UnpackBase64)
 	if text, ok := c.text(s, "where"); ok {
@@ -29,6 +32,28 @@ func (c *compiler) records(root section) {
 	c.nodes.suppress = s.values["suppress"]
 	r.bindEnvelope()
 	c.registry(s)
+	c.jsonIn(s)
+	c.tombstones(s)
+}
+
+// maxJSONIn bounds the strings that hold JSON.
+const maxJSONIn = 32
+
+// jsonIn reads records.json_in and puts outer strings before inner ones.
+func (c *compiler) jsonIn(s section) {
+	for _, n := range c.items(s, "json_in", maxJSONIn) {
+		one := section{path: s.path, name: s.name, node: s.node, values: map[string]*yaml.Node{"json_in": n}}
+		path := c.path(one, "json_in")
+		if path != nil && len(path) == 0 {
+			c.at(n, "write unpack: text", "the value itself is unpacked by records.unpack")
+			continue
+		}
+		if path != nil {
+			c.out.Records.JSONIn = append(c.out.Records.JSONIn, path)
+		}
+	}
+	slices.SortStableFunc(c.out.Records.JSONIn, func(a, b []string) int { return cmp.Or(cmp.Compare(len(a), len(b)), slices.Compare(a, b)) })
+	c.out.Records.JSONIn = slices.CompactFunc(c.out.Records.JSONIn, slices.Equal)
 }
 
 // eventTime reads records.event_time and how it is spelled.

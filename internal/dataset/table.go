@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -234,8 +235,8 @@ func (c *compiler) windowColumn(n *yaml.Node, i int, event *TimeField) {
 	if column.Zone != event.Zone {
 		c.at(c.nodes.zone[i], "make them the same", "the zone %s of the window column differs from records.event_time_zone %s", shown(column.Zone), shown(event.Zone))
 	}
-	if event.Unit != UnitMillis {
-		c.at(n, "numbers in timestamp columns are milliseconds", "a window column with event_time_unit %s is not supported by this version", event.Unit)
+	if unit := cmp.Or(column.Unit, UnitMillis); event.Unit != unit {
+		c.at(n, "give the column `unit: "+event.Unit+"`", "the window column %s counts in %s, and records.event_time_unit is %s", column.Name, unit, event.Unit)
 	}
 	event.Fraction = column.Fraction
 }

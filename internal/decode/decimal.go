@@ -49,7 +49,7 @@ func parseDecimal(text []byte, precision, scale int) (int64, Reason) {
 		case r != fits:
 			return 0, r
 		case !d.exact:
-			return 0, Inexact
+			return 0, inexact(text)
 		}
 		n, _ = d.int64()
 		return n, fits
@@ -72,7 +72,7 @@ func appendWide(dst, text []byte, precision, scale int) ([]byte, Reason) {
 	case r != fits:
 		return dst, r
 	case !d.exact:
-		return dst, Inexact
+		return dst, inexact(text)
 	case precision == narrowStored && (d.hi != 0 || d.lo > math.MaxInt64):
 		return dst, OutOfRange
 	}
@@ -84,6 +84,22 @@ func appendWide(dst, text []byte, precision, scale int) ([]byte, Reason) {
 	}
 	dst = binary.BigEndian.AppendUint64(dst, hi)
 	return binary.BigEndian.AppendUint64(dst, lo), fits
+}
+
+// inexact tells what digits past the scale come from. A 64-bit float that is no
+// such decimal is spelled with 16 or 17 digits: 0.30000000000000004 was a sum of
+// floats. Others are digits that somebody wrote.
+func inexact(text []byte) Reason {
+	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
+		text = text[1:]
+	}
+	if e := bytes.IndexAny(text, "eE"); e >= 0 {
+		text = text[:e]
+	}
+	if m, ok := measure(text); ok && (m.digits == 16 || m.digits == 17) {
+		return FloatDamage
+	}
+	return Inexact
 }
 
 // narrowStored is the precision whose largest digits the warehouse can't hold:

@@ -29,6 +29,8 @@ const (
 	NotANumber      Reason = "not_a_number"
 	OutOfRange      Reason = "out_of_range"
 	Inexact         Reason = "inexact"
+	FloatDamage     Reason = "float_damage"
+	BadUnscaled     Reason = "bad_unscaled"
 	BadDate         Reason = "bad_date"
 	BadTimestamp    Reason = "bad_timestamp"
 	LeapSecond      Reason = "leap_second"
@@ -65,6 +67,8 @@ var sentences = map[Reason]string{
 	NotANumber:      "The text is not a number.",
 	OutOfRange:      "The value lies outside the range of the column's type.",
 	Inexact:         "The number has digits past the column's scale, and nothing is rounded.",
+	FloatDamage:     "The amount has 16 or 17 digits, past the column's scale: it went through a 64-bit float on its way, and its last digits are noise.",
+	BadUnscaled:     "The text is not base64 of an integer of at most 64 bytes.",
 	BadDate:         "The text is not a date of the form YYYY-MM-DD.",
 	BadTimestamp:    "The text is not a timestamp of the form YYYY-MM-DDThh:mm:ss with a fraction and a zone.",
 	LeapSecond:      "The timestamp names a leap second, which the warehouse can't hold.",

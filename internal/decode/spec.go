@@ -22,6 +22,19 @@ const (
 	Nanos
 )
 
+// UnitOf returns the unit of that name in schema; Millis for "".
+func UnitOf(name string) Unit {
+	switch name {
+	case schema.UnitSeconds:
+		return Seconds
+	case schema.UnitMicros:
+		return Micros
+	case schema.UnitNanos:
+		return Nanos
+	}
+	return Millis
+}
+
 // scale is the power of ten from the unit to microseconds.
 func (u Unit) scale() int {
 	switch u {

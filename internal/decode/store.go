@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"encoding/base64"
 	"math/bits"
 	"slices"
 	"unicode/utf8"
@@ -52,6 +53,12 @@ func (s *Scanner) storeColumn(k *sink, t *token) {
 	}
 	v.Null[row] = false
 	var r Reason
+	if k.unscaled != nil && (k.op == toDecimal || k.op == toWide) {
+		if t, r = s.spelled(t, *k.unscaled); r != fits {
+			s.misfit(k, t, r)
+			return
+		}
+	}
 	switch k.op {
 	case toInt:
 		v.I[row], r = t.integer(k.min, k.max)
@@ -64,7 +71,7 @@ func (s *Scanner) storeColumn(k *sink, t *token) {
 	case toBool:
 		v.I[row], r = t.boolean()
 	case toDate:
-		v.I[row], r = t.date()
+		v.I[row], r = t.date(k.days)
 	case toTimestamp:
 		v.I[row], r = t.timestamp(k.moment)
 	case toChar, toVarchar:
@@ -181,8 +188,30 @@ func (t *token) boolean() (int64, Reason) {
 	return 0, WrongType
 }
 
-// date returns days since 1970-01-01.
-func (t *token) date() (int64, Reason) {
+// spelled returns a decimal in base64 as a number. Its raw text stays.
+func (s *Scanner) spelled(t *token, scale int) (*token, Reason) {
+	if t.kind != columns.String {
+		return t, WrongType
+	}
+	var room [64]byte
+	bytes, err := base64.StdEncoding.AppendDecode(room[:0], t.text)
+	if err != nil || len(bytes) == 0 || len(bytes) > maxUnscaledBytes {
+		return t, BadUnscaled
+	}
+	from := len(s.arena)
+	s.arena = AppendUnscaled(s.arena, bytes, scale)
+	return &token{kind: columns.Number, text: s.arena[from:len(s.arena):len(s.arena)], raw: t.raw}, fits
+}
+
+// maxUnscaledBytes bounds a decimal in base64: 38 digits take 16 bytes, and some
+// writers pad them.
+const maxUnscaledBytes = 64
+
+// date returns days since 1970-01-01; numbers are such, where days says so.
+func (t *token) date(days bool) (int64, Reason) {
+	if days && t.kind == columns.Number {
+		return parseInteger(t.text, firstDay, lastDay)
+	}
 	if t.kind != columns.String {
 		return 0, WrongType
 	}

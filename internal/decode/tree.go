@@ -149,6 +149,8 @@ type sink struct {
 	overflow bool    // toSuper: what is too long is Large
 	min, max int64   // toInt
 	moment   *moment // times
+	days     bool    // toDate: numbers are days since 1970
+	unscaled *int    // toDecimal, toWide: the value is base64 of an integer, to be divided by ten to this
 }
 
 func columnOp(t schema.Type) (op, bool) {
@@ -180,7 +182,7 @@ func columnOp(t schema.Type) (op, bool) {
 }
 
 func columnSink(index int, c schema.Column) sink {
-	k := sink{index: index, typ: c.Type, required: c.Required, overflow: c.Overflow != ""}
+	k := sink{index: index, typ: c.Type, required: c.Required, overflow: c.Overflow != "", days: c.Unit == schema.UnitDays, unscaled: c.Unscaled}
 	k.op, _ = columnOp(c.Type)
 	if c.Mask != schema.NoMask {
 		k.op = toMasked
@@ -193,7 +195,7 @@ func columnSink(index int, c schema.Column) sink {
 	case schema.Bigint:
 		k.min, k.max = -1<<63, 1<<63-1
 	case schema.Timestamp:
-		k.moment = newMoment(c.Zone, c.Fraction, Millis)
+		k.moment = newMoment(c.Zone, c.Fraction, UnitOf(c.Unit))
 	}
 	return k
 }

@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"fmt"
+
 	"backfill/internal/account"
 	"backfill/internal/decode"
 	"backfill/internal/kafka"
@@ -199,7 +201,20 @@ func (p *pass) rejectColumn(r *decode.Record, offset kafka.Offset) {
 		p.reject(r, account.Rejected, offset, "partition_mismatch", "", "the record names another partition than its object")
 		return
 	}
+	if r.Reject.Reason == decode.FloatDamage {
+		p.noise(r, offset)
+	}
 	p.reject(r, account.Rejected, offset, string(r.Reject.Reason), p.stage[r.Reject.Column].Name, r.Reject.Detail())
+}
+
+// noise remembers amounts that went through a float, and the first of them.
+func (p *pass) noise(r *decode.Record, offset kafka.Offset) {
+	if p.damaged++; p.damaged == 1 {
+		p.firstDamage = account.Finding{
+			Class: account.FloatDamage, Object: p.object.Key, Offset: offset,
+			Text: fmt.Sprintf("the first in row %d, column %s", r.Row, p.stage[r.Reject.Column].Name),
+		}
+	}
 }
 
 func (p *pass) reject(r *decode.Record, d account.Disposition, offset kafka.Offset, reason, column, detail string) {

@@ -63,3 +63,31 @@ func TestSchemasMustBeGiven(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFloatDamage: amounts that went through a float are rejected by that name,
+// and the chunk says how many there are.
+func TestFloatDamage(t *testing.T) {
+	body := lines(event("a"), strings.Replace(event("b"), `"12.50"`, "0.30000000000000004", 1), strings.Replace(event("c"), `"12.50"`, "0.305", 1),
+		strings.Replace(event("d"), `"12.50"`, "2.0000000000000004", 1))
+	sink, counts, err := scanFile(t, compileWith(t, "auto", ""), body, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts.Reasons["amount: float_damage"] != 2 || counts.Reasons["amount: inexact"] != 1 || len(sink.rejects) != 3 {
+		t.Errorf("%v", counts.Reasons)
+	}
+	want := account.Finding{Class: account.FloatDamage, Object: "A", Offset: 101, Text: "2 records have amounts with the noise of 64-bit floats, the first in row 1, column amount"}
+	if !slices.Equal(counts.Findings, []account.Finding{want}) {
+		t.Errorf("%+v", counts.Findings)
+	}
+}
+
+// TestJSONInStrings reads a path through a string that holds JSON.
+func TestJSONInStrings(t *testing.T) {
+	ds := compileWith(t, "auto", "  envelope: {value: body.event}\n  json_in: [envelope.body]\n")
+	quoted := strings.ReplaceAll(`{"event":`+event("a")+`}`, `"`, `\"`)
+	sink, counts, err := scanFile(t, ds, lines(`{"body":"`+quoted+`"}`, `{"body":"{"}`, `{"body":{"event":`+event("b")+`}}`), "")
+	if err != nil || sink.ids() != "a@100" || counts.Reasons["not_packed"] != 2 {
+		t.Errorf("%s, %v, %v", sink.ids(), counts.Reasons, err)
+	}
+}

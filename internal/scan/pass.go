@@ -19,15 +19,17 @@ import (
 // pass is one reading of a chunk.
 type pass struct {
 	*Scanner
-	chunk   runplan.Chunk
-	sink    Sink
-	known   *verdicts
-	counts  *account.Chunk
-	found   coverage
-	overlap overlap
-	schemas map[string]*account.SchemaCount
-	learned bool // something that earlier rows did not know
-	err     error
+	chunk       runplan.Chunk
+	sink        Sink
+	known       *verdicts
+	counts      *account.Chunk
+	found       coverage
+	overlap     overlap
+	schemas     map[string]*account.SchemaCount
+	damaged     int64 // records with amounts that went through a float
+	firstDamage account.Finding
+	learned     bool // something that earlier rows did not know
+	err         error
 
 	// The object being read.
 	index        int
@@ -78,6 +80,10 @@ func (p *pass) run(ctx context.Context) error {
 	}
 	for _, f := range p.known.findings {
 		p.find(f)
+	}
+	if p.damaged > 0 {
+		p.firstDamage.Text = fmt.Sprintf("%d records have amounts with the noise of 64-bit floats, %s", p.damaged, p.firstDamage.Text)
+		p.find(p.firstDamage)
 	}
 	p.counts.Ranges, p.counts.RangesCut = p.found.result()
 	p.counts.Schemas = p.schemaCounts()

@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"slices"
+
 	"backfill/internal/dataset"
 	"backfill/internal/decode"
 	"backfill/internal/fail"
@@ -39,13 +41,31 @@ func (p *pass) begin() (done func(), err error) {
 	if ds.Records.Registry != nil {
 		records = p.unframed(records)
 	}
+	for _, path := range ds.Records.JSONIn {
+		records = format.NewUnpack(records, format.Unpack{Path: ds.Records.Resolve(path)})
+	}
+	if ds.Records.Deletes {
+		records = format.NewDeletes(records, deletes(ds))
+	}
 	p.decoder.ResetRecords(records)
 	return done, nil
 }
 
+// deletes says where the dataset's deletions stand.
+func deletes(ds *dataset.Dataset) format.Deletes {
+	e := ds.Records.Envelope
+	o := format.Deletes{Value: e.Value, Keys: ds.Records.KeyDeletes, Field: dataset.DeletedField, Witness: e.Witness()}
+	if i := slices.Index(e.Layers, dataset.LayerDebezium); i >= 0 {
+		o.Before = append(slices.Clone(e.Value[:i]), "before")
+		o.Op = append(slices.Clone(e.Value[:i]), "op")
+	}
+	return o
+}
+
 // packed reports whether values must be opened before they are read.
 func (p *pass) packed() bool {
-	return p.o.Dataset.Records.Unpack != "" || p.o.Dataset.Records.Registry != nil
+	r := p.o.Dataset.Records
+	return r.Unpack != "" || r.Registry != nil || len(r.JSONIn) > 0 || r.Deletes
 }
 
 // records opens the object as records that are texts.

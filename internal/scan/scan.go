@@ -213,7 +213,7 @@ func spec(o Options, stage []schema.Column) decode.Spec {
 	if f := ds.Records.EventTime; f != nil {
 		// Digits past microseconds don't make a record undatable: its window is
 		// known, and the column decides whether it is rejected.
-		sp.EventTime = &decode.TimeField{Path: at(f.Path), Zone: f.Zone, Fraction: schema.FloorFraction, Unit: unit(f.Unit)}
+		sp.EventTime = &decode.TimeField{Path: at(f.Path), Zone: f.Zone, Fraction: schema.FloorFraction, Unit: decode.UnitOf(f.Unit)}
 	}
 	if ds.Records.Timestamp != nil {
 		sp.Timestamp = &decode.TimeField{Path: at(ds.Records.Timestamp)}
@@ -240,18 +240,6 @@ func formatOf(name string) decode.Format {
 		return decode.Avro
 	}
 	return decode.AnyFormat
-}
-
-func unit(name string) decode.Unit {
-	switch name {
-	case dataset.UnitSeconds:
-		return decode.Seconds
-	case dataset.UnitMicros:
-		return decode.Micros
-	case dataset.UnitNanos:
-		return decode.Nanos
-	}
-	return decode.Millis
 }
 
 // Chunk reads the chunk into the sink and returns its counts, in which every

@@ -136,9 +136,20 @@ type Column struct {
 	Required bool     // NULL is rejected
 	Fraction Fraction // Timestamp only
 	Zone     string   // Timestamp only: zone of text without one; "" refuses such text
+	Unit     string   // of numbers. Timestamp: one of the units since 1970, "" for UnitMillis; Date: UnitDays, "" refuses numbers
+	Unscaled *int     // Decimal only: the value is base64 of a big-endian two's complement integer, to be divided by ten to this; nil: it is a number
 	Mask     Mask     // how the value is made unreadable
 	Overflow string   // Super only: the column that names a value too long for this one, which is then NULL; "" rejects it
 }
+
+// The units of times that are given as numbers since 1970-01-01.
+const (
+	UnitSeconds = "seconds"
+	UnitMillis  = "millis"
+	UnitMicros  = "micros"
+	UnitNanos   = "nanos"
+	UnitDays    = "days"
+)
 
 // OverflowBytes is the longest text in an overflow column: digest and length of
 // the value, topic (249 bytes), partition and offset.

@@ -23,6 +23,7 @@ func (r *Result) exceptions(in Input) {
 	add("rejected", r.Tally[account.Rejected], "records with a value that does not fit its column, in quarantine")
 	add("undatable", r.Tally[account.Undatable], "records without any time, in no window")
 	r.schemas(add)
+	add("float_damage", in.reasons(": float_damage"), "of the rejected records have amounts with the noise of 64-bit floats: whoever wrote them keeps money in floats")
 	explained, unproven, conflicts := r.explained, int64(0), int64(0)
 	for _, s := range r.Sequences {
 		for _, g := range s.Gaps {
@@ -57,6 +58,18 @@ func (r *Result) exceptions(in Input) {
 	if conflicts > 0 {
 		r.Unknown = append(r.Unknown, fmt.Sprintf("offsets that hold two different records: %d; which record is true is not known", conflicts))
 	}
+}
+
+// reasons adds up the quarantined records whose reason ends so.
+func (in Input) reasons(end string) (n int64) {
+	for _, c := range in.Chunks {
+		for reason, count := range c.Counts.Reasons {
+			if strings.HasSuffix(reason, end) {
+				n += count
+			}
+		}
+	}
+	return n
 }
 
 // schemas tells of each schema by which values were read: of all where there is
