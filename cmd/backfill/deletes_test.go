@@ -84,7 +84,7 @@ func TestTombstonesDeleteTheirKey(t *testing.T) {
 	if r.Tally[1] != 0 || r.Inserted != 2 || r.Superseded != 1 {
 		t.Errorf("%+v, %v", r, r.Tally)
 	}
-	const want = "a||t|2| b|2.20|f|1|"
+	const want = "a|NULL|t|2| b|2.20|f|1|"
 	if rows := strings.Join(h.rows(t, "SELECT id, amount, gone, _kafka_offset FROM payroll.deletes_tombstones ORDER BY id"), " "); rows != want {
 		t.Errorf("%s, want %s", rows, want)
 	}
