@@ -10,7 +10,6 @@ the table: a task that Airflow holds for done, and that was not, stops there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -98,19 +97,8 @@ def _steps(dataset: Dataset, settings: Settings) -> None:
         pool=settings.load_pool,
         **pods.arguments(settings, "reconcile"),
     )
-    _settled(dataset) >> plan
+    request.settled_sensor(dataset) >> plan
     convert >> load >> reconcile
-
-
-def _settled(dataset: Dataset) -> Any:
-    @task.sensor(task_id="settled", mode="reschedule", poke_interval=300, timeout=(dataset.lateness + timedelta(days=7)).total_seconds())
-    def settled(params: Mapping[str, Any] | None = None, data_interval_end: datetime | None = None) -> bool:
-        """Checks the request, and waits until no late record can come to the run's period."""
-        asked = params or {}
-        request.check(asked, data_interval_end, dataset.windows)
-        return request.settled(asked, data_interval_end, dataset.lateness if dataset.windows else timedelta(0), datetime.now(UTC))
-
-    return settled()
 
 
 def _shards(plan: Any) -> Any:

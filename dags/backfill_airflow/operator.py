@@ -32,6 +32,8 @@ IDS = {
 
 DISK = "ephemeral-storage"
 
+FAILURE = "failure"  # key of the XCom that keeps the result of a pod that failed
+
 # Keys of a result that go with the asset event: what was replaced, and the proof.
 FACTS = (
     "window",
@@ -188,6 +190,8 @@ class BackfillOperator(KubernetesPodOperator):
             raise
         except AirflowException as e:
             name = remote_pod.metadata.name if remote_pod and remote_pod.metadata else "unknown"
+            if context and isinstance(xcom_result, Mapping):
+                context["ti"].xcom_push(key=FAILURE, value=dict(xcom_result))
             raise failure(self.command, name, Ended.of(remote_pod, self.base_container_name), xcom_result, before) from e
 
     def find_pod(self, namespace: str, context: Context, **kwargs: Any) -> k8s.V1Pod | None:

@@ -13,6 +13,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 DONE = 0
+BREAK = 5
 NOTHING_TO_DO = 99
 # 3: the environment failed. 130, 143: stopped by a signal. 137: killed, for memory or with the node.
 RETRYABLE = frozenset({3, 130, 137, 143})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, Param
+from airflow.providers.common.compat.sdk import AirflowFailException, Param, task
+
+from backfill_airflow.dataset import Dataset
 
 # Where a run's window comes from: the form, or else the run's data interval. A run by hand
 # may have neither; then the flag is empty and the worker says that it is missing.
@@ -75,10 +77,23 @@ def check(params: Mapping[str, Any], interval_end: datetime | None, windows: boo
         raise AirflowFailException("the window has only one end: give both From and To, or neither for the run's own period")
     if start is not None and start >= end:
         raise AirflowFailException(f"the window {start} to {end} is empty or reversed: To is the day after the last one")
-    if windows and start is None and interval_end is None:
+    if windows and start is None and interval_end is None and not params.get("report"):
         raise AirflowFailException("this run has no period of its own (it was started without a logical date): give From and To")
-    if params["allow_vanish"] > 0 and not (params.get("reason") or "").strip():
+    if params.get("allow_vanish", 0) > 0 and not (params.get("reason") or "").strip():
         raise AirflowFailException("rows may vanish only with a reason: say why, it stands in the ledger")
+
+
+def settled_sensor(dataset: Dataset) -> Any:
+    """Returns the task that checks the request, and waits until the run's own period is settled."""
+
+    @task.sensor(task_id="settled", mode="reschedule", poke_interval=300, timeout=(dataset.lateness + timedelta(days=7)).total_seconds())
+    def wait(params: Mapping[str, Any] | None = None, data_interval_end: datetime | None = None) -> bool:
+        """Checks the request, and waits until no late record can come to the run's period."""
+        asked = params or {}
+        check(asked, data_interval_end, dataset.windows)
+        return settled(asked, data_interval_end, dataset.lateness if dataset.windows else timedelta(0), datetime.now(UTC))
+
+    return wait()
 
 
 def settled(params: Mapping[str, Any], interval_end: datetime | None, lateness: timedelta, now: datetime) -> bool:

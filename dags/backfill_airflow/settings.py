@@ -15,7 +15,7 @@ import yaml
 
 from backfill_airflow.dataset import duration
 
-STEPS = ("plan", "convert", "load", "reconcile")
+STEPS = ("plan", "convert", "load", "reconcile", "repair")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Settings:
     schedule: str | None = "0 0 * * *"  # cron in the dataset's calendar; each run is one period; none: by hand only
     start_date: date = date(2026, 1, 1)
     catchup: bool = False
+    month_end_schedule: str | None = "0 0 1 * *"  # of the month-end DAG: the period before each of these times; none: by hand only
+    approval_timeout: timedelta = timedelta(days=14)  # how long a month-end run waits for a person
     max_active_runs: int = 16  # runs wait for their window to settle; the ledger, not this, keeps loads apart
     owner: str = "data-platform"
     tags: tuple[str, ...] = ()
@@ -56,7 +58,7 @@ class Settings:
 
     def timeout(self, step: str) -> timedelta:
         """Longest time that the worker may take for one try of the step."""
-        return self.timeouts.get(step, timedelta(hours=1) if step in ("plan", "reconcile") else timedelta(hours=6))
+        return self.timeouts.get(step, timedelta(hours=1) if step in ("plan", "reconcile", "repair") else timedelta(hours=6))
 
     def resource(self, step: str) -> Mapping[str, str]:
         """Processors, memory and disk of the step's pod; requests equal limits for memory and disk."""

@@ -29,7 +29,7 @@ def bag() -> Any:
 def test_folder_imports() -> None:
     found = bag()
     assert found.import_errors == {}
-    assert sorted(found.dags) == ["payroll_events_backfill"]
+    assert sorted(found.dags) == ["payroll_events_backfill", "payroll_events_month_end"]
 
 
 def test_shape(dag: Any) -> None:
