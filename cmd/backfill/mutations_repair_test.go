@@ -90,6 +90,32 @@ exceptions:
 	}
 }
 
+// TestMutationsAndErasedPeople plants every mutation beside rows of people who were erased: what is theirs is found by the
+// person and by the key, and nothing that is theirs and gone.
+func TestMutationsAndErasedPeople(t *testing.T) {
+	files, err := filepath.Glob(mutations + "sql/*.sql")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d mutations: %v", len(files), err)
+	}
+	p := newPaid(t, shared, "erased_mutations", false)
+	p.suppress(t, "7041", "7077")
+	p.erased = "7041,7077"
+	p.reconcile(t)
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.exec(t, string(text))
+	}
+	p.exec(t, `DELETE FROM :table WHERE id = 'pay-0041';
+UPDATE :table SET id = 'ghost-9' WHERE id = 'pay-0131';
+UPDATE :table SET employee_id = 7001 WHERE id = 'pay-0221';
+UPDATE :table SET gross_amount = gross_amount + 1 WHERE id = 'pay-0077';
+INSERT INTO :table SELECT * FROM :table WHERE id = 'pay-0167'`)
+	p.reconcile(t)
+}
+
 // inside are the rows of the month that the dataset owns, in order.
 func (p *paid) inside(t *testing.T) []string {
 	t.Helper()

@@ -2,6 +2,7 @@
 
     python3 join.py ARCHIVE --table DUMP     the differences, one JSON object per line
     python3 join.py ARCHIVE --insert TABLE   SQL that loads the table as another pipeline would
+    python3 join.py ARCHIVE --table DUMP --suppress ID,ID   the same, when some employees were erased
     python3 join.py ARCHIVE --register       control totals by currency and entity, as a payroll register has them
 
 DUMP holds one JSON list per row: the texts of COLUMNS, null for NULL. A difference has its key, the
@@ -57,11 +58,12 @@ class Ends(NamedTuple):
     """Where each record of the archive ended."""
 
     rows: dict[str, list[tuple[int, Record, Row]]]  # by key: version, record, row
-    elsewhere: dict[str, set[str]]  # by key: filtered, quarantined, out_of_window
+    elsewhere: dict[str, set[str]]  # by key: filtered, suppressed, quarantined, out_of_window
     quarantined: list[Record]
     conflicts: list[Record]
     gaps: list[tuple[int, int, int]]  # partition, first and last missing offset
     damaged: list[Damaged]
+    erased: frozenset[int]  # employees
 
 
 def row_of(event: dict[str, Any], time: datetime) -> Row:
@@ -90,10 +92,10 @@ def instant(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
-def end_all(archive: Path) -> Ends:
+def end_all(archive: Path, erased: frozenset[int]) -> Ends:
     """Decides every record of an archive."""
     records, damaged = read_month(archive)
-    ends = Ends(defaultdict(list), defaultdict(set), [], [], find_gaps(records), damaged)
+    ends = Ends(defaultdict(list), defaultdict(set), [], [], find_gaps(records), damaged, erased)
     seen: dict[tuple[int, int], bytes] = {}
     for record in records:
         place = (record.partition, record.offset)
@@ -117,6 +119,9 @@ def end_one(ends: Ends, record: Record) -> None:
         return
     if event["type"] not in WANTED:
         ends.elsewhere[event["id"]].add("filtered")
+        return
+    if event["employee"]["id"] in ends.erased:
+        ends.elsewhere[event["id"]].add("suppressed")
         return
     try:
         row = row_of(dict(event), time)
@@ -170,6 +175,9 @@ def join(ends: Ends, table: Sequence[Row]) -> Iterator[dict[str, Any]]:
         if row[COLUMNS.index("source")] == SOURCE:
             time = row[COLUMNS.index("happened_at")]
             assert isinstance(time, datetime)
+            if START <= time < END and row[COLUMNS.index("employee_id")] in ends.erased:
+                yield {"key": str(row[0]), "classes": ["suppressed"]}
+                continue
             (inside if START <= time < END else outside)[str(row[0])].append(row)
     for key in sorted(archive.keys() | inside.keys()):
         if key not in archive:
@@ -332,10 +340,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The exact join of an archive and a table.")
     parser.add_argument("archive", type=Path)
     parser.add_argument("--table", type=Path)
+    parser.add_argument("--suppress", default="")
     parser.add_argument("--insert")
     parser.add_argument("--register", action="store_true")
     options = parser.parse_args()
-    ends = end_all(options.archive)
+    ends = end_all(options.archive, frozenset(map(int, filter(None, options.suppress.split(",")))))
     if options.insert:
         print_inserts(ends, options.insert)
     if options.register:
