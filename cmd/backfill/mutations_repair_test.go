@@ -186,6 +186,24 @@ func TestMutationsOfTheArchive(t *testing.T) {
 	}
 }
 
+// TestMutationsOfTheArchiveOfReceipts plants the same faults behind a load by this program: its receipts no longer say what
+// the archive holds, and a comparison with them alone does not pass for one with the archive.
+func TestMutationsOfTheArchiveOfReceipts(t *testing.T) {
+	const rewritten, gone = "1 objects of the archive are new or were rewritten since the load", "1 objects that were loaded are gone from the archive or were rewritten"
+	for kind, says := range map[string]string{"reject": rewritten, "filter": rewritten, "newer": rewritten, "add": rewritten, "conflict": rewritten, "damage": rewritten, "gap": gone} {
+		t.Run(kind, func(t *testing.T) {
+			p := newPaid(t, shared, "receipts_"+kind, true)
+			python(t, mutations+"plant.py", kind, p.dir, "pay-0150")
+			p.mirror(t)
+			for _, way := range []string{"receipts", "auto"} {
+				if o := p.h.run(t, 6, p.march("--way", way)...); !strings.Contains(o.result.Sentence, says) {
+					t.Errorf("way of %s: %s", way, o.result.Sentence)
+				}
+			}
+		})
+	}
+}
+
 // mirror makes the bucket hold what the folder holds.
 func (p *paid) mirror(t *testing.T) {
 	t.Helper()
