@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -42,6 +43,38 @@ func TestMutationsAtRandom(t *testing.T) {
 			script := scatter(r) + pairs(r)
 			p.exec(t, script)
 			p.tie(t, way)
+			if t.Failed() {
+				t.Log(script)
+			}
+		})
+	}
+}
+
+// TestMutationsRepairedAtRandom repairs random plantings from the report alone: afterwards the exact join finds nothing, and
+// rows that are not the dataset's are as they were.
+func TestMutationsRepairedAtRandom(t *testing.T) {
+	first, count := plantings(t, 6)
+	own, foreign := newPaid(t, shared, "mended_own", true), newPaid(t, shared, "mended_foreign", false)
+	for seed := first; seed < first+count; seed++ {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			p := []*paid{own, foreign}[seed%2]
+			p.restore(t)
+			r := rand.New(rand.NewPCG(seed, 13))
+			script := scatter(r) + pairs(r)
+			p.exec(t, script)
+			around := p.around(t)
+			if len(p.join(t)) == 0 {
+				return // it hit rows that are not there
+			}
+			found := p.h.run(t, 5, p.march("--way", "archive")...)
+			_, wait := p.h.start(t, p.h.env(), "repair", "--dataset", p.file, "--report", found.result.Report, "--apply", "--delete-extra", "--approved-by", "A. Controller")
+			o := wait()
+			if left := p.join(t); o.exit != 0 || o.result.Verdict != "RECONCILED" || len(left) > 0 {
+				t.Errorf("exit code %d, %s, left are %+v\n%s", o.exit, o.result.Verdict, left, o.stderr)
+			}
+			if now := p.around(t); !slices.Equal(now, around) {
+				t.Errorf("rows that are not the dataset's were touched: %s", firstDifference(now, around))
+			}
 			if t.Failed() {
 				t.Log(script)
 			}

@@ -134,7 +134,7 @@ func decimalKind(left, right string, scale int) ChangeKind {
 		away := new(big.Int).Add(down, new(big.Int).Mul(unit, big.NewInt(int64(l.Sign()))))
 		twice := new(big.Int).Mul(new(big.Int).Abs(rest), big.NewInt(2)).Cmp(unit)
 		switch {
-		case r.Cmp(away) == 0 && twice >= 0, r.Cmp(down) == 0 && twice <= 0:
+		case r.Cmp(away) == 0 && twice >= 0, r.Cmp(down) == 0 && (twice < 0 || twice == 0 && quo.Bit(0) == 0):
 			return Rounding
 		case r.Cmp(down) == 0:
 			cut = true

@@ -18,6 +18,9 @@ func TestKindOf(t *testing.T) {
 		{money, "10.51", "10.50", tieout.Rounding},
 		{money, "10.56", "10.50", tieout.Truncation},
 		{money, "10.56", "10.60", tieout.Rounding},
+		{money, "10.50", "10.00", tieout.Rounding}, // to the even digit
+		{money, "11.50", "11.00", tieout.Truncation},
+		{money, "-11.50", "-12.00", tieout.Rounding},
 		{money, "10.56", "11.00", tieout.Rounding},
 		{money, "-10.56", "-11.00", tieout.Rounding},
 		{money, "-10.56", "-10.00", tieout.Truncation},

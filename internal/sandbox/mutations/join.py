@@ -13,8 +13,9 @@ A kind says what was done to an archived value so that the table's came of it. T
 words alone, whatever a program makes of them; where more than one kind is true, any may be named, and only
 where none is true the kind is other:
 
-    rounding    the nearest amount with fewer digits, ties either way: to tenths or units, or to tens, hundreds and
-                so on while a digit other than zero is left; the nearest millisecond, second or minute
+    rounding    the nearest amount with fewer digits, ties away from zero or to the even digit: to tenths or units,
+                or to tens, hundreds and so on while a digit other than zero is left; the nearest millisecond,
+                second or minute
     truncation  the same with digits dropped; a text cut short, while something is left of it
     zone_shift  whole quarters of an hour, up to the 26 hours that zones can be apart
     padding     more or fewer blanks before or behind a text
