@@ -8,7 +8,7 @@ import "time"
 // of a date. It is not safe for concurrent use: it remembers days.
 type Calendar struct {
 	zone   *time.Location
-	recent [recentDays]span // by half days, of which a day begins in one
+	recent [recentDays][2]span // by half days, in which one day may end and another begin
 }
 
 // span is the day from start to end.
@@ -33,15 +33,18 @@ func (c *Calendar) Zone() *time.Location { return c.zone }
 // DayOf returns the day that holds the instant.
 func (c *Calendar) DayOf(i Instant) Day {
 	s := &c.recent[uint64(i/halfDay)%recentDays]
-	if i >= s.start && i < s.end {
-		return s.day
+	if i >= s[0].start && i < s[0].end {
+		return s[0].day
+	}
+	if i >= s[1].start && i < s[1].end {
+		return s[1].day
 	}
 	y, m, d := i.Time().In(c.zone).Date()
 	day := Day(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 	if i >= c.Start(day+1) { // a date that is left and entered again: the later day holds it
 		day++
 	}
-	*s = span{day: day, start: c.Start(day), end: c.Start(day + 1)}
+	s[0], s[1] = span{day: day, start: c.Start(day), end: c.Start(day + 1)}, s[0]
 	return day
 }
 
