@@ -18,7 +18,6 @@ package canon
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/dgryski/go-farm"
 
@@ -129,8 +128,8 @@ func (t *Text) appendRow(dst []byte, b *columns.Batch, row int, buf *Buffer) []b
 	for _, g := range t.groups {
 		buf.group = appendColumns(append(buf.group[:0], mark), g, b, row)
 		lane1, lane2 := lanes(buf.group)
-		dst = append(strconv.AppendInt(dst, lane1, 10), end...)
-		dst = append(strconv.AppendInt(dst, lane2, 10), end...)
+		dst = append(appendInt(dst, lane1), end[0])
+		dst = append(appendInt(dst, lane2), end[0])
 	}
 	return dst
 }
@@ -145,7 +144,7 @@ func appendColumns(dst []byte, cols []column, b *columns.Batch, row int) []byte 
 		} else {
 			dst = c.text(dst, v, row, c.typ)
 		}
-		dst = append(dst, end...)
+		dst = append(dst, end[0])
 	}
 	return dst
 }

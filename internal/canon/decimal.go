@@ -3,7 +3,6 @@ package canon
 import (
 	"encoding/binary"
 	"math/bits"
-	"strconv"
 
 	"backfill/internal/columns"
 	"backfill/internal/schema"
@@ -22,8 +21,12 @@ func decimalText(dst []byte, v *columns.Vector, row int, t schema.Type) []byte {
 		dst = append(dst, '-')
 		magnitude = -magnitude
 	}
-	var digits [20]byte
-	return appendScaled(dst, strconv.AppendUint(digits[:0], magnitude, 10), t.Scale)
+	if t.Scale == 0 {
+		return appendDigits(dst, magnitude)
+	}
+	whole := magnitude / powers[t.Scale]
+	dst = append(appendDigits(dst, whole), '.')
+	return appendFixed(dst, magnitude-whole*powers[t.Scale], t.Scale)
 }
 
 // wideText reads 16 bytes of big-endian two's complement.
@@ -44,10 +47,10 @@ func wideText(dst []byte, v *columns.Vector, row int, t schema.Type) []byte {
 func appendUint128(dst []byte, hi, lo uint64) []byte {
 	const chunk = 1e19 // the largest power of ten in 64 bits; hi is below it
 	if hi == 0 {
-		return strconv.AppendUint(dst, lo, 10)
+		return appendDigits(dst, lo)
 	}
 	high, low := bits.Div64(hi, lo, chunk)
-	dst = strconv.AppendUint(dst, high, 10)
+	dst = appendDigits(dst, high)
 	at := len(dst)
 	dst = append(dst, "0000000000000000000"...)
 	for i := at + 18; low > 0; i-- {

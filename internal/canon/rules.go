@@ -75,7 +75,7 @@ func fixed(n int) func(schema.Type) int { return func(schema.Type) int { return 
 // decimal digits.
 
 func integerText(dst []byte, v *columns.Vector, row int, _ schema.Type) []byte {
-	return strconv.AppendInt(dst, v.I[row], 10)
+	return appendInt(dst, v.I[row])
 }
 
 func integerSQL(ref string, _ schema.Type) string { return ref + "::VARCHAR" }
@@ -129,8 +129,7 @@ func charSQL(ref string, t schema.Type) string {
 }
 
 func appendWhole(dst, s []byte) []byte {
-	dst = strconv.AppendInt(dst, int64(len(s)), 10)
-	dst = append(dst, ':')
+	dst = append(appendDigits(dst, uint64(len(s))), ':')
 	return append(dst, s...)
 }
 
@@ -139,9 +138,8 @@ func appendWhole(dst, s []byte) []byte {
 
 func digestText(dst []byte, v *columns.Vector, row int, _ schema.Type) []byte {
 	s := v.S[row]
-	dst = strconv.AppendInt(dst, int64(len(s)), 10)
-	dst = append(dst, '#')
-	return strconv.AppendInt(dst, int64(farm.Fingerprint64(s)), 10)
+	dst = append(appendDigits(dst, uint64(len(s))), '#')
+	return appendInt(dst, int64(farm.Fingerprint64(s)))
 }
 
 func digestSQL(ref string, _ schema.Type) string {
