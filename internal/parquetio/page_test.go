@@ -104,29 +104,30 @@ func TestDictionaryNumbers(t *testing.T) {
 	}
 }
 
-// FuzzSqueezed compares what another decoder makes of the frames.
-func FuzzSqueezed(f *testing.F) {
-	noise := make([]byte, 300<<10)
+// noisy gives bytes that can't be made smaller, and digits that can.
+func noisy(n int) (noise, digits []byte) {
 	r := rand.New(rand.NewPCG(7, 8))
+	noise, digits = make([]byte, n), make([]byte, n)
 	for i := range noise {
 		noise[i] = byte(r.Uint32())
+		digits[i] = "0123456789abcdef-"[noise[i]%17]
 	}
-	digits := bytes.Clone(noise)
-	for i := range digits {
-		digits[i] = "0123456789abcdef-"[digits[i]%17]
-	}
-	for _, page := range [][]byte{{}, {1}, bytes.Repeat([]byte{7}, 200<<10), noise, digits, digits[:128<<10], digits[:128<<10+1], digits[:20], append(digits[:140<<10:140<<10], noise...)} {
-		f.Add(page)
-	}
+	return noise, digits
+}
+
+// squeezing returns a check of a page: what another decoder makes of its frames.
+func squeezing(t testing.TB) func(testing.TB, []byte) {
+	t.Helper()
 	c, err := newCodec()
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, page []byte) {
+	return func(t testing.TB, page []byte) {
+		t.Helper()
 		for _, how := range []squeeze{undecided, entropy, matching} {
 			frame := c.compress(page, &how)
 			if got, err := d.DecodeAll(frame, nil); err != nil || !bytes.Equal(got, page) {
@@ -136,7 +137,26 @@ func FuzzSqueezed(f *testing.F) {
 				t.Fatalf("%d bytes became %d", len(page), len(frame))
 			}
 		}
-	})
+	}
+}
+
+// TestSqueezed takes pages of more than one block.
+func TestSqueezed(t *testing.T) {
+	check := squeezing(t)
+	noise, digits := noisy(300 << 10)
+	for _, page := range [][]byte{bytes.Repeat([]byte{7}, 200<<10), noise, digits, digits[:blockBytes], digits[:blockBytes+1], append(digits[:140<<10:140<<10], noise...)} {
+		check(t, page)
+	}
+}
+
+// FuzzSqueezed looks at small pages, so that it looks at many.
+func FuzzSqueezed(f *testing.F) {
+	noise, digits := noisy(4 << 10)
+	for _, page := range [][]byte{{}, {1}, bytes.Repeat([]byte{7}, 2<<10), noise[:1<<10], digits, digits[:20], append(digits[:500:500], noise[:500]...)} {
+		f.Add(page)
+	}
+	check := squeezing(f)
+	f.Fuzz(func(t *testing.T, page []byte) { check(t, page) })
 }
 
 // TestNothingButNulls: a column without values has no dictionary, and its pages
