@@ -105,7 +105,7 @@ func TestRefusedFormats(t *testing.T) {
 		{"\x02\x21\x4c\x18", fmt.Sprintf(plain, "lz4 data (legacy framing)")},
 		{"PARE", fmt.Sprintf(plain, "an encrypted Parquet file")},
 		{"ORC\x08", fmt.Sprintf(plain, "an ORC file")},
-		{"SEQ\x06", fmt.Sprintf(plain, "a Hadoop SequenceFile")},
+		{"SEQ\x04", fmt.Sprintf(plain, "a Hadoop SequenceFile of an old version")},
 		{"\xff\xfe{\x00", fmt.Sprintf(plain, "UTF-16 text")},
 		{"\xfe\xff\x00{", fmt.Sprintf(plain, "UTF-16 text")},
 		{byteOrderMark + "ORC\x08", fmt.Sprintf(plain, "an ORC file")},

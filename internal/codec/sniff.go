@@ -65,8 +65,8 @@ func unsupported(first []byte) string {
 			return m.name
 		}
 	}
-	if hasPrefix(first, "SEQ") && len(first) > 3 && first[3] < ' ' {
-		return "a Hadoop SequenceFile"
+	if hasPrefix(first, "SEQ") && len(first) > 3 && first[3] < 6 { // 6 is read by package format
+		return "a Hadoop SequenceFile of an old version"
 	}
 	return ""
 }

@@ -23,16 +23,17 @@ const (
 	LayerLenses      Layer = "lenses"      // {key, value, headers, metadata{timestamp, topic, partition, offset}}
 	LayerAiven       Layer = "aiven"       // {key, value, offset, timestamp, headers}, as far as they are on
 	LayerMSK         Layer = "msk"         // {topic, partition, offset, timestamp, key, value, headers}, key and value base64: MSK's event for a function
+	LayerSecor       Layer = "secor"       // {offset, value[, key, timestamp]}, key and value base64: Secor's SequenceFiles as they are read
 	LayerConnect     Layer = "connect"     // {schema, payload}: JsonConverter with schemas.enable
 	LayerDebezium    Layer = "debezium"    // {before, after, source, op, ts_ms}
 	LayerCloudEvents Layer = "cloudevents" // {specversion, id, source, type, data}
 )
 
 var layerSteps = map[Layer]string{
-	LayerLenses: "value", LayerAiven: "value", LayerMSK: "value", LayerConnect: "payload", LayerDebezium: "after", LayerCloudEvents: "data",
+	LayerLenses: "value", LayerAiven: "value", LayerMSK: "value", LayerSecor: "value", LayerConnect: "payload", LayerDebezium: "after", LayerCloudEvents: "data",
 }
 
-var layerNames = []string{string(LayerLenses), string(LayerAiven), string(LayerMSK), string(LayerConnect), string(LayerDebezium), string(LayerCloudEvents)}
+var layerNames = []string{string(LayerLenses), string(LayerAiven), string(LayerMSK), string(LayerSecor), string(LayerConnect), string(LayerDebezium), string(LayerCloudEvents)}
 
 // Envelope says where the value stands in an archived record.
 type Envelope struct {
@@ -57,7 +58,7 @@ func (r Records) Packed() []string {
 	e := r.Envelope
 	for i, layer := range e.Layers {
 		switch layer {
-		case LayerLenses, LayerAiven, LayerMSK:
+		case LayerLenses, LayerAiven, LayerMSK, LayerSecor:
 		default:
 			return e.Value[:i]
 		}
@@ -143,7 +144,7 @@ func (e Envelope) Witness() []string {
 	switch e.Layers[0] {
 	case LayerLenses:
 		return []string{"metadata", "offset"}
-	case LayerMSK:
+	case LayerMSK, LayerSecor:
 		return []string{"offset"}
 	}
 	return nil

@@ -258,31 +258,6 @@ func TestReportsThatCantBeTaken(t *testing.T) {
 	}
 }
 
-// FuzzRows reads files of any content: an error or rows, within memory.
-func FuzzRows(f *testing.F) {
-	f.Add([]byte(csvRows), false)
-	f.Add([]byte(`"acme-archive","topics/pay/x","","","","1","2026-02-28T10:00:00Z","e","GLACIER","",""`), false)
-	f.Fuzz(func(t *testing.T, body []byte, raw bool) {
-		r := newReport(t)
-		r.files["a.csv.gz"] = body
-		if !raw {
-			r.files["a.csv.gz"] = zipped(t, string(body))
-		}
-		found, err := open(t, r.write(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := found.List(t.Context(), func(o objstore.Object) error {
-			if o.Key == "" && !bytes.Contains(body, []byte("topics")) || o.ETag == "" && !bytes.Contains(body, []byte(`"`)) || o.Size < 0 {
-				t.Errorf("%+v", o)
-			}
-			return nil
-		}); err != nil && fail.CodeOf(err) == fail.Internal {
-			t.Error(err)
-		}
-	})
-}
-
 // FuzzManifest reads manifests of any content.
 func FuzzManifest(f *testing.F) {
 	f.Add([]byte(`{"sourceBucket":"acme-archive","version":"2016-11-30","creationTimestamp":"1","fileFormat":"CSV","fileSchema":"Key, Size, LastModifiedDate, ETag, StorageClass","files":[{"key":"data/../../x"}]}`))

@@ -18,7 +18,7 @@ func (p *pass) direct() bool {
 	case dataset.FormatJSON, dataset.FormatAvro:
 		return true
 	case dataset.FormatAuto:
-		return !p.plain.Begins(parquetMagic)
+		return !p.plain.Begins(parquetMagic) && !p.plain.Begins(format.SequenceMagic)
 	}
 	return false
 }
@@ -27,6 +27,9 @@ func (p *pass) direct() bool {
 func (p *pass) begin() (done func(), err error) {
 	ds := p.o.Dataset
 	p.frames, p.frame = nil, registry.Opened{}
+	if f := ds.Archive.Format; (f == dataset.FormatJSON || f == dataset.FormatAvro || f == dataset.FormatParquet) && p.plain.Begins(format.SequenceMagic) {
+		return func() {}, fail.New(fail.BadLayout, "the object is a SequenceFile, and archive.format says %s", f).Try("write archive.format: auto, or exclude the object from the archive")
+	}
 	if p.direct() && !p.packed() {
 		p.decoder.Reset(p.plain)
 		return func() {}, nil
@@ -84,6 +87,9 @@ func (p *pass) records() (records decode.Records, done func(), err error) {
 		return format.NewCSV(p.plain, o, limits), done, nil
 	case a.Format == dataset.FormatText, a.Format == dataset.FormatBytes:
 		return format.NewText(p.plain, format.Text{Delimiter: a.Delimiter, Binary: a.Format == dataset.FormatBytes}, limits), done, nil
+	case a.Format == dataset.FormatAuto && p.plain.Begins(format.SequenceMagic):
+		records, err = format.NewSequence(p.plain, limits)
+		return records, done, err
 	case !p.plain.Begins(parquetMagic):
 		return nil, done, fail.New(fail.BadLayout, "the object is no Parquet file, and archive.format says parquet").
 			Try("write archive.format: auto, or exclude the object from the archive")

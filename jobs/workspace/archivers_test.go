@@ -52,6 +52,11 @@ var (
 	valued  = []sample{json, avro, parquet}
 )
 
+const (
+	inSequence = "  envelope: secor\n  unpack: base64\n"
+	nameless   = "unnamed, topic: pay, partition: 3"
+)
+
 const inBody = "  envelope: aiven\n  offset: envelope.offset\n"
 
 func archivers() []archiver {
@@ -69,9 +74,17 @@ func archivers() []archiver {
 		{"Firehose", "firehose", "", "2026/03/05/10/pay-1-2026-03-05-10-05-00-0a1b2c3d-0000-4000-8000-0123456789ab", "", "", []sample{joined, json, parquet}},
 		{"MSK Data Delivery", "msk", "", "pay/pay+3+000000000000000100-000000-105a4e6efaa", "", "", []sample{json}},
 		{"Secor, delimited", "secor", "", "pay/dt=2026-03-05/1_3_00000000000000000100", "", "", []sample{json}},
+		{"Secor, SequenceFile of values", "secor", "", "pay/offset=0/1_3_00000000000000000100", "", inSequence, []sample{{"SequenceFile, block-compressed", "secor.seq"}}},
+		{"Secor, SequenceFile of MessagePack keys", "secor", "", "pay/dt=2026-03-05/hr=10/1_3_00000000000000000100", "", inSequence, []sample{{"SequenceFile", "secor-msgpack.seq"}}},
 		{"Wix and its forks, text", "wix", "", "2026-03-05/pay-00003-000000000100.gz", "2026-03-05/pay-00003-000000000120.gz", "", []sample{json}},
-		{"Vector, Fluent Bit, Redpanda Connect, Camel", "unnamed, topic: pay, partition: 3", "", "date=2026-03-05-0a1b.x", "", "", []sample{json, joined}},
-		{"the same, with offsets", "unnamed, topic: pay, partition: 3", "", "date=2026-03-05-0a1b.x", "", inBody, []sample{{"JSON lines", "aiven.jsonl"}}},
+		{"Vector, kafka source, json", nameless, "", "date=2026-03-051772668000-0a1b2c3d-0000-4000-8000-0123456789ab.log.gz", "", "  envelope: {value: message}\n  unpack: text\n  offset: envelope.offset\n", []sample{{"JSON lines", "vector.jsonl"}}},
+		{"Vector, text", nameless, "", "date=2026-03-051772668000-0a1b2c3d-0000-4000-8000-0123456789ab.log", "", "", []sample{json}},
+		{"Fluent Bit, kafka input", nameless, "", "fluent-bit-logs/kafka.pay/2026/03/05/10/00/00-object0a1B2c3D", "", "  envelope: {value: payload}\n  unpack: text\n  offset: envelope.offset\n", []sample{{"JSON lines", "fluentbit.jsonl"}}},
+		{"Fluentd, json formatter", nameless, "", "logs/2026030510_0.gz", "", "", []sample{{"JSON lines", "fluentd.jsonl"}}},
+		{"Logstash, json_lines codec", nameless, "", "ls.s3.0a1b2c3d-0000-4000-8000-0123456789ab.2026-03-05T10.00.tag_pay.part0.txt.gz", "", "", []sample{{"JSON lines", "logstash.jsonl"}}},
+		{"Redpanda Connect, lines, concatenate or json_array", nameless, "", "17-1772668000000000000.txt", "", "", []sample{json, joined}},
+		{"Redpanda Connect, offset mapped into the record", nameless, "", "17-1772668000000000000.json", "", inBody, []sample{{"JSON lines", "aiven.jsonl"}, {"JSON array", "aiven.json"}}},
+		{"Camel, streaming upload", nameless, "", "pay-0a1b2c3d-0000-4000-8000-0123456789ab.json", "", "", []sample{joined}},
 	}
 }
 
@@ -93,6 +106,10 @@ func packers() map[string]func([]byte) []byte {
 	return map[string]func([]byte) []byte{
 		"none": func(text []byte) []byte { return text },
 		"gzip": written(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }),
+		"gzip in two members": func(text []byte) []byte {
+			one := written(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
+			return append(one(text[:len(text)/3]), one(text[len(text)/3:])...)
+		},
 		"zstd": written(func(w io.Writer) io.WriteCloser {
 			z, err := zstd.NewWriter(w)
 			if err != nil {
@@ -214,7 +231,7 @@ func TestArchivers(t *testing.T) {
 			fmt.Fprintf(&table, "| %s | %s | %s |\n", a.name, s.name, proof)
 		}
 	}
-	table.WriteString("\nEach line holds for objects without compression and inside gzip, zstd, lz4 and snappy (raw, xerial, standard framing).\n")
+	table.WriteString("\nEach line holds for objects without compression and inside gzip (several members too), zstd, lz4 and snappy (raw, xerial, standard framing).\n")
 	inReadme(t, table.String())
 }
 

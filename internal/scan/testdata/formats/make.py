@@ -44,3 +44,32 @@ le={'type':'record','name':'Envelope','fields':[{'name':'key','type':['null','st
 fastavro.writer(open(out+'lenses.avro','wb'),le,[{'key':r['id'],'value':r,'metadata':{'timestamp':1772323200000+i,'topic':'pay','partition':3,'offset':100+i}} for i,r in enumerate(U)])
 pk={'type':'record','name':'connector_records','fields':[{'name':'value','type':'string'},{'name':'offset','type':'long'}]}
 fastavro.writer(open(out+'packed.avro','wb'),pk,[{'value':json.dumps(r,indent=1),'offset':100+i} for i,r in enumerate(J)])
+# Archivers whose keys say nothing, with what they put around a value.
+import gzip, struct, zlib
+put('vector.jsonl',[{'headers':{},'message':dump(r),'message_key':r['id'],'offset':100+i,'partition':3,'source_type':'kafka','timestamp':'2026-03-01T00:00:00.000Z','topic':'pay'} for i,r in enumerate(J)])
+put('fluentbit.jsonl',[{'date':'2026-03-01T00:00:00.000000Z','topic':'pay','partition':3,'offset':100+i,'error':None,'key':r['id'],'payload':dump(r)} for i,r in enumerate(J)])
+put('fluentd.jsonl',[{**r,'tag':'kafka.pay'} for r in J])
+put('logstash.jsonl',[{'@timestamp':'2026-03-01T00:00:00.000Z','@version':'1',**r} for r in J])
+# Secor's SequenceFiles, byte by byte: Hadoop has no writer in Python.
+def vint(n):
+    if -112<=n<=127: return struct.pack('b',n)
+    b=n.to_bytes(8,'big').lstrip(b'\0'); return struct.pack('b',-112-len(b))+b
+text=lambda s:vint(len(s))+s.encode()
+def sequence(name,key,pairs,codec=None,block=False):
+    sync=bytes(range(16)); io='org.apache.hadoop.io.'
+    b=b'SEQ\x06'+text(io+key)+text(io+'BytesWritable')+bytes([codec is not None,block])
+    if codec: b+=text(io+'compress.'+codec)
+    b+=struct.pack('>i',0)+sync
+    if not block:
+        for k,v in pairs: b+=struct.pack('>ii',len(k)+len(v),len(k))+k+v
+    else:
+        for at in range(0,len(pairs),7):
+            some=pairs[at:at+7]
+            b+=struct.pack('>i',-1)+sync+vint(len(some))
+            for part in (b''.join(vint(len(k)) for k,_ in some),b''.join(k for k,_ in some),b''.join(vint(len(v)) for _,v in some),b''.join(v for _,v in some)):
+                z=zlib.compress(part); b+=vint(len(z))+z
+    open(out+name,'wb').write(b)
+writable=lambda x:struct.pack('>i',len(x))+x
+sequence('secor.seq','LongWritable',[(struct.pack('>q',100+i),writable(dump(r).encode())) for i,r in enumerate(J)],'DefaultCodec',True)
+packed=lambda i,k:b'\x83\x01'+struct.pack('>BH',0xcd,100+i)+b'\x02'+struct.pack('>BB',0xc4,len(k))+k+b'\x03'+struct.pack('>BQ',0xcf,1772323200000+i)
+sequence('secor-msgpack.seq','BytesWritable',[(writable(packed(i,r['id'].encode())),writable(dump(r).encode())) for i,r in enumerate(J)])
