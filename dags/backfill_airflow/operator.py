@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.utils.pod_manager import OnFinishAction
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSkipException
 from kubernetes.client import models as k8s
 
@@ -193,6 +194,18 @@ class BackfillOperator(KubernetesPodOperator):
             if context and isinstance(xcom_result, Mapping):
                 context["ti"].xcom_push(key=FAILURE, value=dict(xcom_result))
             raise failure(self.command, name, Ended.of(remote_pod, self.base_container_name), xcom_result, before) from e
+
+    def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Context) -> k8s.V1Pod:
+        """Takes up the pod of the try before, or makes one. A pod that an earlier try has
+        marked as looked at, and died before it could delete, nobody comes back to: its
+        sidecar would wait for the pod's deadline.
+        """
+        if self.on_finish_action == OnFinishAction.DELETE_POD:
+            namespace = pod_request_obj.metadata.namespace
+            selector = self._build_find_pod_label_selector(context, exclude_checked=False)
+            for pod in self.client.list_namespaced_pod(namespace=namespace, label_selector=f"{selector},{self.POD_CHECKED_KEY}=True").items:
+                self.process_pod_deletion(pod, reraise=False)
+        return super().get_or_create_pod(pod_request_obj=pod_request_obj, context=context)
 
     def find_pod(self, namespace: str, context: Context, **kwargs: Any) -> k8s.V1Pod | None:
         """Finds the task's pod. Of several, which a dead scheduler may leave, the newest

@@ -6,6 +6,7 @@ Part of the end-to-end harness in this folder; standard library only. Airflow it
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -63,6 +64,8 @@ class Airflow:
             "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+            # Tasks of a dead scheduler are looked for at once, not after five minutes.
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
             "AIRFLOW__TRIGGERER__DEFAULT_CAPACITY": "100",
             # Compiled once: each task is a process that imports Airflow.
             "PYTHONPYCACHEPREFIX": str(ROOT / ".tools" / "dags" / "bytecode"),
@@ -102,10 +105,15 @@ class Airflow:
         )
         log.close()
 
-    def kill(self, name: str) -> None:
-        """Kills a process and all of its children at once, as a node that dies does."""
+    def kill(self, name: str, node: bool = False) -> None:
+        """Kills a process and its helpers. The tasks that it runs are left alone with a broken pipe, or, as when the node
+        dies, killed with it."""
         process = self._processes.pop(name)
+        tasks = descendants(process.pid) if node else []
         os.killpg(process.pid, signal.SIGKILL)
+        for pid in tasks:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.wait()
 
     def close(self) -> None:
@@ -239,6 +247,16 @@ class Airflow:
             "reset_dag_runs": True,
         }
         self.api("POST", f"dags/{dag}/clearTaskInstances", body)
+
+
+def descendants(pid: int) -> list[int]:
+    """Returns the processes below a process."""
+    found = []
+    for line in subprocess.run(["ps", "-eo", "ppid=,pid="], check=True, capture_output=True, text=True).stdout.splitlines():
+        parent, child = map(int, line.split())
+        if parent == pid:
+            found += [child, *descendants(child)]
+    return found
 
 
 def end_with_parent() -> None:

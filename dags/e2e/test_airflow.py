@@ -12,6 +12,7 @@ import unittest
 from datetime import datetime
 from pathlib import Path
 
+from airflow_stack import ENDED
 from cluster import wait_for
 from sandbox import Archive
 from scenario import FLAGS, MONTH, SMALL, STEPS, Scenario, World
@@ -24,7 +25,19 @@ def setUpModule() -> None:
     world = World()
     for name in (
         *("month", "convert_deleted", "convert_evicted", "load_in_copy", "load_evicted", "load_after_change", "load_after_commit"),
-        *("marked_by_hand", "scheduler_killed", "xcom_lost", "cleared", "dry_run", "internal", "environment", "data", "breaks", "nothing"),
+        *(
+            "marked_by_hand",
+            "scheduler_killed",
+            "node_killed",
+            "xcom_lost",
+            "cleared",
+            "dry_run",
+            "internal",
+            "environment",
+            "data",
+            "breaks",
+            "nothing",
+        ),
     ):
         world.dataset(name)
     world.dataset("usage")
@@ -257,15 +270,34 @@ class AirflowTest(Scenario):
         self.check()
 
     def test_scheduler_killed(self) -> None:
-        """The scheduler and the tasks it runs are killed while pods run; started again, it adopts what there is."""
+        """The scheduler is killed while pods run, and its tasks end half-way; started again, it tries them again."""
+        self.survives(node=False)
+
+    def test_node_killed(self) -> None:
+        """The scheduler and the tasks it runs are killed while pods run; tried again, they take their pods up."""
+        pods = self.survives(node=True)
+        self.assertEqual(len(pods), 2, "no others were made")
+
+    def survives(self, node: bool) -> set[str]:
+        """Kills the scheduler while convert runs, and starts it again; returns the pods of convert that were seen."""
         [held] = self.sandbox.fault(f"s3 PutObject bucket=staging key={self.name}/ key=/receipt.json hang times=all")
         run = self.airflow.trigger(self.dag, **MONTH, shards=2)
         self.fired(held, run)
-        self.airflow.kill("scheduler")
+        wait_for("two pods", lambda: [p["status"]["phase"] for p in self.pods("convert")] == ["Running"] * 2)
+        pods = {p["metadata"]["name"] for p in self.pods("convert")}
+        self.airflow.kill("scheduler", node)
         self.sandbox.clear()
         self.airflow.start("scheduler")
+
+        def look() -> bool:
+            pods.update(p["metadata"]["name"] for p in self.pods("convert"))
+            return self.airflow.state(self.dag, run) in ENDED
+
+        wait_for("the end of the run", look)
         self.ends(run)
         self.check()
+        self.assertEqual(max(self.tries(run, "convert")), 2)
+        return pods
 
     def test_xcom_lost(self) -> None:
         """The plan's result is gone: nothing is guessed, the cleared plan finds the plan that it sealed."""

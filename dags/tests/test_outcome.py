@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.cncf.kubernetes.utils.pod_manager import PodPhase
+from airflow.providers.cncf.kubernetes.utils.pod_manager import OnFinishAction, PodPhase
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSkipException
 from kubernetes.client import models as k8s
 from kubernetes.client.rest import ApiException
@@ -244,6 +244,26 @@ def test_of_several_pods_the_newest_goes_on(dag: Any) -> None:
     assert task.find_pod("backfill", context=made).metadata.name == "new"
     assert cluster.deleted == ["old"]
     assert task.reattach_on_restart is True
+
+
+def test_pods_that_an_earlier_try_left_are_deleted(dag: Any) -> None:
+    """Marked as looked at, so that nobody comes back to them; whoever keeps pods keeps them."""
+    for kept in (OnFinishAction.DELETE_POD, OnFinishAction.KEEP_POD):
+        task, made = rendered(dag, "load")
+        cluster, asked = Cluster(ended(None), DONE), []
+        cluster.pod.metadata.name = "left"
+
+        def listed(cluster: Cluster = cluster, asked: list[str] = asked, **query: Any) -> Any:
+            asked.append(query["label_selector"])
+            return SimpleNamespace(items=[cluster.pod] if "already_checked=True" in query["label_selector"] else [])
+
+        cluster.list_namespaced_pod = listed  # type: ignore[method-assign]
+        task.__dict__.update(hook=Hook(), pod_manager=cluster, client=cluster, on_finish_action=kept)
+        new = ended(None)
+        new.metadata.name = "new"
+        assert task.get_or_create_pod(pod_request_obj=new, context=made).metadata.name == "new"
+        assert cluster.deleted == (["left"] if kept == OnFinishAction.DELETE_POD else [])
+        assert all("dag_id=payroll_events_backfill" in selector and "task_id=load" in selector and "run_id=" in selector for selector in asked)
 
 
 def test_words_of_a_pod_that_is_gone() -> None:
