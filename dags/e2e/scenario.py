@@ -140,7 +140,9 @@ class Scenario(unittest.TestCase):
         try:
             wait_for("the end of all pods", lambda: not self.cluster.pods(), 180)
         except ClusterError:
-            self.fail(f"left behind: {[p['metadata']['name'] for p in self.cluster.pods()]}")
+            left = [p["metadata"]["name"] for p in self.cluster.pods()]
+            self.cluster.kubectl("delete", "pods", "--all", "--wait=true")  # the next scenario's are its own
+            self.fail(f"left behind: {left}")
 
     def pods(self, task: str = "") -> list[dict[str, Any]]:
         """Returns this DAG's pods, or those of a task of it."""
