@@ -47,7 +47,7 @@ def setUpModule() -> None:
     world.rewrite("grown", world.text("grown").replace("lateness: 72h", "lateness: 72h\n  idle: 2000h"))
     world.dataset("by_days", schedule="0 0 * * *")
     world.dataset("deferred", deferrable=True)
-    world.dataset("start", env={"BACKFILL_CHUNK_BYTES": "128KiB", "BACKFILL_LOG_FORMAT": "json"})
+    world.dataset("start", env={"BACKFILL_CHUNK_BYTES": "128KiB", "BACKFILL_LOG_FORMAT": "json", "BACKFILL_HEARTBEAT": "50ms"})
     greedy = {"BACKFILL_CHUNK_BYTES": "128KiB", "BACKFILL_MEMORY": "2GiB", "BACKFILL_WORKERS": "4"}
     world.dataset("convert_out_of_memory", env=greedy, resources={"convert": {**SMALL, "memory": "24Mi"}}, retries=1)
     world.dataset("deadline", timeouts={"convert": "30s"})
@@ -140,6 +140,9 @@ class StartTest(Scenario):
         for i, phase in enumerate(phases):
             lines.append(f"{phase:<58}" + "".join(f"{moments[i + 1] - moments[i]:10.2f}" for moments in steps.values()))
         lines.append(f"convert: the worker's first line to the archive's first byte asked for: {read - steps['convert'][3]:.2f} s at most")
+        queued, _, _, began, ended, _, end = steps["convert"]
+        ours = 60 - (began - queued) - (end - ended)
+        lines.append(f"of a convert task of one minute {ours:.1f} s are the worker's")
         print("\n" + "\n".join(lines), flush=True)
         for moments in steps.values():
             self.assertEqual(moments, sorted(moments), lines)
