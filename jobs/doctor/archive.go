@@ -101,7 +101,7 @@ func (d *doctor) storage() {
 		return
 	}
 	d.warn("archive: storage class", fmt.Sprintf("%d of %d sampled objects (%d bytes) are archived: %s", cold, len(d.sample.Data), bytes, first),
-		"they can't be read until they are restored, which takes hours", "restore them (s3:RestoreObject), or exclude the days that they hold from the window")
+		"they can't be read until they are restored, which takes hours", "`backfill plan` says what restoring costs, `plan --restore` asks for it; or exclude the days that they hold from the window")
 }
 
 // readings are what decoding the sample gave.

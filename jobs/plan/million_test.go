@@ -64,6 +64,7 @@ func (zero) Scan(to ...any) error {
 // the process's memory, which holds the benchmark's server, too.
 func BenchmarkMillion(b *testing.B) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(409 << 20)) // as with --memory 512MiB
+	defer debug.SetGCPercent(debug.SetGCPercent(30))            // as the program
 	server := httptest.NewServer(crowd{1_000_000})
 	defer server.Close()
 	for name, value := range map[string]string{"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s",
