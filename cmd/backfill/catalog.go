@@ -25,7 +25,7 @@ func commands() []command {
 		{name: "plan", does: "list the archive, cut it into chunks and slices, seal the plan", flags: both(planFlags, preliminaryFlag, reasonFlag, createTableFlag, restoreFlags), run: runPlan,
 			examples: []string{"backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01", "backfill plan --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --replan --output json   # what the archive holds now",
 				"backfill plan --dataset payroll.yaml --from 2023-03-01 --to 2023-04-01 --restore --restore-tier standard   # from Glacier; again when the copies are there"}},
-		{name: "convert", does: "turn a plan's chunks into Parquet and receipts; resumes by itself", flags: both(planURIFlag, shardFlag, convertFlags, onlyFlag("convert only the chunks of a partition, as number or topic/number; may be given several times")), run: runConvert, finishes: true,
+		{name: "convert", does: "turn a plan's chunks into Parquet and receipts; resumes by itself", flags: both(planURIFlag, shardFlag, convertFlags, onlyFlag("convert only the chunks of a partition, as number or topic/number; may be given several times")), run: runConvert, finishes: true, spools: true,
 			examples: []string{"backfill convert --plan s3://…/plans/000000000001.json", "backfill convert --plan s3://…/plans/000000000001.json --shard 3/16   # one of 16 pods"}},
 		{name: "load", does: "COPY a converted plan and change the table, slice by slice", flags: both(planURIFlag, loadFlags, createTableFlag, datasetFlags, undoFlags, onlyFlag("change only the slices that hold this day; may be given several times"), func(f *flags, s *pflag.FlagSet) {
 			s.BoolVar(&f.allowEmpty, "allow-empty", false, "a window without rows is no error")
@@ -36,7 +36,7 @@ func commands() []command {
 				"backfill reconcile --dataset payroll.yaml --verify s3://…/report.json", "backfill reconcile --dataset payroll.yaml --history"}},
 		{name: "repair", does: "mend the rows that a report names, then reconcile again; a dry run unless --apply", flags: both(datasetFlags, repairFlags, diskFlag, reasonFlag), run: runRepair, spools: true,
 			examples: []string{"backfill repair --dataset payroll.yaml --report s3://…/report.json", "backfill repair --dataset payroll.yaml --report s3://…/report.json --apply --approved-by 'A. Controller'"}},
-		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags, createTableFlag, signFlags), run: runAll, finishes: true,
+		{name: "run", does: "plan, convert, load and reconcile in one process: the main job", flags: both(planFlags, convertFlags, loadFlags, createTableFlag, signFlags), run: runAll, finishes: true, spools: true,
 			examples: []string{"backfill run --dataset payroll.yaml --from 2026-03-01 --to 2026-04-01 --memory 512MiB"}},
 		{name: "status", does: "what stands where, and the command that goes on", flags: statusFlags, run: runStatus, arg: "RUN",
 			examples: []string{"backfill status --dataset payroll.yaml", "backfill status --dataset payroll.yaml --ledger --output json"}},

@@ -214,7 +214,7 @@ func (p *program) restoring() (*plan.Restore, error) {
 }
 
 func (p *program) convertOptions() convert.Options {
-	return convert.Options{Shard: p.flags.shard.i, Of: p.flags.shard.n, Memory: p.memory(), Workers: p.flags.workers}
+	return convert.Options{Shard: p.flags.shard.i, Of: p.flags.shard.n, Memory: p.memory(), Disk: int64(p.flags.disk), Workers: p.flags.workers}
 }
 
 func (p *program) loadOptions() load.Options {

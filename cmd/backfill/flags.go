@@ -97,7 +97,7 @@ func rowsFlags(f *flags, s *pflag.FlagSet) {
 }
 
 func diskFlag(f *flags, s *pflag.FlagSet) {
-	s.Var(&f.disk, "disk", "disk the process may use, the pod's ephemeral-storage limit; rows to compare that do not fit in memory go to files below TMPDIR, which take three quarters of it at most (default: what is there)")
+	s.Var(&f.disk, "disk", "disk the process may use, the pod's ephemeral-storage limit; rows to compare that do not fit in memory, and archived Parquet objects over some MiB, go to files below TMPDIR, which take three quarters of it at most (default: what is there)")
 }
 
 func planFlags(f *flags, s *pflag.FlagSet) {
@@ -126,6 +126,7 @@ func planURIFlag(f *flags, s *pflag.FlagSet) {
 
 func convertFlags(f *flags, s *pflag.FlagSet) {
 	s.Var(&f.memory, "memory", "memory the process may use, such as 512MiB (default: the pod's limit)")
+	diskFlag(f, s)
 	s.IntVar(&f.workers, "workers", 0, "chunks converted at a time (default: one per processor that fits in memory)")
 }
 

@@ -121,8 +121,8 @@ func (p *program) settle(cmd command) {
 	p.log.Info(fmt.Sprintf("memory limit %d MiB from %s, GOMEMLIMIT %d MiB, %d processors; %s", limit>>20, from, heap>>20, runtime.GOMAXPROCS(0), p.diskUse(cmd)))
 }
 
-// diskUse says what the command writes to disk: reconcile and repair alone write files,
-// when it compares rows that do not fit in memory.
+// diskUse says what the command writes to disk: rows to compare that do not fit
+// in memory, and archived Parquet objects.
 func (p *program) diskUse(cmd command) string {
 	if !cmd.spools {
 		return "nothing is written to disk"

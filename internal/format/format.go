@@ -26,6 +26,7 @@ import (
 type Limits struct {
 	RecordBytes int   // longest record; default 16 MiB
 	ObjectBytes int64 // largest Parquet object that is held in memory, a larger one goes to a file; default 32 MiB
+	FileBytes   int64 // largest Parquet object that goes to a file; 0: what the disk holds
 	PageBytes   int64 // most memory for the open pages of a Parquet file; default 128 MiB
 }
 

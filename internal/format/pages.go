@@ -38,6 +38,15 @@ func (p *Parquet) survey() error {
 	return nil
 }
 
+// empty reports whether a page's values are nothing, and said to be compressed:
+// the format allows it, and the library takes it for a damaged page.
+func empty(h *format.PageHeader, codec format.CompressionCodec) bool {
+	v := &h.DataPageHeaderV2.V
+	compressed := !v.IsCompressed.Valid || v.IsCompressed.V
+	return codec != format.Uncompressed && compressed && v.NumValues > 0 &&
+		int64(h.CompressedPageSize) == int64(v.RepetitionLevelsByteLength)+int64(v.DefinitionLevelsByteLength)
+}
+
 // surveyColumn returns the bytes that the dictionary and the largest page of a
 // column take.
 func (p *Parquet) surveyColumn(m *format.ColumnMetaData, pages *int) (int64, error) {
@@ -79,6 +88,10 @@ func (p *Parquet) surveyColumn(m *format.ColumnMetaData, pages *int) (int64, err
 			count = int64(h.DataPageHeader.V.NumValues)
 		case h.DataPageHeaderV2.Valid:
 			count = int64(h.DataPageHeaderV2.V.NumValues)
+			if empty(&h, m.Codec) {
+				return 0, fail.New(fail.BadLayout, "the Parquet file has a data page V2 of NULLs alone, compressed to nothing, which is not read").
+					Try("have the archiver write data pages of version 1, or without compression")
+			}
 		}
 		if h.CompressedPageSize < 0 || h.UncompressedPageSize < 0 || count < 0 || size > end-at {
 			return 0, damaged(fmt.Errorf("a page claims %d bytes of %d that are left", size, end-at))

@@ -45,7 +45,7 @@ type Parquet struct {
 // too, become arrays and maps objects.
 func NewParquet(r io.Reader, l Limits) (*Parquet, error) {
 	l = l.withDefaults()
-	held, err := newSpool(r, l.ObjectBytes)
+	held, err := newSpool(r, l.ObjectBytes, l.FileBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -122,12 +122,11 @@ var byHand = map[string]string{
 // them must be the same.
 func TestParquetFixtures(t *testing.T) {
 	refused := map[string]string{
-		"hadoop_lz4_compressed":     "codec LZ4 is not read",
-		"non_hadoop_lz4_compressed": "codec LZ4 is not read",
-		"bad-ARROW-GH-41321":        "damaged",
-		"large_string_map.brotli":   "needs more than 134217728 bytes for its open pages", // 2 GiB of text
-		// Its one page holds nothing, which the library takes for bad snappy data.
-		"datapage_v2_empty_datapage.snappy": "corrupt input",
+		"hadoop_lz4_compressed":             "codec LZ4 is not read",
+		"non_hadoop_lz4_compressed":         "codec LZ4 is not read",
+		"bad-ARROW-GH-41321":                "damaged",
+		"large_string_map.brotli":           "needs more than 134217728 bytes for its open pages", // 2 GiB of text
+		"datapage_v2_empty_datapage.snappy": "a data page V2 of NULLs alone, compressed to nothing, which is not read",
 	}
 	rows := map[string]int{}
 	s := bufio.NewScanner(bytes.NewReader(fixture(t, "parquet/rows.txt")))
@@ -225,6 +224,30 @@ func TestParquetDamage(t *testing.T) {
 			if err != nil && fail.CodeOf(err) == fail.Internal {
 				t.Errorf("%s, damage %d: not coded: %v", name, i, err)
 			}
+		}
+	}
+}
+
+// TestParquetInAFile puts an object that is not held in memory into a file of
+// limited size.
+func TestParquetInAFile(t *testing.T) {
+	body := fixture(t, "parquet/alltypes_plain.snappy.parquet")
+	for most, refused := range map[int64]bool{0: false, int64(len(body)): false, int64(len(body)) - 1: true} {
+		p, err := NewParquet(bytes.NewReader(body), Limits{ObjectBytes: 100, FileBytes: most})
+		if refused {
+			if !fail.Is(err, fail.DiskSetting) || !strings.Contains(fail.HintOf(err), "--disk") {
+				t.Errorf("at most %d bytes: %v", most, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rows, err := all(p); err != nil || len(rows) != 2 {
+			t.Errorf("at most %d bytes: %d rows, %v", most, len(rows), err)
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -24,8 +24,9 @@ func (s *spool) close() error {
 	return s.file.Close()
 }
 
-// newSpool reads r to its end.
-func newSpool(r io.Reader, inMemory int64) (*spool, error) {
+// newSpool reads r to its end: inMemory bytes of it at most are held there, and
+// most in a file, 0 for no limit.
+func newSpool(r io.Reader, inMemory, most int64) (*spool, error) {
 	var held bytes.Buffer
 	n, err := held.ReadFrom(io.LimitReader(r, inMemory+1))
 	if err != nil {
@@ -42,7 +43,16 @@ func newSpool(r io.Reader, inMemory int64) (*spool, error) {
 	s := &spool{ReaderAt: file, file: file}
 	_ = os.Remove(file.Name()) // it lives as long as it is open
 	body := &watched{r: r}
-	if s.size, err = io.Copy(file, io.MultiReader(&held, body)); err != nil {
+	var all io.Reader = io.MultiReader(&held, body)
+	if most > 0 {
+		all = io.LimitReader(all, most+1)
+	}
+	if s.size, err = io.Copy(file, all); most > 0 && s.size > most {
+		_ = s.close()
+		return nil, fail.New(fail.DiskSetting, "a Parquet object has more than the %d MiB that a worker may put into a file", most>>20).
+			Try("give the pod more disk and say so with --disk, or work with fewer --workers: each has its share of three quarters of the disk")
+	}
+	if err != nil {
 		_ = s.close()
 		if body.err != nil {
 			return nil, fmt.Errorf("reading the object: %w", body.err)

@@ -74,7 +74,8 @@ func (p *pass) packed() bool {
 // records opens the object as records that are texts.
 func (p *pass) records() (records decode.Records, done func(), err error) {
 	done = func() {}
-	limits, a := format.Limits{RecordBytes: p.o.RecordBytes}, p.o.Dataset.Archive
+	limits, a := p.o.Parquet, p.o.Dataset.Archive
+	limits.RecordBytes = p.o.RecordBytes
 	switch {
 	case p.direct():
 		records, err = decode.NewRecords(p.plain, formatOf(a.Format), decode.Limits{BlockBytes: p.o.BlockBytes, RecordBytes: p.o.RecordBytes})

@@ -26,6 +26,7 @@ import (
 	"backfill/internal/dataset"
 	"backfill/internal/decode"
 	"backfill/internal/fail"
+	"backfill/internal/format"
 	"backfill/internal/kafka"
 	"backfill/internal/mask"
 	"backfill/internal/registry"
@@ -82,6 +83,7 @@ type Options struct {
 	BlockBytes  int           // of decompressed input held at once
 	RecordBytes int           // longest record; default 16 MiB
 	MaskKey     *mask.Key     // of the dataset's masked columns; nil where there are none
+	Parquet     format.Limits // of archived Parquet; its record limit is RecordBytes
 	Schemas     *registry.Set // of framed values; nil where values are not framed
 
 	Suppressed *suppression.Set // of the dataset's list; nil where it names none

@@ -26,9 +26,12 @@ import (
 type Options struct {
 	Shard, Of int   // shard Shard of Of, from 1; 1 of 1 is everything
 	Memory    int64 // bytes the process may use; 0: no limit is known
+	Disk      int64 // likewise, below TMPDIR, for archived Parquet objects that are larger than what is held in memory
 	Workers   int   // at most; 0: one per processor
 
 	Only func(kafka.TopicPartition) bool // which partitions; nil: all
+
+	parquet bool // objects may be Parquet, which takes memory of its own
 }
 
 // Result is what the call did.
@@ -56,6 +59,7 @@ func Convert(ctx context.Context, w *workspace.Workspace, head *runplan.Head, ch
 	if o.Only != nil {
 		chunks = slices.DeleteFunc(slices.Clone(chunks), func(c runplan.Chunk) bool { return !o.Only(c.Partition) })
 	}
+	o.parquet = mayBeParquet(w.Dataset.Archive.Format, chunks)
 	workers, size, err := fit(w, head.Objects, o)
 	if err != nil {
 		return nil, err
@@ -158,7 +162,7 @@ func (c *converter) work(ctx context.Context, next <-chan job) (err error) {
 		return err
 	}
 	s, err := scan.New(scan.Options{
-		Dataset: c.w.Dataset, Window: c.head.Window, Source: src, BlockBytes: blockBytes, RecordBytes: recordBytes, MaskKey: c.w.MaskKey, Suppressed: suppressed, Schemas: c.schemas,
+		Dataset: c.w.Dataset, Window: c.head.Window, Source: src, BlockBytes: blockBytes, RecordBytes: recordBytes, MaskKey: c.w.MaskKey, Suppressed: suppressed, Schemas: c.schemas, Parquet: c.size.archived,
 	})
 	if err != nil {
 		return err

@@ -1,11 +1,17 @@
 package convert
 
 import (
+	"math"
 	"runtime"
+	"slices"
+	"strings"
 
+	"backfill/internal/dataset"
 	"backfill/internal/fail"
+	"backfill/internal/format"
 	"backfill/internal/objstore"
 	"backfill/internal/parquetio"
+	"backfill/internal/runplan"
 	"backfill/internal/scan"
 	"backfill/internal/schema"
 	"backfill/jobs/workspace"
@@ -41,6 +47,8 @@ type sizes struct {
 	pageBytes     int
 	rowGroupBytes int64
 	pieceBytes    int // of an object that is got ahead
+
+	archived format.Limits // of archived Parquet
 }
 
 // ladder holds the sizes to choose from. Smaller ones cost little time: a few
@@ -48,8 +56,9 @@ type sizes struct {
 // in memory until they end.
 func ladder() []sizes {
 	return []sizes{
-		{512 << 10, 8 << 20, 2 << 20}, {256 << 10, 8 << 20, 1 << 20}, {128 << 10, 8 << 20, 512 << 10},
-		{64 << 10, 4 << 20, 256 << 10}, {32 << 10, 4 << 20, 256 << 10},
+		{pageBytes: 512 << 10, rowGroupBytes: 8 << 20, pieceBytes: 2 << 20}, {pageBytes: 256 << 10, rowGroupBytes: 8 << 20, pieceBytes: 1 << 20},
+		{pageBytes: 128 << 10, rowGroupBytes: 8 << 20, pieceBytes: 512 << 10},
+		{pageBytes: 64 << 10, rowGroupBytes: 4 << 20, pieceBytes: 256 << 10}, {pageBytes: 32 << 10, rowGroupBytes: 4 << 20, pieceBytes: 256 << 10},
 	}
 }
 
@@ -73,6 +82,33 @@ func Workers(w *workspace.Workspace, objects int, o Options) (int, error) {
 	return n, err
 }
 
+// archivedPages are the most bytes for open pages of an archived Parquet object
+// to choose from: writers open about a megabyte for each column.
+func archivedPages(parquet bool) []int64 {
+	if parquet {
+		return []int64{64 << 20, 32 << 20, 16 << 20}
+	}
+	return []int64{0} // where one is met nevertheless, the fifth below is there for it
+}
+
+const (
+	archivedBytes = 4 << 20  // of an archived Parquet object that is held in memory; a larger one goes to a file
+	fewPages      = 16 << 20 // for open pages, where no Parquet is expected
+)
+
+// mayBeParquet reports whether memory is set aside for archived Parquet: it was
+// declared, or the bytes decide and names don't say that they are something else.
+func mayBeParquet(declared string, chunks []runplan.Chunk) bool {
+	if declared != dataset.FormatAuto {
+		return declared == dataset.FormatParquet
+	}
+	return slices.ContainsFunc(chunks, func(c runplan.Chunk) bool {
+		return slices.ContainsFunc(c.Objects, func(o runplan.ObjectRef) bool {
+			return !strings.Contains(o.Key, ".json") && !strings.Contains(o.Key, ".avro")
+		})
+	})
+}
+
 // fit chooses how many chunks are converted at a time, and the sizes of their
 // workers: as many as asked for, else as fit, with the largest sizes that fit.
 // A limit that can't hold one is refused. A fifth of the limit is left to
@@ -85,18 +121,37 @@ func fit(w *workspace.Workspace, objects int, o Options) (int, sizes, error) {
 	workers = min(workers, maxWorkers)
 	list := ladder()
 	if o.Memory == 0 {
-		return workers, list[0], nil
+		s := list[0]
+		s.archived.FileBytes = o.diskOf(workers)
+		return workers, s, nil
 	}
 	stage := scan.StageColumns(w.Dataset)
 	fixed := int64(programBytes + objects*objectBytes)
-	for n := workers; n > 0; n-- {
-		for _, s := range list {
-			if fixed+int64(n)*s.worker(stage) <= o.Memory/5*4 {
-				return n, s, nil
+	least := int64(math.MaxInt64)
+	for _, pages := range archivedPages(o.parquet) {
+		aside := pages
+		if o.parquet {
+			aside += archivedBytes
+		}
+		for n := workers; n > 0; n-- {
+			for _, s := range list {
+				if fixed+int64(n)*(s.worker(stage)+aside) <= o.Memory/5*4 {
+					s.archived = format.Limits{ObjectBytes: archivedBytes, PageBytes: max(pages, fewPages), FileBytes: o.diskOf(n)}
+					return n, s, nil
+				}
 			}
 		}
+		least = min(least, (fixed+list[len(list)-1].worker(stage)+aside)/4*5)
 	}
-	least := (fixed + list[len(list)-1].worker(stage)) / 4 * 5
 	return 0, sizes{}, fail.New(fail.Memory, "--memory %d MiB is too little for one worker", o.Memory>>20).
 		Try("give at least %d MiB", least>>20+1)
+}
+
+// diskOf is the share of each of n workers in three quarters of the disk; 0: no
+// limit is known.
+func (o Options) diskOf(n int) int64 {
+	if o.Disk == 0 {
+		return 0
+	}
+	return max(1, o.Disk/4*3/int64(n))
 }

@@ -7,6 +7,7 @@ import (
 
 	"backfill/internal/dataset"
 	"backfill/internal/fail"
+	"backfill/internal/runplan"
 	"backfill/jobs/workspace"
 )
 
@@ -60,5 +61,46 @@ func TestFitRefused(t *testing.T) {
 	_, _, refused := fit(w, 10, o)
 	if want := fmt.Sprintf("give at least %d MiB", least-1); !strings.Contains(fail.HintOf(refused), want) {
 		t.Errorf("the hint is %q, not %q", fail.HintOf(refused), want)
+	}
+}
+
+// TestFitParquet sets memory aside for the pages of archived Parquet, and gives
+// each worker its share of the disk.
+func TestFitParquet(t *testing.T) {
+	w := wide(t, 20)
+	for _, c := range []struct {
+		memory, disk  int64 // MiB
+		parquet       bool
+		workers       int
+		pages, object int64 // MiB
+		file          int64
+	}{
+		{0, 0, true, 2, 0, 0, 0}, // the defaults of format
+		{0, 400, true, 2, 0, 0, 150},
+		{1024, 400, true, 2, 64, 4, 150},
+		{256, 400, true, 1, 64, 4, 300},
+		{160, 0, true, 1, 32, 4, 0},
+		{160, 0, false, 1, 16, 4, 0},
+	} {
+		n, s, err := fit(w, 10, Options{Workers: 2, Memory: c.memory << 20, Disk: c.disk << 20, parquet: c.parquet})
+		a := s.archived
+		if err != nil || n != c.workers || a.PageBytes != c.pages<<20 || a.ObjectBytes != c.object<<20 || a.FileBytes != c.file<<20 {
+			t.Errorf("%+v: %d workers, %+v, %v", c, n, a, err)
+		}
+	}
+	_, _, err := fit(w, 10, Options{Workers: 2, Memory: 64 << 20, parquet: true})
+	if !fail.Is(err, fail.Memory) {
+		t.Error(err)
+	}
+	named := func(key string) []runplan.Chunk {
+		return []runplan.Chunk{{Objects: []runplan.ObjectRef{{Key: key}}}}
+	}
+	for _, c := range []struct {
+		format, key string
+		want        bool
+	}{{"auto", "a.json.gz", false}, {"auto", "a.snappy.parquet", true}, {"auto", "a.gz", true}, {"parquet", "a.json", true}, {"json", "a.parquet", false}} {
+		if got := mayBeParquet(c.format, named(c.key)); got != c.want {
+			t.Errorf("%s %s: %t", c.format, c.key, got)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
 	"backfill/internal/quarantine"
+	"backfill/internal/registry"
 	"backfill/internal/runplan"
 	"backfill/internal/scan"
 	"backfill/jobs/workspace"
@@ -40,8 +41,16 @@ func Preview(ctx context.Context, old, w *workspace.Workspace, head *runplan.Hea
 	}
 	all := &Replay{Records: int64(len(wanted)), Others: map[string]int64{}, Still: map[string]int64{}}
 	all.Dropped = all.Records
+	var inputs []runplan.Input
+	for _, c := range objects {
+		inputs = append(inputs, runplan.Input{Partition: c.Partition, ObjectRef: c.Objects[0]})
+	}
+	schemas, err := w.Schemas(ctx, inputs)
+	if err != nil {
+		return nil, err
+	}
 	for key, c := range objects {
-		p := &preview{w: w, window: head.Window, wanted: wanted, object: key}
+		p := &preview{w: w, schemas: schemas, window: head.Window, wanted: wanted, object: key}
 		if err := p.read(ctx, c); err != nil {
 			return nil, err
 		}
@@ -66,11 +75,12 @@ func (r *Replay) add(o *Replay) {
 
 // preview is the sink of a scan of one object; it looks at the wanted records alone.
 type preview struct {
-	w      *workspace.Workspace
-	window kafka.Window
-	wanted map[place]bool
-	object string
-	found  Replay
+	w       *workspace.Workspace
+	schemas *registry.Set // of framed values, as they are now; nil: there are none
+	window  kafka.Window
+	wanted  map[place]bool
+	object  string
+	found   Replay
 }
 
 func (p *preview) read(ctx context.Context, c runplan.Chunk) error {
@@ -78,7 +88,7 @@ func (p *preview) read(ctx context.Context, c runplan.Chunk) error {
 	if p.w.Dataset.Records.EventTime != nil {
 		window = kafka.Window{From: kafka.InstantOf(time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)), To: kafka.InstantOf(time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC))}
 	}
-	s, err := scan.New(scan.Options{Dataset: p.w.Dataset, Window: window, Source: p.w, BlockBytes: 1 << 20, MaskKey: p.w.MaskKey})
+	s, err := scan.New(scan.Options{Dataset: p.w.Dataset, Window: window, Source: p.w, BlockBytes: 1 << 20, MaskKey: p.w.MaskKey, Schemas: p.schemas})
 	if err != nil {
 		return err
 	}
