@@ -57,7 +57,8 @@ type flags struct {
 
 	chosen chosen // of quarantine show
 
-	controls, ends, exceptions          string // files that people brought
+	controls, ends, exceptions, cutoff  string // files that people brought
+	cutoffTime                          string
 	signKey, publicKey, verify, signOff string
 	history                             bool
 

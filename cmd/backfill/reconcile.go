@@ -20,6 +20,8 @@ func reconcileFlags(f *flags, s *pflag.FlagSet) {
 	s.StringVar(&f.controls, "control-totals", "", "totals of a payroll register or general ledger as CSV, which the table must hold, too")
 	s.StringVar(&f.ends, "end-offsets", "", "the topics' end offsets, topic:partition:offset a line, which the archive must reach")
 	s.StringVar(&f.exceptions, "exceptions", "", "named exceptions as YAML: differences that people granted, each with an owner and an expiry")
+	s.StringVar(&f.cutoff, "cutoff-offsets", "", "with --way archive: the topics' end offsets at the cut-off, topic:partition:offset a line; records from them on are late, not missing")
+	s.StringVar(&f.cutoffTime, "cutoff-time", "", "with --way archive: records that were written to Kafka at this time or later are late, not missing (a signed-off period has its own cut-off)")
 	signFlags(f, s)
 	reasonFlag(f, s)
 	s.BoolVar(&f.history, "history", false, "list the reports and sign-offs of the window, or all, and the days that late records made stale")
@@ -58,6 +60,11 @@ func runReconcile(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	if f.cutoffTime != "" {
+		if o.Cutoff.Time, err = instant(f.cutoffTime, w.Dataset.Calendar); err != nil {
+			return fail.New(fail.Usage, "--cutoff-time %q is no date and no RFC 3339 time", f.cutoffTime).Try("write it like 2026-04-03 or 2026-04-03T18:00:00-07:00")
+		}
+	}
 	if err := p.given(&o); err != nil {
 		return err
 	}
@@ -80,7 +87,7 @@ func (p *program) given(o *reconcile.Options) (err error) {
 	for _, file := range []struct {
 		path string
 		into **outside.File
-	}{{p.flags.controls, &o.Given.Controls}, {p.flags.ends, &o.Given.Ends}, {p.flags.exceptions, &o.Given.Exceptions}} {
+	}{{p.flags.controls, &o.Given.Controls}, {p.flags.ends, &o.Given.Ends}, {p.flags.exceptions, &o.Given.Exceptions}, {p.flags.cutoff, &o.Given.Cutoff}} {
 		if *file.into, err = outside.Read(file.path); err != nil {
 			return err
 		}

@@ -34,6 +34,7 @@ type Batch struct {
 	Cols      []Vector
 	EventTime []kafka.Instant // meaningless for datasets without event time
 	Offset    []kafka.Offset  // kafka.NoOffset where unknown
+	Recorded  []kafka.Instant // Kafka time; 0 where unknown
 	Row       []int64         // number of the record in its object, from 0
 
 	text []byte // what S points to in a copy
@@ -45,6 +46,7 @@ func NewBatch(cols []schema.Column) *Batch {
 		Cols:      make([]Vector, len(cols)),
 		EventTime: make([]kafka.Instant, BatchRows),
 		Offset:    make([]kafka.Offset, BatchRows),
+		Recorded:  make([]kafka.Instant, BatchRows),
 		Row:       make([]int64, BatchRows),
 	}
 	for i, c := range cols {
@@ -65,6 +67,7 @@ func (b *Batch) Copy(from *Batch) {
 	b.N, b.text = from.N, b.text[:0]
 	copy(b.EventTime[:b.N], from.EventTime)
 	copy(b.Offset[:b.N], from.Offset)
+	copy(b.Recorded[:b.N], from.Recorded)
 	copy(b.Row[:b.N], from.Row)
 	for i := range from.Cols {
 		v, w := &b.Cols[i], &from.Cols[i]

@@ -64,6 +64,7 @@ type Report struct {
 	Named      []tieout.Effect       `json:"named_exceptions"` // that people granted, and what each did
 	Controls   *Control              `json:"control_totals"`   // null: none were given
 	Restates   *Restatement          `json:"restates"`         // null: the period was not closed before
+	Cutoff     *tieout.Cutoff        `json:"cutoff,omitempty"` // absent: no record is late
 	Open       []string              `json:"days_unknown"`     // days of the window that nothing is known of, or that are preliminary
 	Statement  Statement             `json:"statement"`
 	Legs       tieout.Legs           `json:"legs"` // unscaled sums and hash lanes, for machines
@@ -166,6 +167,7 @@ type Head struct {
 	ControlDays, Ends        bool     // it has days; end offsets were given
 	Named                    []tieout.Effect
 	Restates                 *Restatement
+	Cutoff                   tieout.Cutoff
 	Open                     []kafka.Day
 	Statement                Statement
 }
@@ -196,6 +198,9 @@ func New(h Head, r *tieout.Result) (*Report, error) {
 		Sequences: r.Sequences, Schemas: r.Schemas, Unknown: r.Unknown, Rows: r.Rows, Legs: r.Cells,
 		Image: h.Image, By: h.Requester, Reason: h.Reason, Named: append([]tieout.Effect{}, h.Named...), Restates: h.Restates, Open: []string{},
 		Statement: h.Statement.complete(),
+	}
+	if h.Cutoff.Given() {
+		rep.Cutoff = &h.Cutoff
 	}
 	for _, d := range h.Open {
 		rep.Open = append(rep.Open, d.String())

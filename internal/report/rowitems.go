@@ -41,7 +41,7 @@ func rowState(b tieout.RowBreak) string {
 	if b.Granted != "" {
 		return StateGranted
 	}
-	switch b.Class.Outcome() {
+	switch b.Outcome() {
 	case tieout.IsException:
 		return StateException
 	case tieout.IsUnknown:

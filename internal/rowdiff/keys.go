@@ -180,7 +180,7 @@ func (p *Picker) End() {
 func (p *Picker) Rows(b *columns.Batch) error {
 	for i := range b.N {
 		p.pick(b, i, tieout.ArchiveRow{
-			At: b.EventTime[i], Disposition: account.Row,
+			At: b.EventTime[i], Recorded: b.Recorded[i], Disposition: account.Row,
 			Position: tieout.Position{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: b.Offset[i], Object: p.objects(), Row: b.Row[i]},
 		})
 	}

@@ -190,12 +190,38 @@ func naive(rows []event, parts ...[]event) []string {
 			out = append(out, "missing "+id)
 			continue
 		case !slices.Contains(have[id], w):
-			out = append(out, "changed "+id)
+			class := "changed "
+			if older(nearest(w, have[id]), parts) {
+				class = "superseded "
+			}
+			out = append(out, class+id)
 		}
 		out = append(out, slices.Repeat([]string{"duplicate " + id}, n-1)...)
 	}
 	slices.Sort(out)
 	return out
+}
+
+// nearest is the row of a key that differs in the fewest columns.
+func nearest(w event, rows []event) (best event) {
+	fewest := 5
+	for _, e := range rows {
+		n := 0
+		for _, differs := range []bool{e.day != w.day, e.v != w.v, e.cents != w.cents, e.currency != w.currency} {
+			if differs {
+				n++
+			}
+		}
+		if n < fewest {
+			best, fewest = e, n
+		}
+	}
+	return best
+}
+
+// older reports whether the archive has the row, which is not the newest of its key.
+func older(row event, parts [][]event) bool {
+	return slices.ContainsFunc(parts, func(part []event) bool { return slices.Contains(part, row) })
 }
 
 // TestAgainstJoin plants losses, copies, edits, moves and strangers, and finds

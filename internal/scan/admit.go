@@ -48,7 +48,10 @@ func (p *pass) admit(r *decode.Record) bool {
 		account.Count(p.counts.Dropped, p.looked(r), account.MaxDroppedValues)
 	case account.Row:
 		n := p.batch.N
-		p.batch.EventTime[n], p.batch.Row[n] = moment, r.Row
+		p.batch.EventTime[n], p.batch.Row[n], p.batch.Recorded[n] = moment, r.Row, 0
+		if r.TimestampState == decode.OK && p.o.Dataset.Records.Timestamp != nil {
+			p.batch.Recorded[n] = r.Timestamp
+		}
 		p.batch.Offset[n] = kafka.NoOffset
 		if proven {
 			p.batch.Offset[n] = offset

@@ -30,6 +30,7 @@ type ArchiveRow struct {
 	Values       []*string
 	Version      []byte // by latest_by: a greater one is newer
 	Position     Position
+	Recorded     kafka.Instant       // Kafka time; 0: not known
 	Disposition  account.Disposition // account.Row in the window
 	Reason       string              // of account.Rejected
 	Wanted       bool                // the table must hold it
@@ -54,9 +55,9 @@ type Rules struct {
 	Window     kafka.Window
 	Calendar   *kafka.Calendar
 	Windowed   bool
-	Erased     func(values []*string) bool           // whether a row is of somebody on the suppression list; nil: nobody is
-	Damaged    bool                                  // objects could not be read
-	Cutoff     map[kafka.TopicPartition]kafka.Offset // rows from it on are late; nil: none
+	Erased     func(values []*string) bool // whether a row is of somebody on the suppression list; nil: nobody is
+	Damaged    bool                        // objects could not be read
+	Cutoff     Cutoff
 }
 
 // Classify names what is wrong with the rows of one key. A key of which nothing
@@ -122,9 +123,8 @@ func (r *Rules) absent(a ArchiveRow, k Key) RowBreak {
 			return c
 		}
 	}
-	tp := kafka.TopicPartition{Topic: a.Position.Topic, Partition: a.Position.Partition}
-	if cut, given := r.Cutoff[tp]; given && a.Position.Offset >= cut {
-		return b.as(Late, fmt.Sprintf("archived behind the cut-off %d of %s, and not in the table", cut, tp))
+	if why := r.Cutoff.late(a); why != "" {
+		return b.as(Late, why+"; not in the table")
 	}
 	return b.as(MissingRow, "in the archive, not in the table")
 }
@@ -136,24 +136,21 @@ func (r *Rules) changed(a ArchiveRow, t TableRow, k Key) RowBreak {
 		return b.as(UnknownRow, "no column differs, and yet the rows are not the same")
 	}
 	b.Kind = b.Diffs[0].Kind
-	for _, v := range k.Archive {
-		if v.Wanted || v.Disposition != account.Row || len(Changes(r.Columns, v.Values, t.Values)) > 0 {
-			continue
-		}
-		if bytes.Equal(v.Version, a.Version) && v.Position.Partition != a.Position.Partition {
-			return b.as(Conflict, "two records of the key have equal versions in different partitions, and the table holds the other one")
-		}
-		b.Kind = OlderValues
-	}
 	names := make([]string, len(b.Diffs))
 	for i, d := range b.Diffs {
 		names[i] = fmt.Sprintf("%s (%s)", d.Column, d.Kind)
 	}
 	text := "differs in " + strings.Join(names, ", ")
-	if b.Kind == OlderValues {
-		text = "the table holds an older version: " + text
+	v, late := r.older(t, k), r.Cutoff.late(a)
+	switch {
+	case v == nil:
+		return b.as(ChangedRow, text)
+	case bytes.Equal(v.Version, a.Version) && v.Position.Partition != a.Position.Partition:
+		return b.as(Conflict, "two records of the key have equal versions in different partitions, and the table holds the other one")
+	case late != "" && r.asClosed(*v, k):
+		return b.as(Late, late+"; the table holds what was the newest version before: "+text)
 	}
-	return b.as(ChangedRow, text)
+	return b.as(Superseded, "the table holds an older version: "+text)
 }
 
 // hide takes values out that may be personal.

@@ -63,7 +63,7 @@ func (r *Result) grantRows(effects []Effect, columns int) {
 	}
 	for i := range r.Rows.List {
 		b := &r.Rows.List[i]
-		if b.Class.Outcome() != IsBreak {
+		if b.Outcome() != IsBreak {
 			continue
 		}
 		fits := func(e *Effect) bool {
@@ -109,10 +109,11 @@ func (a *At) fitsRow(b RowBreak, columns int) bool {
 	return false
 }
 
-// settle takes out the days and groups on which granted rows are all that differs,
-// to the cent and by fingerprint.
+// settle takes out the days and groups on which rows that were granted, or that
+// are no breaks, are all that differs, to the cent and by fingerprint.
 func (r *Result) settle(columns, totals int) {
-	if r.Rows == nil || !slices.ContainsFunc(r.Rows.List, func(b RowBreak) bool { return b.Granted != "" }) {
+	settled := func(b RowBreak) bool { return b.Granted != "" || b.Outcome() == IsException }
+	if r.Rows == nil || !slices.ContainsFunc(r.Rows.List, settled) {
 		return
 	}
 	fold := func(p account.Place) account.Place { return account.Place{Partition: -1, Day: p.Day, Group: p.Group} }
@@ -132,7 +133,7 @@ func (r *Result) settle(columns, totals int) {
 	for _, b := range r.Rows.List {
 		for _, s := range b.shares {
 			cell := rest[s.place]
-			if b.Granted == "" || cell == nil {
+			if !settled(b) || cell == nil {
 				continue
 			}
 			mine := s.cell.Clone()
@@ -153,7 +154,7 @@ func (r *Result) settle(columns, totals int) {
 
 // open reports whether the list has a break that nobody granted.
 func (r *Rows) open() bool {
-	return r != nil && slices.ContainsFunc(r.List, func(b RowBreak) bool { return b.Class.Outcome() == IsBreak && b.Granted == "" })
+	return r != nil && slices.ContainsFunc(r.List, func(b RowBreak) bool { return b.Outcome() == IsBreak && b.Granted == "" })
 }
 
 // FirstOpen describes the first break that nobody granted, and says how many there
@@ -163,7 +164,7 @@ func (r *Rows) FirstOpen() (text string, rows int64) {
 		return "", 0
 	}
 	for _, b := range r.List {
-		if b.Class.Outcome() != IsBreak || b.Granted != "" {
+		if b.Outcome() != IsBreak || b.Granted != "" {
 			continue
 		}
 		if rows == 0 {

@@ -18,11 +18,11 @@ const (
 	ExtraRow      Class = "extra"            // the table has it, no archived record explains it
 	DuplicateRow  Class = "duplicate"        // the table has its key once more
 	ChangedRow    Class = "changed"          // both have it, and columns differ
-	Late          Class = "late"             // missing, and archived behind the cut-off
+	Late          Class = "late"             // missing, or not the newest version, because its record was archived behind the cut-off
 	Quarantined   Class = "quarantined"      // the table has it, and the archived record could not become a row
 	FilteredRow   Class = "filtered"         // the table has it, and the dataset's `where` drops its record
 	Suppressed    Class = "suppressed"       // the table has it, and its person is on the list of the erased
-	Superseded    Class = "superseded"       // missing here: a newer version of its key lies outside of the window, and the table has that
+	Superseded    Class = "superseded"       // an older version of its key: the table holds it, or the archive has it here while the table rightly holds a newer one outside of the window
 	ArchiveGap    Class = "archive_gap"      // offsets that no object holds
 	Conflict      Class = "archive_conflict" // two records that can't both be true
 	DamagedObject Class = "damaged_object"   // an object that can't be read to its end
@@ -39,11 +39,16 @@ const (
 	IsBreak                        // NOT RECONCILED
 )
 
-// Outcome returns what the class does to the verdict. A class that is not known
+// Outcome returns what the row does to the verdict. A class that is not known
 // here is a break.
-func (c Class) Outcome() Outcome {
-	switch c {
-	case Late, Superseded:
+func (b RowBreak) Outcome() Outcome {
+	switch b.Class {
+	case Superseded:
+		if b.Seen != nil { // the table is behind the archive
+			return IsBreak
+		}
+		return IsException
+	case Late:
 		return IsException
 	case Quarantined, ArchiveGap, Conflict, DamagedObject, UnknownRow:
 		return IsUnknown
@@ -56,14 +61,13 @@ type ChangeKind string
 
 // The kinds of changes.
 const (
-	Rounding    ChangeKind = "rounding"     // the number, rounded to fewer digits
-	Truncation  ChangeKind = "truncation"   // the number or text, cut
-	ZoneShift   ChangeKind = "zone_shift"   // the instant, moved by quarters of hours, at most 26 hours
-	Padding     ChangeKind = "padding"      // blanks in front or behind
-	LetterCase  ChangeKind = "case"         // upper and lower case
-	NullEmpty   ChangeKind = "null_empty"   // NULL on one side, an empty text on the other
-	OlderValues ChangeKind = "older_values" // the whole row is an older version of its key
-	OtherValue  ChangeKind = "other"        // none of these
+	Rounding   ChangeKind = "rounding"   // the number, rounded to fewer digits
+	Truncation ChangeKind = "truncation" // the number or text, cut
+	ZoneShift  ChangeKind = "zone_shift" // the instant, moved by quarters of hours, at most 26 hours
+	Padding    ChangeKind = "padding"    // blanks in front or behind
+	LetterCase ChangeKind = "case"       // upper and lower case
+	NullEmpty  ChangeKind = "null_empty" // NULL on one side, an empty text on the other
+	OtherValue ChangeKind = "other"      // none of these
 )
 
 // Change is one column that differs. Values that may be personal are nil, and
@@ -80,8 +84,8 @@ type Change struct {
 type RowBreak struct {
 	ID    string     `json:"id"` // stable: the same difference found again has the same id
 	Class Class      `json:"class"`
-	Kind  ChangeKind `json:"kind,omitempty"`    // of ChangedRow: of the first column, or OlderValues
-	Diffs []Change   `json:"columns,omitempty"` // of ChangedRow
+	Kind  ChangeKind `json:"kind,omitempty"`    // of ChangedRow: of the first column
+	Diffs []Change   `json:"columns,omitempty"` // where both sides have the row
 
 	Key  []*string `json:"key"`      // values of table.key, in its order; null: a text that the dataset does not let reports show
 	Mark KeyMark   `json:"key_mark"` // identity for machines, also where the key is hidden
@@ -160,15 +164,18 @@ type Rows struct {
 // Sort orders the list as reports show it: breaks first, then by class, day and id.
 func (r *Rows) Sort() {
 	slices.SortFunc(r.List, func(a, b RowBreak) int {
-		return cmp.Or(cmp.Compare(b.Class.Outcome(), a.Class.Outcome()), cmp.Compare(a.Class, b.Class), cmp.Compare(a.Day, b.Day), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(b.Outcome(), a.Outcome()), cmp.Compare(a.Class, b.Class), cmp.Compare(a.Day, b.Day), cmp.Compare(a.ID, b.ID))
 	})
 }
 
-// Count returns how many rows of each class the list has.
-func (r *Rows) Count() map[Class]int64 {
+// count returns how many rows of each class the list has that do this to the
+// verdict.
+func (r *Rows) count(o Outcome) map[Class]int64 {
 	n := map[Class]int64{}
 	for _, b := range r.List {
-		n[b.Class] += max(1, b.Copies)
+		if b.Outcome() == o {
+			n[b.Class] += max(1, b.Copies)
+		}
 	}
 	return n
 }
@@ -191,15 +198,13 @@ func (r *Result) rows() {
 	if r.Rows == nil {
 		return
 	}
-	counts := r.Rows.Count()
-	for _, class := range slices.Sorted(maps.Keys(counts)) {
-		text := fmt.Sprintf("rows of class %s, see the list of rows", class)
-		switch class.Outcome() {
-		case IsException:
-			r.Exceptions = append(r.Exceptions, Exception{Class: string(class), Count: counts[class], Text: text})
-		case IsUnknown:
-			r.Unknown = append(r.Unknown, fmt.Sprintf("%d %s", counts[class], text))
-		}
+	const text = "rows of class %s, see the list of rows"
+	explained, unknown := r.Rows.count(IsException), r.Rows.count(IsUnknown)
+	for _, class := range slices.Sorted(maps.Keys(explained)) {
+		r.Exceptions = append(r.Exceptions, Exception{Class: string(class), Count: explained[class], Text: fmt.Sprintf(text, class)})
+	}
+	for _, class := range slices.Sorted(maps.Keys(unknown)) {
+		r.Unknown = append(r.Unknown, fmt.Sprintf("%d "+text, unknown[class], class))
 	}
 	for _, b := range r.Rows.Levels.Bad {
 		if !b.Looked {

@@ -36,13 +36,19 @@ func fromArchive(ctx context.Context, w *workspace.Workspace, s *transcript, o O
 	if err := g.given(); err != nil {
 		return nil, err
 	}
+	if err := g.close(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := g.cutoff(); err != nil {
+		return nil, err
+	}
 	w.Pulse.Step("reconciling: listing the archive")
 	listing, err := w.List(ctx, o.Window)
 	if err != nil {
 		return nil, err
 	}
 	w.Pulse.Step("reconciling: comparing archive and table by key")
-	k, err := compareByKey(ctx, w, s, o, listing.Objects)
+	k, err := compareByKey(ctx, w, s, g.o, listing.Objects)
 	if err != nil {
 		return nil, err
 	}

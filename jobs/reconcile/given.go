@@ -13,6 +13,7 @@ import (
 const (
 	ControlTotals   = "control totals"
 	EndOffsets      = "end offsets"
+	CutoffOffsets   = "cut-off offsets"
 	NamedExceptions = "named exceptions"
 )
 
@@ -21,6 +22,7 @@ type Given struct {
 	Controls   *outside.File // control totals
 	Ends       *outside.File // end offsets of the topics
 	Exceptions *outside.File // named exceptions
+	Cutoff     *outside.File // offsets from which on records are late
 }
 
 // input is a file with the name of its copy beside the report.
@@ -47,6 +49,14 @@ func (g *gathering) given() error {
 			return err
 		}
 		keep(f, EndOffsets, "end-offsets.txt")
+	}
+	if f := g.o.Given.Cutoff; f != nil {
+		offsets, err := outside.Ends(f)
+		if err != nil {
+			return err
+		}
+		g.o.Cutoff.Offsets = offsets
+		keep(f, CutoffOffsets, "cutoff-offsets.txt")
 	}
 	if f := g.o.Given.Exceptions; f != nil {
 		if g.named, err = outside.Named(f); err != nil {

@@ -32,7 +32,7 @@ func (g *gathering) link(l seal.Link) {
 // report builds the document, and keeps and records it.
 func (g *gathering) report(ctx context.Context, s *transcript, result *tieout.Result) (*Result, error) {
 	head := g.head(s)
-	restates, about, err := g.restates(ctx, s, head, result)
+	restates, about, err := g.restates(head, result)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (g *gathering) head(s *transcript) report.Head {
 		Dataset: ds.Name, Digest: ds.Digest, Run: string(runplan.NewRunID(ds.Digest, g.o.Window)), Target: g.w.TargetName(),
 		Scope: ds.Table.Scope, Calendar: ds.CalendarName, Zone: ds.Calendar, Version: g.w.Version, Window: g.o.Window,
 		Plans: g.plans, Written: g.w.Now(), Image: g.w.Image, Requester: g.w.By, Reason: g.o.Reason,
-		Period: ds.Reconcile.Period, Repairs: g.o.Repairs, Ends: g.in.Ends != nil, Open: append(append([]kafka.Day{}, g.open...), g.in.Preliminary...),
+		Period: ds.Reconcile.Period, Cutoff: g.o.Cutoff, Repairs: g.o.Repairs, Ends: g.in.Ends != nil, Open: append(append([]kafka.Day{}, g.open...), g.in.Preliminary...),
 	}
 	for _, i := range ds.Reconcile.Totals {
 		head.Totals = append(head.Totals, report.Column{Name: ds.Columns[i].Name, Scale: ds.Columns[i].Type.Scale})
@@ -126,6 +126,9 @@ func (g *gathering) statement(s *transcript, evidence []byte) report.Statement {
 	if by := ds.Reconcile.By; ds.Reconcile.Period {
 		st.Parameters = append(st.Parameters, report.Parameter{Name: "Accounting period", Value: ds.Columns[by[len(by)-1]].Name})
 	}
+	if text := g.cutoffText(); text != "" {
+		st.Parameters = append(st.Parameters, report.Parameter{Name: "Late records", Value: text})
+	}
 	if list := g.w.SuppressionList(); list != nil {
 		st.Parameters = append(st.Parameters, report.Parameter{Name: "Suppression list",
 			Value: fmt.Sprintf("%s, version %s, %d people by %s, SHA-256 %s", ds.Records.Suppress.URI, list.Version, list.Len(), ds.Columns[ds.Records.Suppress.Column].Name, list.SHA256)})
@@ -142,6 +145,21 @@ func (g *gathering) statement(s *transcript, evidence []byte) report.Statement {
 		st.Inputs = append(st.Inputs, in.Input)
 	}
 	return st
+}
+
+// cutoffText says which records are late, "" if none can be.
+func (g *gathering) cutoffText() string {
+	var parts []string
+	switch c := g.o.Cutoff; {
+	case c.Closed > 0:
+		parts = append(parts, fmt.Sprintf("behind the offsets of report %d, which closed the period", c.Closed))
+	case c.Offsets != nil:
+		parts = append(parts, "from the offsets on that were given")
+	}
+	if at := g.o.Cutoff.Time; at > 0 {
+		parts = append(parts, fmt.Sprintf("of Kafka time %s or later", at))
+	}
+	return strings.Join(parts, ", or ")
 }
 
 // keeping writes the files of one report. Each is created once; the seal, which

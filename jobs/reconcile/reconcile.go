@@ -29,11 +29,11 @@ type Options struct {
 	Signer seal.Signer   // nil: the seal is not signed
 	Given  Given         // what people brought from outside
 
-	Way    tieout.Way                            // "": by receipts where the ledger has loads of the window, else by the archive
-	Rows   bool                                  // look for the rows behind breaks
-	Memory int64                                 // bytes that a comparison row by row may use; 0: 512 MiB
-	Disk   int64                                 // bytes that its files may hold; 0: no limit is known
-	Cutoff map[kafka.TopicPartition]kafka.Offset // rows from it on are late; nil: none
+	Way    tieout.Way    // "": by receipts where the ledger has loads of the window, else by the archive
+	Rows   bool          // look for the rows behind breaks
+	Memory int64         // bytes that a comparison row by row may use; 0: 512 MiB
+	Disk   int64         // bytes that its files may hold; 0: no limit is known
+	Cutoff tieout.Cutoff // of ByArchive; the zero Cutoff: that of the sign-off that closed the period
 
 	Repairs string // URI of the report whose breaks a repair mended just now; "": none
 
@@ -101,6 +101,10 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, session publish.Sess
 		}
 		return fromArchive(ctx, w, s, o)
 	}
+	if o.Cutoff.Time > 0 || o.Given.Cutoff != nil {
+		return nil, fail.New(fail.Usage, "a cut-off is for --way archive: the cut-off of loads by this tool is what their plans listed").
+			Try("leave it out, or compare with the archive itself by --way archive")
+	}
 	parts, uncovered, err := cover(held, o.Window, w.Calendar())
 	if err != nil {
 		return nil, err
@@ -122,6 +126,9 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, session publish.Sess
 		}
 	}
 	if err := g.expect(ctx, held, parts); err != nil {
+		return nil, err
+	}
+	if err := g.close(ctx, s); err != nil {
 		return nil, err
 	}
 	stale, err := FindStale(ctx, w, s, rows, o.Window)
@@ -185,7 +192,8 @@ type gathering struct {
 	links  []seal.Link // what the report rests on
 	linked map[string]bool
 	listed report.ArchiveNow
-	open   []kafka.Day // days that nothing is known of
+	open   []kafka.Day    // days that nothing is known of
+	closed *report.Signed // closed the period; nil: it is open
 }
 
 // add brings one plan's receipts and slices, cut to the days that count.

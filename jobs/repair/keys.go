@@ -32,12 +32,17 @@ const (
 	unlisted    = "the report does not list them: reconcile again after this repair"
 )
 
-// does says what the class needs; "" where no repair mends it.
-func does(c tieout.Class) string {
-	switch c {
-	case tieout.MissingRow, tieout.Late:
+// does says what the row needs; "" where no repair mends it.
+func does(b tieout.RowBreak) string {
+	switch b.Class {
+	case tieout.MissingRow:
 		return insert
-	case tieout.ChangedRow:
+	case tieout.Late:
+		if b.Seen == nil {
+			return insert
+		}
+		return replace
+	case tieout.ChangedRow, tieout.Superseded:
 		return replace
 	case tieout.DuplicateRow:
 		return keepOne
@@ -60,12 +65,12 @@ func (m *mend) keys(ctx context.Context) ([]publish.Mend, error) {
 	at := map[tieout.KeyMark]*fix{}
 	for _, b := range m.rep.Rows.List {
 		switch {
-		case b.Class == tieout.Superseded:
+		case b.Class == tieout.Superseded && b.Seen == nil:
 			continue // nothing is wrong with it
 		case b.Granted != "" && b.Seen == nil:
 			m.leave(b, granted)
 			continue
-		case does(b.Class) == "" && b.Seen == nil:
+		case does(b) == "" && b.Seen == nil:
 			m.leave(b, notMended)
 			continue
 		}
@@ -147,7 +152,7 @@ func (m *mend) without(f *fix, why string) bool {
 // "" if they are not.
 func (m *mend) hopeless(f *fix) string {
 	for _, b := range f.breaks {
-		switch d := does(b.Class); {
+		switch d := does(b); {
 		case b.Granted != "" && len(f.breaks) == 1:
 			return granted
 		case b.Granted != "":
@@ -167,7 +172,7 @@ func (m *mend) hopeless(f *fix) string {
 // act.
 func contradicted(f *fix) string {
 	for _, b := range f.breaks {
-		switch d := does(b.Class); {
+		switch d := does(b); {
 		case d == replace && len(f.Want) == 0:
 			return noneWanted
 		case (d == remove) != (len(f.Want) == 0):
@@ -184,13 +189,13 @@ func (m *mend) stays(f *fix, b tieout.RowBreak) string {
 	if m.o.DeleteExtra || b.Seen == nil {
 		return ""
 	}
-	switch does(b.Class) {
+	switch does(b) {
 	case remove:
 		return needsDelete
 	case keepOne:
 		wanted := func(a tieout.ArchiveRow) bool { return a.Lane1 == b.Seen.Lane1 && a.Lane2 == b.Seen.Lane2 }
 		replaced := func(other tieout.RowBreak) bool {
-			return does(other.Class) == replace && other.Seen.Lane1 == b.Seen.Lane1 && other.Seen.Lane2 == b.Seen.Lane2
+			return does(other) == replace && other.Seen.Lane1 == b.Seen.Lane1 && other.Seen.Lane2 == b.Seen.Lane2
 		}
 		if !slices.ContainsFunc(f.Want, wanted) && !slices.ContainsFunc(f.breaks, replaced) {
 			return needsDelete
@@ -207,7 +212,7 @@ func (m *mend) describe(fixes []*fix) error {
 		for _, b := range f.acted {
 			a := byClass[b.Class]
 			if a == nil {
-				a = &Action{Class: b.Class, Does: does(b.Class)}
+				a = &Action{Class: b.Class, Does: does(b)}
 				byClass[b.Class], sums[b.Class] = a, account.Cells{}
 			}
 			if !counted[b.Class] {

@@ -98,6 +98,9 @@ func Repair(ctx context.Context, w *workspace.Workspace, s publish.Session, o Op
 		return m.out, err
 	}
 	again.Window, again.Way, again.Keep, again.Rows, again.Repairs, again.Memory = rep.Window, rep.Way, true, true, m.out.Report, o.Memory
+	if rep.Cutoff != nil {
+		again.Cutoff.Time = rep.Cutoff.Time
+	}
 	m.out.After, err = reconcile.Reconcile(ctx, w, s, again)
 	return m.out, err
 }
@@ -138,7 +141,7 @@ func sealed(ctx context.Context, w *workspace.Workspace, s publish.Session, o Op
 // given reads the files that people brought for the report from beside it, so that
 // what was granted or given then counts now, too.
 func given(ctx context.Context, w *workspace.Workspace, folder string, rep *report.Report) (g reconcile.Given, err error) {
-	into := map[string]**outside.File{reconcile.ControlTotals: &g.Controls, reconcile.EndOffsets: &g.Ends, reconcile.NamedExceptions: &g.Exceptions}
+	into := map[string]**outside.File{reconcile.ControlTotals: &g.Controls, reconcile.EndOffsets: &g.Ends, reconcile.NamedExceptions: &g.Exceptions, reconcile.CutoffOffsets: &g.Cutoff}
 	for _, in := range rep.Statement.Inputs {
 		file := into[in.Role]
 		if file == nil {
