@@ -145,7 +145,7 @@ func TestMutationsOfTheArchive(t *testing.T) {
 	}{
 		{"reject", 6, map[string]int{"quarantined pay-0150": 1}},
 		{"filter", 5, map[string]int{"filtered pay-0150": 1}},
-		{"newer", 5, map[string]int{"changed pay-0150": 1}},
+		{"newer", 5, map[string]int{"superseded pay-0150": 1}},
 		{"add", 5, map[string]int{"missing late-1": 1}},
 		{"conflict", 6, map[string]int{"archive_conflict ": 1}},
 		{"damage", 6, map[string]int{"damaged_object ": 1, "unknown": 39}},

@@ -328,7 +328,7 @@ func (d difference) is(b bad) bool {
 	if len(b.Key) != 1 || b.Key[0] != d.Key || !slices.Contains(d.Classes, b.Class) {
 		return false
 	}
-	if b.Class != "changed" {
+	if b.Class != "changed" && b.Class != "superseded" {
 		return true
 	}
 	var columns []string
