@@ -100,6 +100,8 @@ func more(b *strings.Builder, sort string, n int) {
 
 func (c Change) what() string {
 	switch {
+	case c.Planned.Size > c.Now.Size: // a task that lost its partition may win with a shorter object
+		return fmt.Sprintf("%d bytes, were %d: it shrank, and may have lost records", c.Now.Size, c.Planned.Size)
 	case c.Planned.Size != c.Now.Size:
 		return fmt.Sprintf("%d bytes, were %d", c.Now.Size, c.Planned.Size)
 	case c.Planned.ETag != c.Now.ETag:

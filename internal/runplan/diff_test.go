@@ -42,6 +42,9 @@ func TestCompare(t *testing.T) {
 	if d.String() != want || d.IsEmpty() {
 		t.Errorf("got\n%s\nwant\n%s", d, want)
 	}
+	if d := compare([]runplan.Input{listedAs("a", 9, "e", "")}, []runplan.Input{listedAs("a", 4, "f", "")}); d.String() != "1 changed, 0 vanished, 0 added\n  changed  a: 4 bytes, were 9: it shrank, and may have lost records" {
+		t.Errorf("got %s", d)
+	}
 	if d := compare(planned, planned); !d.IsEmpty() || d.String() != "no object changed" {
 		t.Errorf("got %s", d)
 	}
