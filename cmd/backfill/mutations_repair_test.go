@@ -204,6 +204,30 @@ func TestMutationsOfTheArchiveOfReceipts(t *testing.T) {
 	}
 }
 
+// TestMutationsArchivedLate archives a row and a newer version of one behind a cut-off: they are late and no breaks; the same
+// without the cut-off, and a row that is missing from before it, are breaks.
+func TestMutationsArchivedLate(t *testing.T) {
+	p := newPaid(t, shared, "archived_late", false)
+	ends := file(t, "ends.txt", python(t, mutations+"join.py", p.dir, "--ends"))
+	python(t, mutations+"plant.py", "add", p.dir, "pay-0150")
+	python(t, mutations+"plant.py", "newer", p.dir, "pay-0151")
+	p.mirror(t)
+	look := func(exit int, want []string, more ...string) {
+		t.Helper()
+		var got []string
+		for _, b := range p.report(t, p.h.run(t, exit, p.march(append(more, "--way", "archive")...)...)) {
+			got = append(got, b.Class+" "+strings.Join(b.Key, ","))
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("found %q, want %q", got, want)
+		}
+	}
+	look(5, []string{"missing late-1", "superseded pay-0151"})
+	look(0, []string{"late late-1", "late pay-0151"}, "--cutoff-offsets", ends)
+	p.exec(t, "DELETE FROM :table WHERE id = 'pay-0031' AND source = 'payroll'")
+	look(5, []string{"late late-1", "late pay-0151", "missing pay-0031"}, "--cutoff-offsets", ends)
+}
+
 // mirror makes the bucket hold what the folder holds.
 func (p *paid) mirror(t *testing.T) {
 	t.Helper()

@@ -4,6 +4,7 @@
     python3 join.py ARCHIVE --insert TABLE   SQL that loads the table as another pipeline would
     python3 join.py ARCHIVE --table DUMP --suppress ID,ID   the same, when some employees were erased
     python3 join.py ARCHIVE --register       control totals by currency and entity, as a payroll register has them
+    python3 join.py ARCHIVE --ends           each partition's end offset, as kafka-get-offsets prints it
 
 DUMP holds one JSON list per row: the texts of COLUMNS, null for NULL. A difference has its key, the
 classes that may name it, the columns, and for each column the kinds that are true of it: 10.51 that became
@@ -35,7 +36,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from month import END, START, WANTED, Damaged, Record, day_of, parse, read_month
+from month import END, START, TOPIC, WANTED, Damaged, Record, day_of, parse, read_month
 
 COLUMNS = ("id", "v", "happened_at", "employee_id", "legal_entity", "gross_amount", "net_amount", "currency",
            "pay_run", "note", "source")
@@ -210,7 +211,7 @@ def changed(key: str, row: Row, found: list[Row], ends: Ends) -> Iterator[dict[s
         yield {"key": key, "classes": ["duplicate"]}
     if kinds := differences(row, best):
         older = best in [old for _, _, old in ends.rows[key]]
-        yield {"key": key, "classes": ["superseded", "changed"] if older else ["changed"], "columns": sorted(kinds), "kinds": kinds}
+        yield {"key": key, "classes": ["superseded" if older else "changed"], "columns": sorted(kinds), "kinds": kinds}
 
 
 def differences(row: Row, other: Row) -> dict[str, list[str]]:
@@ -336,6 +337,15 @@ def print_register(ends: Ends) -> None:
         print(*group, rows[group], *sums[group].values(), sep=",")
 
 
+def print_ends(archive: Path) -> None:
+    """Prints the offset behind each partition's last record."""
+    ends: dict[int, int] = {}
+    for record in read_month(archive)[0]:
+        ends[record.partition] = max(ends.get(record.partition, 0), record.offset + 1)
+    for partition, end in sorted(ends.items()):
+        print(TOPIC, partition, end, sep=":")
+
+
 def main() -> None:
     """Runs the program."""
     parser = argparse.ArgumentParser(description="The exact join of an archive and a table.")
@@ -344,10 +354,13 @@ def main() -> None:
     parser.add_argument("--suppress", default="")
     parser.add_argument("--insert")
     parser.add_argument("--register", action="store_true")
+    parser.add_argument("--ends", action="store_true")
     options = parser.parse_args()
     ends = end_all(options.archive, frozenset(map(int, filter(None, options.suppress.split(",")))))
     if options.insert:
         print_inserts(ends, options.insert)
+    if options.ends:
+        print_ends(options.archive)
     if options.register:
         print_register(ends)
     if options.table:
