@@ -163,15 +163,6 @@ type cellEntry struct {
 	*Cell
 }
 
-// MarshalJSON writes a list of objects, place and cell together, in order.
-func (cs Cells) MarshalJSON() ([]byte, error) {
-	list := make([]cellEntry, 0, len(cs))
-	for _, p := range cs.Places() {
-		list = append(list, cellEntry{p, cs[p]})
-	}
-	return json.Marshal(list)
-}
-
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (cs *Cells) UnmarshalJSON(text []byte) error {
 	var list []cellEntry

@@ -27,6 +27,7 @@ type counter struct {
 	groups map[string]int32
 	names  []account.Group // by their numbers
 	cells  map[slot]*account.Cell
+	stock  account.Stock
 	group  []byte // scratch
 	cell   *account.Cell
 	last   slot // of cell
@@ -116,8 +117,8 @@ func (c *counter) open(at slot) error {
 	}
 	p := c.place
 	p.Day, p.Bucket, p.Group = at.day, at.bucket, c.names[at.group]
-	c.cell = c.counts.Cells.At(p, len(c.ds.Reconcile.Totals))
-	c.cells[at] = c.cell
+	c.cell = c.stock.Cell(len(c.ds.Reconcile.Totals))
+	c.counts.Cells[p], c.cells[at] = c.cell, c.cell
 	return nil
 }
 
