@@ -131,13 +131,14 @@ func (t *lines) Next(dst []byte) ([]byte, error) {
 				return t.value(dst, value)
 			}
 			searched = max(0, len(held)-len(t.o.Delimiter)+1)
+		} else if len(held) > t.limits.RecordBytes {
+			return dst, fail.New(fail.Damaged, "the object is one record of more than %d bytes", t.limits.RecordBytes)
 		}
-		if len(held) > t.limits.RecordBytes {
+		// Only what is surely too long is stepped over: the last bytes held may begin a delimiter.
+		if searched > t.limits.RecordBytes {
 			t.lost += searched
 			t.in.pos += searched
-			if searched = 0; t.o.Delimiter == "" {
-				return dst, fail.New(fail.Damaged, "the object is one record of more than %d bytes", t.limits.RecordBytes)
-			}
+			searched = 0
 		}
 		if t.in.more() {
 			t.any = true

@@ -125,6 +125,27 @@ func FuzzCSV(f *testing.F) {
 	})
 }
 
+// TestLongestValue: a value of exactly the limit is whole, and one byte more is too long, whatever the delimiter's length
+// and however the bytes come.
+func TestLongestValue(t *testing.T) {
+	for _, delimiter := range []string{"\n", "\r\n", strings.Repeat("0", 35)} {
+		for n, long := range map[int]bool{63: false, 64: false, 65: true, 200: true} {
+			value := strings.Repeat("v", n)
+			for name, r := range map[string]io.Reader{"whole": strings.NewReader(value + delimiter + "next"), "pieces": iotest.OneByteReader(strings.NewReader(value + delimiter + "next"))} {
+				records := NewText(r, Text{Delimiter: delimiter}, Limits{RecordBytes: 64})
+				got, err := records.Next(nil)
+				var bad *decode.BadRecord
+				if errors.As(err, &bad) != long || !long && string(got) != `"`+value+`"` || long && bad.Reason != decode.TooLong {
+					t.Errorf("%d bytes before a delimiter of %d, %s: %q, %v", n, len(delimiter), name, got, err)
+				}
+				if next, err := records.Next(nil); string(next) != `"next"` || err != nil {
+					t.Errorf("%d bytes before a delimiter of %d, %s: the next value is %q, %v", n, len(delimiter), name, next, err)
+				}
+			}
+		}
+	}
+}
+
 // FuzzText does the same for values with a delimiter.
 func FuzzText(f *testing.F) {
 	f.Add([]byte("a||b|c||"), "||", true)
