@@ -274,11 +274,21 @@ func (c *Comparison) Look(marks []tieout.KeyMark) {
 	}
 }
 
-// Wanted returns the rows of each such key that the table must hold.
-func (c *Comparison) Wanted() map[tieout.KeyMark][]tieout.ArchiveRow {
-	out := map[tieout.KeyMark][]tieout.ArchiveRow{}
+// Wanted is what the archive says of a key.
+type Wanted struct {
+	Rows  []tieout.ArchiveRow // that the table must hold in the window
+	Newer bool                // the archive has a newer version out of the window, which replaces them there
+}
+
+// Wanted returns what the archive says of each such key.
+func (c *Comparison) Wanted() map[tieout.KeyMark]Wanted {
+	out := map[tieout.KeyMark]Wanted{}
 	for mark, k := range c.keys {
-		out[mark] = c.wantedOf(&k.key)
+		w := Wanted{Rows: c.wantedOf(&k.key)}
+		w.Newer = !c.keep && len(w.Rows) > 0 && slices.ContainsFunc(k.key.Archive, func(a tieout.ArchiveRow) bool {
+			return a.Disposition == account.OutOfWindow && a.NewerThan(w.Rows[0])
+		})
+		out[mark] = w
 	}
 	return out
 }

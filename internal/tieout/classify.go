@@ -110,12 +110,13 @@ func (r *Rules) nearest(a ArchiveRow, rows []TableRow) int {
 // absent is a wanted row of whose key the window of the table has no row left.
 func (r *Rules) absent(a ArchiveRow, k Key) RowBreak {
 	b := r.of(&a, nil)
+	newer := slices.DeleteFunc(slices.Clone(k.Archive), func(v ArchiveRow) bool { return v.Disposition != account.OutOfWindow || !v.NewerThan(a) })
 	for _, t := range k.Outside {
-		newer := slices.ContainsFunc(k.Archive, func(v ArchiveRow) bool {
-			return v.Disposition == account.OutOfWindow && bytes.Compare(v.Version, a.Version) > 0 && len(Changes(r.Columns, v.Values, t.Values)) == 0
-		})
-		if newer {
-			return b.as(Superseded, "a newer version of its key lies outside of the window, and the table holds that")
+		if len(newer) > 0 {
+			if slices.ContainsFunc(newer, func(v ArchiveRow) bool { return len(Changes(r.Columns, v.Values, t.Values)) == 0 }) {
+				return b.as(Superseded, "a newer version of its key lies outside of the window, and the table holds that")
+			}
+			return b.as(Superseded, fmt.Sprintf("a newer version of its key lies outside of the window, on %s, and so does the table's row: what differs in it, the report on that day says", r.Calendar.DayOf(newer[0].At)))
 		}
 		if len(k.Table) == 0 {
 			c := r.changed(a, t, k)

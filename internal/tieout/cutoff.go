@@ -58,16 +58,16 @@ func (r *Rules) asClosed(v ArchiveRow, k Key) bool {
 		return false
 	}
 	for _, other := range k.Archive {
-		if other.Disposition == account.Row && newer(other, v) && r.Cutoff.late(other) == "" {
+		if other.Disposition == account.Row && other.NewerThan(v) && r.Cutoff.late(other) == "" {
 			return false
 		}
 	}
 	return true
 }
 
-// newer reports whether one version of a key is known to be newer than another:
+// NewerThan reports whether a version of a key is known to be newer than another:
 // by latest_by, else by the offset within a partition.
-func newer(a, b ArchiveRow) bool {
+func (a ArchiveRow) NewerThan(b ArchiveRow) bool {
 	if n := bytes.Compare(a.Version, b.Version); n != 0 {
 		return n > 0
 	}

@@ -12,6 +12,7 @@ import (
 	"backfill/internal/kafka"
 	"backfill/internal/publish"
 	"backfill/internal/report"
+	"backfill/internal/rowdiff"
 	"backfill/internal/seal"
 	"backfill/internal/tieout"
 	"backfill/jobs/workspace"
@@ -141,9 +142,9 @@ func (g *gathering) drill(ctx context.Context, s publish.Session, result *tieout
 	return result, nil
 }
 
-// Wanted reads the archive for keys that a report names and returns the rows of
-// each that the table must hold; none where the archive has none in the window.
-func Wanted(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options, marks []tieout.KeyMark) (_ map[tieout.KeyMark][]tieout.ArchiveRow, err error) {
+// Wanted reads the archive for keys that a report names and returns what it says
+// of each; no rows where it has none in the window.
+func Wanted(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options, marks []tieout.KeyMark) (_ map[tieout.KeyMark]rowdiff.Wanted, err error) {
 	listing, err := w.List(ctx, o.Window)
 	if err != nil {
 		return nil, err

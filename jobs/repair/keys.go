@@ -25,6 +25,7 @@ const (
 	notMended   = "nothing in the archive says how to mend them"
 	needsDelete = "--delete-extra was not said"
 	noneWanted  = "their record lies outside of the report's window"
+	newerThere  = "a newer version of their key lies outside of the report's window: reconcile that day, too"
 	changedThen = "the archive no longer holds what the report says of their key: reconcile again"
 	archiveHole = "the archive has unexplained gaps or damaged objects, and what stands in the table may be theirs"
 	granted     = "a named exception grants them"
@@ -57,6 +58,7 @@ type fix struct {
 	publish.Mend
 	breaks []tieout.RowBreak
 	acted  []tieout.RowBreak // of breaks
+	newer  bool              // the archive has a newer version of the key out of the window
 }
 
 // keys collects the keys to mend, with the rows that the archive wants of them.
@@ -99,7 +101,8 @@ func (m *mend) keys(ctx context.Context) ([]publish.Mend, error) {
 	var keys []publish.Mend
 	var kept []*fix
 	for _, f := range fixes {
-		if f.Want = wanted[f.Mark]; m.decide(f) {
+		w := wanted[f.Mark]
+		if f.Want, f.newer = w.Rows, w.Newer; m.decide(f) {
 			keys, kept = append(keys, f.Mend), append(kept, f)
 		}
 	}
@@ -119,7 +122,7 @@ func (m *mend) leave(b tieout.RowBreak, why string) {
 // decide says which of a key's rows go and which stay, and reports whether
 // anything is to be done. A row that stays is counted with its reason.
 func (m *mend) decide(f *fix) bool {
-	if m.without(f, contradicted(f)) {
+	if m.without(f, m.contradicted(f)) {
 		return false
 	}
 	for _, b := range f.breaks {
@@ -169,10 +172,14 @@ func (m *mend) hopeless(f *fix) string {
 }
 
 // contradicted likewise says why what the archive holds of the key forbids to
-// act.
-func contradicted(f *fix) string {
+// act. What a newer version replaced never comes back, and its row on another day
+// is not this report's to take.
+func (m *mend) contradicted(f *fix) string {
 	for _, b := range f.breaks {
+		moved := b.Seen != nil && !m.rep.Window.IsAll() && !m.rep.Window.Contains(b.Seen.At)
 		switch d := does(b); {
+		case f.newer && (d == insert || d == replace && moved):
+			return newerThere
 		case d == replace && len(f.Want) == 0:
 			return noneWanted
 		case (d == remove) != (len(f.Want) == 0):
