@@ -103,7 +103,7 @@ func TestSabotagedEnvironments(t *testing.T) {
 		{name: "no room for files", check: "disk", env: []string{"TMPDIR=/nowhere"}, exit: 3, runExit: -1, says: "point TMPDIR at a folder that can be written"},
 		{name: "expired token", check: "archive: list and names", s3: fails("ListObjectsV2", s3d.ExpiredToken), exit: 3, says: "renew them, or use a role that renews itself"},
 		{name: "wrong prefix", check: "archive: list and names", args: []string{"--set", "archive.uri=s3://archive/" + prefixOf(t) + "x"}, exit: 4, says: "check archive.uri"},
-		{name: "archived storage class", check: "archive: storage class", meddle: frozen, exit: 0, runExit: 2, says: "DEEP_ARCHIVE", runSays: "restore"},
+		{name: "archived storage class", check: "archive: storage class", meddle: frozen, exit: 0, runExit: 4, says: "DEEP_ARCHIVE", runSays: "restore"},
 		{name: "role of COPY unknown", check: "warehouse: COPY by the role", env: []string{"BACKFILL_WAREHOUSE_IAM_ROLE=arn:aws:iam::000000000000:role/nobody"}, exit: 3, says: "role"},
 		{name: "too little memory", check: "memory", args: []string{"--memory", "50MiB"}, exit: 2, says: "give at least"},
 		{name: "not settled", check: "archive: settled", args: []string{"--set", "archive.lateness=3000d"}, exit: 6, says: "archive.lateness says how late records may come"},

@@ -168,11 +168,11 @@ func TestMemoryLimitOfThePod(t *testing.T) {
 		"BACKFILL_MEMORY=1000MiB": "INFO memory limit 1000 MiB from --memory, GOMEMLIMIT 800 MiB, ",
 	} {
 		p := podStart(t, h, []string{env}, "convert", "--plan", uri, "--system-root", root)
-		if p.end(t, 0); !strings.Contains(p.stderr.String(), want) || !strings.Contains(p.stderr.String(), "nothing is written to disk") {
+		if p.end(t, 0); !strings.Contains(p.stderr.String(), want) || !strings.Contains(p.stderr.String(), "without a limit: give --disk") {
 			t.Errorf("with %s: %s", env, p.stderr.String())
 		}
 	}
-	// One command writes files, and says how much they may hold.
+	// Commands that write files say how much they may hold.
 	env := []string{"BACKFILL_DISK=8388608", "TMPDIR=/scratch"} // bytes, as the downward API gives them
 	p := podStart(t, h, env, "reconcile", "--dataset", "/missing.yaml", "--system-root", root)
 	if p.end(t, 2); !strings.Contains(p.stderr.String(), "files below /scratch hold 6 MiB at most") {

@@ -101,13 +101,18 @@ def _steps(dataset: Dataset, settings: Settings) -> None:
     asked = _asked()
     breaks = _breaks()
     propose = BackfillOperator(
-        task_id="propose", command="repair", flags={"report": REPORT}, pool=settings.load_pool, **whole, **pods.arguments(settings, "repair")
+        task_id="propose",
+        command="repair",
+        flags={"report": REPORT, "delete-extra": "true"},
+        pool=settings.load_pool,
+        **whole,
+        **pods.arguments(settings, "repair"),
     )
     approve = approval.ask(
         "approve",
         subject=f"Repair {dataset.table}?",
         body="{{ ti.xcom_pull(task_ids='breaks')['sentence'] }}\n\nThe report: {{ ti.xcom_pull(task_ids='breaks')['report'] }}\n\n"
-        "A repair would:\n\n{% for a in ti.xcom_pull(task_ids='propose')['repair'] or [] %}"
+        "A repair would, of extra rows only by the option that says so:\n\n{% for a in ti.xcom_pull(task_ids='propose')['repair'] or [] %}"
         "- {{ a['class'] }}: {{ a['does'] }} {{ a['keys'] }} keys, {{ a['rows_deleted'] }} rows deleted, "
         "{{ a['rows_inserted'] }} inserted; {{ a['money'] | join(', ') }}\n{% endfor %}",
         options=[REPAIR, REPAIR_AND_DELETE, LEAVE],

@@ -72,7 +72,7 @@ def test_command_lines(dag: Any) -> None:
         task, _ = rendered(dag, name, FOUND, reason="March")
         return [word for word in task.arguments if not word.startswith("--dataset=")]
 
-    assert line("propose") == ["repair", f"--report={BROKEN['report']}"]
+    assert line("propose") == ["repair", f"--report={BROKEN['report']}", "--delete-extra=true"], "all that could be done is shown"
     approved = ["--apply=true", "--delete-extra=True", "--approved-by=controller"]
     assert line("repair") == ["repair", f"--report={BROKEN['report']}", *approved, "--reason=March"]
     assert line("sign_off") == ["reconcile", f"--sign-off={TIED['report']}", "--reason=March"]

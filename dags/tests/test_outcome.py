@@ -250,7 +250,8 @@ def test_pods_that_an_earlier_try_left_are_deleted(dag: Any) -> None:
     """Marked as looked at, so that nobody comes back to them; whoever keeps pods keeps them."""
     for kept in (OnFinishAction.DELETE_POD, OnFinishAction.KEEP_POD):
         task, made = rendered(dag, "load")
-        cluster, asked = Cluster(ended(None), DONE), []
+        cluster = Cluster(ended(None), DONE)
+        asked: list[Any] = []
         cluster.pod.metadata.name = "left"
 
         def listed(cluster: Cluster = cluster, asked: list[str] = asked, **query: Any) -> Any:

@@ -19,7 +19,7 @@ import (
 const (
 	socketName     = "control.sock"
 	maxControlBody = 8 << 20 // bytes
-	stopTimeout    = 5 * time.Second
+	stopTimeout    = time.Minute
 )
 
 // Control serves a Set to Clients over a unix socket that only its owner may use. The name in the sandbox folder is a
