@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,10 @@ class MonthEndTest(Scenario):
         return asked
 
     def answer(self, run: str, task: str, option: str) -> None:
-        """Answers as the API's user."""
+        """Answers as the API's user, no sooner than a person could: Airflow takes a task for failed that goes on within one loop
+        of its scheduler."""
+        asked = time.monotonic()
+        wait_for("a person's time to read", lambda: time.monotonic() > asked + 10)
         path = f"dags/{self.dag}/dagRuns/{run}/taskInstances/{task}/-1/hitlDetails"
         self.airflow.api("PATCH", path, {"chosen_options": [option], "params_input": {}})
 

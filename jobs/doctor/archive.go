@@ -109,7 +109,6 @@ type readings struct {
 	objects, rows, dropped, rejected int
 	first                            string         // example of a rejected record
 	reasons                          map[string]int // by column and reason
-	last                             time.Time
 }
 
 func (r *readings) text() string {
