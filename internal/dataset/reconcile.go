@@ -166,3 +166,32 @@ func (c *compiler) splits(n *yaml.Node, key, name string) int {
 	}
 	return index
 }
+
+func (d *Dataset) reconcileForm() *reconcileForm {
+	f := d.countedForm()
+	if len(d.Reconcile.Show) > 0 {
+		if f == nil {
+			f = &reconcileForm{}
+		}
+		f.Show = d.columnNames(d.Reconcile.Show)
+	}
+	if d.Reconcile.Period {
+		last := len(f.By) - 1
+		f.By, f.Period = f.By[:last], f.By[last]
+	}
+	return f
+}
+
+// countedForm says by what a conversion counts its rows: which of the columns is
+// the accounting period makes no difference to it.
+func (d *Dataset) countedForm() *reconcileForm {
+	r := d.Reconcile
+	f := &reconcileForm{Totals: d.columnNames(r.Totals), By: d.columnNames(r.By)}
+	if r.Buckets > 1 {
+		f.Buckets = r.Buckets
+	}
+	if len(f.Totals)+len(f.By)+f.Buckets == 0 {
+		return nil
+	}
+	return f
+}

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"backfill/internal/columns"
 	"backfill/internal/fail"
-	"backfill/internal/kafka"
 	"backfill/internal/objstore"
 	"backfill/internal/runplan"
 	"backfill/internal/scan"
@@ -156,7 +154,7 @@ func (d *doctor) read(ctx context.Context) (*readings, error) {
 	if err != nil {
 		return r, err
 	}
-	s, err := scan.New(scan.Options{Dataset: d.w.Dataset, Window: everything(d.w.Dataset.Records.EventTime != nil), Source: d.w, BlockBytes: 1 << 20, MaskKey: d.w.MaskKey, Suppressed: suppressed, Schemas: schemas,
+	s, err := scan.New(scan.Options{Dataset: d.w.Dataset, Window: d.w.Everything(), Source: d.w, BlockBytes: 1 << 20, MaskKey: d.w.MaskKey, Suppressed: suppressed, Schemas: schemas,
 		Dropped: func(x *scan.Dropped) error { r.dropped++; return nil }})
 	if err != nil {
 		return r, err
@@ -181,14 +179,6 @@ func (d *doctor) classOf(c runplan.Chunk) string {
 		}
 	}
 	return ""
-}
-
-// everything is a window of all times that a calendar has.
-func everything(timed bool) kafka.Window {
-	if !timed {
-		return kafka.Window{}
-	}
-	return kafka.Window{From: kafka.InstantOf(time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)), To: kafka.InstantOf(time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC))}
 }
 
 // rejects warns when more records of the sample don't fit than a run allows.

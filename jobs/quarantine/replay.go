@@ -3,7 +3,6 @@ package quarantine
 import (
 	"context"
 	"strings"
-	"time"
 
 	"backfill/internal/columns"
 	"backfill/internal/fail"
@@ -84,11 +83,7 @@ type preview struct {
 }
 
 func (p *preview) read(ctx context.Context, c runplan.Chunk) error {
-	window := kafka.Window{}
-	if p.w.Dataset.Records.EventTime != nil {
-		window = kafka.Window{From: kafka.InstantOf(time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)), To: kafka.InstantOf(time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC))}
-	}
-	s, err := scan.New(scan.Options{Dataset: p.w.Dataset, Window: window, Source: p.w, BlockBytes: 1 << 20, MaskKey: p.w.MaskKey, Schemas: p.schemas})
+	s, err := scan.New(scan.Options{Dataset: p.w.Dataset, Window: p.w.Everything(), Source: p.w, BlockBytes: 1 << 20, MaskKey: p.w.MaskKey, Schemas: p.schemas})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package workspace
 import (
 	"context"
 	"errors"
+	"time"
 
 	"backfill/internal/archive"
 	"backfill/internal/kafka"
@@ -104,4 +105,13 @@ func (s *Sample) Partitions() map[kafka.TopicPartition]int {
 		count[c.Partition]++
 	}
 	return count
+}
+
+// Everything is a window of all times that a calendar has, for those who read
+// records whatever their event time.
+func (w *Workspace) Everything() kafka.Window {
+	if w.Dataset.Records.EventTime == nil {
+		return kafka.Window{}
+	}
+	return kafka.Window{From: kafka.InstantOf(time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)), To: kafka.InstantOf(time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC))}
 }
