@@ -42,6 +42,9 @@ func List(ctx context.Context, l Lister, layout Layout, wanted Wanted, limits Li
 		limit = defaultObjects
 	}
 	c := &collector{lister: l, layout: layout, limit: limit, listing: newListing()}
+	for _, at := range wanted.Recreated {
+		c.listing.starts = append(c.listing.starts, at.Unix())
+	}
 	if err := c.list(ctx, wanted); err != nil {
 		return nil, err
 	}

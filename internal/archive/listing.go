@@ -15,6 +15,9 @@ import (
 type Object struct {
 	objstore.Object
 	Name Name
+	// Generation counts how often the topic had been made anew when the object was
+	// last written.
+	Generation int
 }
 
 // Listing is everything that an archive held when it was listed, or what of it
@@ -25,7 +28,8 @@ type Listing struct {
 	AsOf    time.Time      // of which everything is there; zero: now
 
 	pages    [][]entry
-	order    []int32 // of entries: by topic, partition, first offset, key
+	order    []int32 // of entries: by topic, partition, generation, first offset, key
+	starts   []int64 // of the generations after the first, in seconds since 1970
 	count    int
 	texts    arena
 	words    []string // topics and storage classes, one copy each
@@ -43,6 +47,7 @@ type entry struct {
 	topic, class uint32
 	partition    kafka.Partition
 	flags        uint8
+	generation   uint8
 }
 
 const (
@@ -75,7 +80,7 @@ func newListing() *Listing {
 // Len returns the number of objects.
 func (l *Listing) Len() int { return len(l.order) }
 
-// All gives the objects by topic, partition, first offset and key.
+// All gives the objects by topic, partition, generation, first offset and key.
 func (l *Listing) All() iter.Seq[Object] {
 	return func(yield func(Object) bool) {
 		for _, i := range l.order {
@@ -112,6 +117,8 @@ func (l *Listing) add(o objstore.Object, name Name) {
 			e.flags |= flag
 		}
 	}
+	for e.generation = 0; int(e.generation) < len(l.starts) && e.modified >= l.starts[e.generation]; e.generation++ {
+	}
 	if o.Version != "" {
 		l.versions[int32(l.count)] = o.Version
 	}
@@ -127,6 +134,7 @@ func (l *Listing) object(i int32) Object {
 			StorageClass: l.words[e.class], Cold: e.cold},
 		Name: Name{TopicPartition: kafka.TopicPartition{Topic: l.words[e.topic], Partition: e.partition}, FirstOffset: e.first,
 			Ordered: e.flags&isOrdered != 0, Last: e.flags&isLast != 0, Lower: e.flags&isLower != 0},
+		Generation: int(e.generation),
 	}
 }
 
@@ -141,19 +149,23 @@ func (l *Listing) sort() {
 		return cmp.Or(
 			strings.Compare(l.words[a.topic], l.words[b.topic]),
 			cmp.Compare(a.partition, b.partition),
+			cmp.Compare(a.generation, b.generation),
 			cmp.Compare(a.first, b.first),
 			strings.Compare(a.key, b.key),
 		)
 	})
 }
 
-// partitions gives the places of each partition's entries in the order.
+// partitions gives the places of each partition's entries in the order, of each
+// generation apart.
 func (l *Listing) partitions() iter.Seq[[]int32] {
 	return func(yield func([]int32) bool) {
 		for start := 0; start < len(l.order); {
 			first, end := l.at(l.order[start]), start
-			for end < len(l.order) && l.at(l.order[end]).topic == first.topic && l.at(l.order[end]).partition == first.partition {
-				end++
+			for ; end < len(l.order); end++ {
+				if e := l.at(l.order[end]); e.topic != first.topic || e.partition != first.partition || e.generation != first.generation {
+					break
+				}
 			}
 			if !yield(l.order[start:end]) {
 				return

@@ -28,6 +28,11 @@ type Wanted struct {
 	// their records.
 	Modified bool
 
+	// Recreated are the times, ascending, at which the topic was made anew, so that
+	// its offsets began again: objects last written from one of them on count as
+	// another generation.
+	Recreated []time.Time
+
 	// Inventory is read instead of listing; nil: the store is listed. With
 	// Folders the folders are listed that may have got objects since; Archived is
 	// how long after a folder's time that may happen.

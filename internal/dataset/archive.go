@@ -14,6 +14,7 @@ import (
 
 const (
 	maxGaps     = 10000
+	maxTopics   = 100 // that one name may have had
 	maxPattern  = 1024
 	maxReason   = 200
 	maxDuration = 3660 * 24 * time.Hour
@@ -38,6 +39,24 @@ func (c *compiler) archive(root section) {
 	c.folderTime(s)
 	c.inventory(s)
 	c.gaps(s)
+	c.recreated(s)
+}
+
+// recreated reads archive.recreated: when the topic was deleted and made anew, so
+// that its offsets began again.
+func (c *compiler) recreated(s section) {
+	for i, n := range c.items(s, "recreated", maxTopics) {
+		at, err := time.Parse(time.RFC3339, n.Value)
+		list := c.out.Archive.Recreated
+		switch {
+		case n.Kind != yaml.ScalarNode || err != nil || at.Nanosecond() != 0:
+			c.at(n, "the archiver writes the first object of the new topic after it: 2026-03-10T12:00:00Z", "archive.recreated[%d]: %s is not a time of RFC 3339 in whole seconds", i, shown(n.Value))
+		case i > 0 && len(list) > 0 && !at.After(list[len(list)-1]):
+			c.at(n, "write them in their order, each once", "archive.recreated[%d]: %s is not after the one before", i, shown(n.Value))
+		default:
+			c.out.Archive.Recreated = append(list, at.UTC())
+		}
+	}
 }
 
 func (c *compiler) topic(n *yaml.Node, topic string) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"backfill/internal/schema"
@@ -45,6 +46,8 @@ type archiveForm struct {
 	Idle     string    `json:"idle,omitempty"`
 	Gaps     []gapForm `json:"gaps,omitempty"`
 	Ignore   []string  `json:"ignore,omitempty"`
+
+	Recreated []string `json:"recreated,omitempty"`
 
 	Earliness  string         `json:"earliness,omitempty"` // "0s" says something, too
 	FolderTime *folderForm    `json:"folder_time,omitempty"`
@@ -234,6 +237,9 @@ func (a Archive) form() archiveForm {
 		f.Layout = map[string]any{LayoutConfluent: delimiters}
 	}
 	f.Ignore = a.Layout.Ignore
+	for _, at := range a.Recreated {
+		f.Recreated = append(f.Recreated, at.Format(time.RFC3339))
+	}
 	if a.Format != FormatAuto {
 		f.Format = a.formatForm()
 	}

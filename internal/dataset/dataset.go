@@ -69,6 +69,7 @@ type Archive struct {
 	Lateness  time.Duration // how much later than its event time a record may have been archived
 	Idle      time.Duration // how long a partition may be silent at a window's end and still be settled
 	Gaps      []Gap         // by topic, partition, offset; never overlapping
+	Recreated []time.Time   // when the topic was made anew, by the time at which objects were written; ascending
 
 	// Earliness is how much earlier than its event time a record may have been
 	// archived. Modified: it was declared, so that objects last written before a

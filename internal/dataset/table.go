@@ -40,6 +40,7 @@ func (c *compiler) table(root section) {
 	t.Provenance = c.flagOf(s, "provenance")
 	c.deleted(s)
 	c.versions(s)
+	c.generations(s)
 	c.window(s)
 }
 
@@ -95,6 +96,19 @@ func (c *compiler) versions(s section) {
 	}
 	if !t.Provenance {
 		c.at(mode, "add `provenance: true` and the columns to the table", "upsert orders equal versions by their Kafka offset, which the table does not hold without provenance")
+	}
+}
+
+// generations checks that rows of a topic that was made anew can be told apart
+// without their offsets.
+func (c *compiler) generations(s section) {
+	t := &c.out.Table
+	switch {
+	case len(c.out.Archive.Recreated) == 0:
+	case t.Mode == Append:
+		c.at(s.or("mode"), "use insert_missing, or a dataset for each topic", "append knows records by their offset, and archive.recreated says that offsets began again")
+	case len(t.Key) > 0 && len(t.LatestBy) == 0:
+		c.at(s.or("key"), "add table.latest_by, such as the event time", "without latest_by the version with the highest offset wins, and archive.recreated says that offsets began again")
 	}
 }
 

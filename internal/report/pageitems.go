@@ -20,7 +20,7 @@ func (p *page) sequences() {
 		p.HasEnds = p.HasEnds || s.End != nil
 	}
 	for _, s := range p.R.Sequences {
-		line := sequence{Name: s.Partition.String(), First: "–", Last: "–", End: "–", Expected: "–", Found: text(s.Found), Objects: s.Objects, Result: "complete", Tone: "ok"}
+		line := sequence{Name: s.String(), First: "–", Last: "–", End: "–", Expected: "–", Found: text(s.Found), Objects: s.Objects, Result: "complete", Tone: "ok"}
 		var missing, explained int64
 		for _, g := range s.Gaps {
 			n := int64(g.To - g.From)
@@ -32,7 +32,7 @@ func (p *page) sequences() {
 				missing += n
 			}
 			if len(p.Gaps) < pageGaps {
-				p.Gaps = append(p.Gaps, fmt.Sprintf("%s: offsets %d to %d (%d): %s", s.Partition, g.From, g.To-1, n, why))
+				p.Gaps = append(p.Gaps, fmt.Sprintf("%s: offsets %d to %d (%d): %s", s.String(), g.From, g.To-1, n, why))
 			}
 		}
 		line.Missing, line.Explained = text(missing), text(explained)

@@ -64,7 +64,10 @@ func (r *Restatement) late(old *Report, table account.Cells, sequences []tieout.
 		}
 		return n
 	}
-	for _, s := range sequences {
+	for i, s := range sequences {
+		if i+1 < len(sequences) && sequences[i+1].Partition == s.Partition {
+			continue // of a topic that was made anew since
+		}
 		was, known := cutoff[s.Partition]
 		if !known {
 			was = kafka.NoOffset

@@ -38,7 +38,7 @@ type Basis struct {
 	Salt          string `json:",omitempty"` // of a conversion that must not use earlier receipts
 }
 
-// Cut sorts the objects and cuts each partition's into chunks of about
+// Cut sorts the objects and cuts each partition's, of each generation apart, into chunks of about
 // chunkBytes and at most maxObjects objects (an object is never split). Objects appended to a partition
 // leave the chunks before the last ones as they were.
 func Cut(inputs []Input, chunkBytes int64, basis Basis) []Chunk {
@@ -53,7 +53,7 @@ func CutWithout(inputs []Input, loaded func(Input) bool, chunkBytes int64, basis
 	}
 	order := func(a, b Input) int {
 		return cmp.Or(strings.Compare(a.Partition.Topic, b.Partition.Topic), cmp.Compare(a.Partition.Partition, b.Partition.Partition),
-			cmp.Compare(a.First, b.First), strings.Compare(a.Key, b.Key))
+			cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.First, b.First), strings.Compare(a.Key, b.Key))
 	}
 	if !slices.IsSortedFunc(inputs, order) { // a listing is
 		inputs = slices.Clone(inputs)
@@ -62,22 +62,23 @@ func CutWithout(inputs []Input, loaded func(Input) bool, chunkBytes int64, basis
 	var chunks []Chunk
 	for start := 0; start < len(inputs); {
 		end, bytes := start, int64(0)
-		tp := inputs[start].Partition
+		first := inputs[start]
+		near := func(in Input) bool { return in.Partition == first.Partition && in.Generation == first.Generation }
 		if loaded(inputs[start]) {
 			start++
 			continue
 		}
-		for end < min(len(inputs), start+maxObjects) && inputs[end].Partition == tp && !loaded(inputs[end]) &&
+		for end < min(len(inputs), start+maxObjects) && near(inputs[end]) && !loaded(inputs[end]) &&
 			(end == start || bytes+inputs[end].Size <= chunkBytes) {
 			bytes += inputs[end].Size
 			end++
 		}
-		c := Chunk{Partition: tp, Bytes: bytes}
+		c := Chunk{Partition: first.Partition, Bytes: bytes}
 		c.Objects = make([]ObjectRef, 0, end-start)
 		for _, in := range inputs[start:end] {
 			c.Objects = append(c.Objects, in.ObjectRef)
 		}
-		for i := end; i < len(inputs) && i < end+Following && inputs[i].Partition == tp && inputs[i].Ordered; i++ {
+		for i := end; i < len(inputs) && i < end+Following && near(inputs[i]) && inputs[i].Ordered; i++ {
 			c.Following = append(c.Following, inputs[i].ObjectRef)
 		}
 		c.ID = ChunkID(hash("chunk", basis, c.Partition, c.Objects, c.Following))

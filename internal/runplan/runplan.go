@@ -162,9 +162,11 @@ type ObjectRef struct {
 	First   kafka.Offset `json:"first_offset"`      // from the name; -1: none
 	Ordered bool         `json:"ordered,omitempty"` // first offsets of such names order the partition's records
 	Lower   bool         `json:"lower,omitempty"`   // First is a lower bound: the first record's may be higher
+
+	Generation int `json:"generation,omitempty"` // how often the topic had been made anew: offsets of another one are other records
 }
 
-// Chunk is consecutive objects of one topic-partition. Following are the next
+// Chunk is consecutive objects of one topic-partition and generation. Following are the next
 // objects of the partition, which are read only where this chunk's records
 // reach past their first offset.
 type Chunk struct {
@@ -173,6 +175,14 @@ type Chunk struct {
 	Objects   []ObjectRef          `json:"objects"`
 	Following []ObjectRef          `json:"following,omitempty"`
 	Bytes     int64                `json:"bytes"`
+}
+
+// Generation counts how often the topic had been made anew before the chunk's records.
+func (c *Chunk) Generation() int {
+	if len(c.Objects) == 0 {
+		return 0
+	}
+	return c.Objects[0].Generation
 }
 
 // File is one object that a step wrote to staging.

@@ -21,6 +21,9 @@ func (p *pass) admit(r *decode.Record) bool {
 	offset, proven := p.offsetOf(r)
 	p.object.Records++
 	d, moment := p.classify(r)
+	if at, known := p.timeOf(r); known {
+		p.spans[p.index].add(at)
+	}
 	if offset != kafka.NoOffset && !p.foreign(r) {
 		p.noteOffset(offset, r.Row)
 		if !p.contradicted && p.repeats(offset, r.Raw, d == account.Row) && d == account.Row {

@@ -131,7 +131,7 @@ func (p *pass) repeats(offset kafka.Offset, raw []byte, row bool) bool {
 		if _, same := match(first, rivals, hash); same {
 			return true
 		}
-		p.differs(first, rivals, account.Finding{Object: p.object.Key, Offset: offset}, &p.counts.Findings)
+		p.differs(first, rivals, conflict{later: p.index, offset: offset}, &p.conflicts)
 	}
 	if remember && !o.add(offset, sighting{hash: hash, object: int32(p.index), row: row}) {
 		p.err = p.tooMuch()
@@ -156,13 +156,14 @@ func match(first sighting, rivals []sighting, hash uint64) (sighting, bool) {
 // differs draws the consequence of other bytes at an offset. Offsets from
 // bodies can't be wrong, so both records stay and people are told; derived
 // offsets of the earlier objects are no longer believed.
-func (p *pass) differs(first sighting, rivals []sighting, f account.Finding, findings *[]account.Finding) {
+func (p *pass) differs(first sighting, rivals []sighting, c conflict, conflicts *[]conflict) {
 	if p.o.Dataset.Records.Offset != nil {
-		f.Class, f.Text = account.ArchiveConflict, "another object holds other bytes at this offset; both records were kept"
-		note(findings, f)
+		if c.earlier = int(first.object); len(*conflicts) < account.MaxFindings {
+			*conflicts = append(*conflicts, c)
+		}
 		return
 	}
-	d := doubt{why: "its records at overlapping offsets differ from the next object's", contradicted: true}
+	d := doubt{why: "its records at overlapping offsets differ from the next object's", contradicted: true, rival: c.later}
 	p.doubt(int(first.object), d)
 	for i := range rivals {
 		p.doubt(int(rivals[i].object), d)
@@ -175,5 +176,5 @@ func (p *pass) tooMuch() error {
 			At("%s", p.object.Key).Try("plan smaller chunks with --chunk-bytes")
 	}
 	return fail.New(fail.Damaged, "objects of %s overlap by more than %d records", p.chunk.Partition, p.overlap.limit).At("%s", p.object.Key).
-		Try("the archive holds whole second copies; move one of them out of the archive's prefix")
+		Try("the archive holds whole second copies; move one of them out of the archive's prefix; if the topic was deleted and made anew, say when in archive.recreated")
 }

@@ -25,6 +25,8 @@ type pass struct {
 	counts      *account.Chunk
 	found       coverage
 	overlap     overlap
+	spans       []times    // of the chunk's objects
+	conflicts   []conflict // of offsets from bodies, within the chunk
 	schemas     map[string]*account.SchemaCount
 	damaged     int64 // records with amounts that went through a float
 	firstDamage account.Finding
@@ -43,7 +45,7 @@ type pass struct {
 }
 
 func (s *Scanner) newPass(c runplan.Chunk, sink Sink, known *verdicts) *pass {
-	p := &pass{Scanner: s, chunk: c, sink: sink, known: known, counts: account.NewChunk(), schemas: map[string]*account.SchemaCount{}}
+	p := &pass{Scanner: s, chunk: c, sink: sink, known: known, counts: account.NewChunk(), schemas: map[string]*account.SchemaCount{}, spans: make([]times, len(c.Objects))}
 	p.counter.start(c.Partition, p.counts)
 	p.overlap = newOverlap(c, s.o.Dataset.Records.Offset != nil, known.disorder, maxPending)
 	p.batch.N = 0 // an earlier chunk may have ended with an error
@@ -72,12 +74,20 @@ func (p *pass) run(ctx context.Context) error {
 	for i := range p.counts.Objects {
 		if d, unproven := p.known.unproven[i]; unproven {
 			class := account.UnprovenOffsets
-			if d.contradicted {
+			switch {
+			case d.contradicted:
 				class = account.ArchiveConflict
+			case d.short:
+				class = account.ShortObject
 			}
-			p.find(account.Finding{Class: class, Object: p.counts.Objects[i].Key, Offset: p.chunk.Objects[i].First, Text: d.why})
+			f, _, again := p.recreated(i, d.rival, p.chunk.Objects[i].First)
+			if !d.contradicted || !again {
+				f = account.Finding{Class: class, Object: p.counts.Objects[i].Key, Offset: p.chunk.Objects[i].First, Text: d.why}
+			}
+			p.find(f)
 		}
 	}
+	p.contradictions()
 	for _, f := range p.known.findings {
 		p.find(f)
 	}

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"fmt"
 
 	farm "github.com/dgryski/go-farm"
 
@@ -16,6 +17,8 @@ import (
 type doubt struct {
 	why          string
 	contradicted bool // by another object's bytes: its records are compared with none, their identity is their position
+	short        bool // fewer records than the next name leads to expect
+	rival        int  // number of the object that contradicts it, among the chunk's and the following; nobody: unknown
 }
 
 // verdicts is what earlier passes learned of a chunk. It only grows.
@@ -23,6 +26,8 @@ type verdicts struct {
 	unproven  map[int]doubt         // by object number
 	elsewhere map[identity]struct{} // rows that a later chunk's object holds with the same bytes
 	ends      []kafka.Offset        // of the following objects that were read: the offset past their last
+	spans     []times               // of the following objects that were read
+	conflicts []conflict            // with records of following objects
 	findings  []account.Finding     // that no later pass makes again
 	disorder  bool                  // offsets in bodies do not ascend as names say
 	resolved  bool                  // the following objects were looked at
@@ -36,7 +41,7 @@ func newVerdicts() *verdicts {
 func (v *verdicts) giveUp(objects int) {
 	for i := range objects {
 		if d := v.unproven[i]; !d.contradicted {
-			v.unproven[i] = doubt{why: "it and the objects that it overlaps contradict each other", contradicted: true}
+			v.unproven[i] = doubt{why: "it and the objects that it overlaps contradict each other", contradicted: true, rival: nobody}
 		}
 	}
 }
@@ -82,9 +87,9 @@ func (p *pass) judge() {
 			}
 		}
 		if end < len(firsts) && reach < firsts[end] {
-			p.tooShort(longest)
+			p.tooShort(longest, firsts[end])
 			for i := start; i < end; i++ {
-				p.tooShort(i)
+				p.tooShort(i, firsts[end])
 			}
 		}
 		for i := start; i < min(end, own); i++ {
@@ -101,9 +106,11 @@ func (p *pass) judge() {
 	}
 }
 
-func (p *pass) tooShort(object int) {
+func (p *pass) tooShort(object int, next kafka.Offset) {
 	if object < len(p.counts.Objects) && p.counts.Objects[object].Records > 0 {
-		p.doubt(object, doubt{why: "it holds fewer records than the next object's name leads to expect"})
+		p.doubt(object, doubt{short: true, rival: nobody, why: fmt.Sprintf(
+			"it holds %d records, and the next object's name leads to expect %d: the archiver closed it early, or the topic has gaps (compaction, transactions, dropped records). Compare it with the topic; archive.gaps takes what is right",
+			p.counts.Objects[object].Records, next-p.chunk.Objects[object].First)})
 	}
 }
 
@@ -149,7 +156,7 @@ func (p *pass) resolveFollowing(ctx context.Context) error {
 // returns the offset past its last.
 func (p *pass) lookInto(ctx context.Context, ref runplan.ObjectRef) (kafka.Offset, error) {
 	p.object = newObject(ref)
-	end := ref.First
+	end, when := ref.First, times{}
 	err := p.decodeObject(ctx, ref, func(r *decode.Record) bool {
 		p.object.Records++
 		offset := ref.First + kafka.Offset(r.Row)
@@ -160,8 +167,12 @@ func (p *pass) lookInto(ctx context.Context, ref runplan.ObjectRef) (kafka.Offse
 			end = max(end, offset+1)
 			p.lookAt(offset, r.Raw)
 		}
+		if at, known := p.timeOf(r); known {
+			when.add(at)
+		}
 		return false
 	})
+	p.known.spans = append(p.known.spans, when)
 	return end, err
 }
 
@@ -174,7 +185,7 @@ func (p *pass) lookAt(offset kafka.Offset, raw []byte) {
 	hash := farm.Fingerprint64(raw)
 	same, found := match(first, rivals, hash)
 	if !found {
-		p.differs(first, rivals, account.Finding{Object: p.object.Key, Offset: offset}, &p.known.findings)
+		p.differs(first, rivals, conflict{later: len(p.chunk.Objects) + len(p.known.spans), offset: offset}, &p.known.conflicts)
 		return
 	}
 	if same.row {
@@ -208,5 +219,5 @@ func (p *pass) checkReach() error {
 	}
 	return fail.New(fail.Damaged, "its row at offset %d lies past the %d objects that may be compared with its chunk, so another copy of it can't be ruled out", lost, n).
 		At("%s", p.chunk.Objects[at.object].Key).
-		Try("plan larger chunks with --chunk-bytes, or move second copies out of the archive's prefix")
+		Try("plan larger chunks with --chunk-bytes, or move second copies out of the archive's prefix; if the topic was deleted and made anew, say when in archive.recreated")
 }

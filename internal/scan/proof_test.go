@@ -61,7 +61,7 @@ func TestDerivedOffsets(t *testing.T) {
 		}, "e5@5 e6@6 e7@7", "A:derived B:derived+", "", 0, 0},
 		{"fewer records than the next name expects", func(a *archive) {
 			a.add("A", 5, joined(events(5, 2))).add("B", 8, joined(events(8, 1)))
-		}, "e5 e6 e8@8", "A:unproven B:derived+", "unproven_offsets A@5", 0, 1},
+		}, "e5 e6 e8@8", "A:unproven B:derived+", "short_object A@5", 0, 1},
 		{"an empty object proves nothing", func(a *archive) {
 			a.add("A", 5, nil).add("B", 8, joined(events(8, 1)))
 		}, "e8@8", "A:unproven B:derived+", "", 0, 0},
@@ -86,16 +86,16 @@ func TestDerivedOffsets(t *testing.T) {
 		}, "e0@0 e1@1 e2@2 e3@3 e4@4 e5@5 e6@6", "A:derived B:derived C:derived+", "", 2, 0},
 		{"a part inside an object that is not believed is not believed either", func(a *archive) {
 			a.add("A", 0, joined(other(events(0, 6), 3))).add("B", 2, joined(events(2, 2))).add("C", 6, joined(events(6, 1)))
-		}, "e0 e1 e2 e2 e3 e4 e5 e6@6 other", "A:unproven B:unproven C:derived+", "archive_conflict A@0, unproven_offsets B@2", 0, 1},
+		}, "e0 e1 e2 e2 e3 e4 e5 e6@6 other", "A:unproven B:unproven C:derived+", "archive_conflict A@0, short_object B@2", 0, 1},
 		{"three different objects at one offset: the last is believed", func(a *archive) {
 			a.add("A", 0, lines(event("a"))).add("B", 0, lines(event("b"))).add("C", 0, lines(event("c")))
 		}, "a b c@0", "A:unproven B:unproven C:derived+", "archive_conflict A@0, archive_conflict B@0", 0, 1},
 		{"copies in front of a gap are copies still", func(a *archive) {
 			a.add("A", 0, joined(events(0, 2))).add("B", 0, joined(events(0, 2))).add("C", 5, joined(events(5, 1)))
-		}, "e0 e1 e5@5", "A:unproven B:unproven C:derived+", "unproven_offsets A@0, unproven_offsets B@0", 2, 1},
+		}, "e0 e1 e5@5", "A:unproven B:unproven C:derived+", "short_object A@0, short_object B@0", 2, 1},
 		{"a gap behind an object that holds others", func(a *archive) {
 			a.add("A", 0, joined(events(0, 6))).add("B", 2, joined(events(2, 2))).add("C", 9, joined(events(9, 1)))
-		}, "e0 e1 e2 e3 e4 e5 e9@9", "A:unproven B:unproven C:derived+", "unproven_offsets A@0, unproven_offsets B@2", 2, 1},
+		}, "e0 e1 e2 e3 e4 e5 e9@9", "A:unproven B:unproven C:derived+", "short_object A@0, short_object B@2", 2, 1},
 		{"equal texts at places that are not proven are not copies", func(a *archive) {
 			a.add("A", 0, joined(events(0, 1), []string{event("x"), event("x"), event("y")})).add("B", 2, joined([]string{event("x"), event("z")}))
 		}, "e0 x x x@2 y z@3", "A:unproven B:derived+", "archive_conflict A@0", 0, 1},

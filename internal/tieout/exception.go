@@ -24,7 +24,7 @@ func (r *Result) exceptions(in Input) {
 	add("undatable", r.Tally[account.Undatable], "records without any time, in no window")
 	r.schemas(add)
 	add("float_damage", in.reasons(": float_damage"), "of the rejected records have amounts with the noise of 64-bit floats: whoever wrote them keeps money in floats")
-	explained, unproven, conflicts := r.explained, int64(0), int64(0)
+	explained, unproven, conflicts, recreated := r.explained, int64(0), int64(0), int64(0)
 	for _, s := range r.Sequences {
 		for _, g := range s.Gaps {
 			if g.Reason != "" {
@@ -32,6 +32,7 @@ func (r *Result) exceptions(in Input) {
 			}
 		}
 		conflicts += s.conflicts
+		recreated += s.recreated
 		unproven += int64(s.Proofs[kafka.ProofUnproven])
 	}
 	add("explained_gap", explained, "offsets missing for a declared reason")
@@ -54,6 +55,9 @@ func (r *Result) exceptions(in Input) {
 	}
 	if n := in.DoubledOffsets; n > 0 {
 		r.Unknown = append(r.Unknown, fmt.Sprintf("%d offsets of appended rows stood more than once after their load: their records were archived again in another object, or two records claim one offset; all rows were kept", n))
+	}
+	if recreated > 0 {
+		r.Unknown = append(r.Unknown, fmt.Sprintf("topic re-created: offsets begin again in %d objects, with other and later records than before, so that offsets do not tell records apart; say in archive.recreated when the topic was made anew", recreated))
 	}
 	if conflicts > 0 {
 		r.Unknown = append(r.Unknown, fmt.Sprintf("offsets that hold two different records: %d; which record is true is not known", conflicts))

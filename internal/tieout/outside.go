@@ -158,6 +158,9 @@ func (r *Result) ends(in Input) {
 	for i := range r.Sequences {
 		s := &r.Sequences[i]
 		known[s.Partition] = true
+		if next := i + 1; next < len(r.Sequences) && r.Sequences[next].Partition == s.Partition {
+			continue // the topic that it was has no end any more
+		}
 		end, given := in.Ends[s.Partition]
 		if !given {
 			r.Unknown = append(r.Unknown, fmt.Sprintf("%s: the archive has this partition and the end offsets don't name it", s.Partition))

@@ -15,27 +15,42 @@ const maxNamedGaps = 100
 // sequences joins the chunks of each partition: offsets found, gaps with their
 // reason or as unknown, findings.
 func (r *Result) sequences(in Input) {
-	byPartition := map[kafka.TopicPartition]*Sequence{}
+	type log struct {
+		kafka.TopicPartition
+		generation int
+	}
+	byPartition := map[log]*Sequence{}
 	for _, c := range in.Chunks {
-		s := byPartition[c.Partition]
+		s := byPartition[log{c.Partition, c.Generation}]
 		if s == nil {
-			s = &Sequence{Partition: c.Partition, First: kafka.NoOffset, Last: kafka.NoOffset, Proofs: map[kafka.Proof]int{}}
-			byPartition[c.Partition] = s
+			s = &Sequence{Partition: c.Partition, Generation: c.Generation, First: kafka.NoOffset, Last: kafka.NoOffset, Proofs: map[kafka.Proof]int{}}
+			byPartition[log{c.Partition, c.Generation}] = s
 		}
 		s.add(c.Counts)
 		if c.Counts.RangesCut {
 			s.Scattered = true
-			r.Unknown = append(r.Unknown, fmt.Sprintf("%s: offsets are so scattered that gaps can't be listed", c.Partition))
+			r.Unknown = append(r.Unknown, fmt.Sprintf("%s: offsets are so scattered that gaps can't be listed", s))
 		}
 	}
 	for _, s := range byPartition {
 		s.close(in.Declared)
 		r.Sequences = append(r.Sequences, *s)
 	}
-	sort.Slice(r.Sequences, func(i, j int) bool { return r.Sequences[i].Partition.Less(r.Sequences[j].Partition) })
+	sort.Slice(r.Sequences, func(i, j int) bool {
+		a, b := &r.Sequences[i], &r.Sequences[j]
+		return a.Partition.Less(b.Partition) || a.Partition == b.Partition && a.Generation < b.Generation
+	})
 	for _, s := range r.Sequences {
 		r.Unknown = append(r.Unknown, s.unexplained()...)
 	}
+}
+
+// String names the log for people.
+func (s *Sequence) String() string {
+	if s.Generation == 0 {
+		return s.Partition.String()
+	}
+	return fmt.Sprintf("%s (topic re-created, generation %d)", s.Partition, s.Generation)
 }
 
 // Holed reports whether records are missing, or may be, and nothing explains why.
@@ -53,14 +68,14 @@ func (s *Sequence) unexplained() (texts []string) {
 		case len(texts) == maxNamedGaps:
 			more, records = more+1, records+n
 		case n == 1:
-			texts = append(texts, fmt.Sprintf("%s: offset %d is not in the archive, and nothing explains why", g.Partition, g.From))
+			texts = append(texts, fmt.Sprintf("%s: offset %d is not in the archive, and nothing explains why", s, g.From))
 		default:
 			texts = append(texts, fmt.Sprintf("%s: offsets %d to %d (%d records) are not in the archive, and nothing explains why",
-				g.Partition, g.From, g.To-1, n))
+				s, g.From, g.To-1, n))
 		}
 	}
 	if more > 0 {
-		texts = append(texts, fmt.Sprintf("%s: %d more gaps, of %d records in all, have no reason", s.Partition, more, records))
+		texts = append(texts, fmt.Sprintf("%s: %d more gaps, of %d records in all, have no reason", s, more, records))
 	}
 	return texts
 }
@@ -73,8 +88,11 @@ func (s *Sequence) add(c *account.Chunk) {
 		s.OpenEnd = s.OpenEnd || o.Open
 	}
 	for _, f := range c.Findings {
-		if f.Class == account.ArchiveConflict {
+		switch f.Class {
+		case account.ArchiveConflict:
 			s.conflicts++
+		case account.TopicRecreated:
+			s.recreated++
 		}
 	}
 	if room := account.MaxFindings - len(s.Findings); room > 0 {

@@ -93,8 +93,9 @@ const (
 
 // Chunk is one chunk's counts with its partition.
 type Chunk struct {
-	Partition kafka.TopicPartition
-	Counts    *account.Chunk
+	Partition  kafka.TopicPartition
+	Generation int // of its topic, which was made anew so often before
+	Counts     *account.Chunk
 }
 
 // Leg names a comparison.
@@ -135,19 +136,23 @@ type Break struct {
 // Sequence is what is known of one partition's offsets.
 type Sequence struct {
 	Partition kafka.TopicPartition `json:"partition"`
-	First     kafka.Offset         `json:"first"`
-	Last      kafka.Offset         `json:"last"`
-	Found     int64                `json:"found"` // distinct offsets
-	Objects   int                  `json:"objects"`
-	Proofs    map[kafka.Proof]int  `json:"objects_by_proof"`
-	OpenEnd   bool                 `json:"open_end"`             // the last object's end is not confirmed by a later one
-	End       *kafka.Offset        `json:"end_offset,omitempty"` // of the topic, as given from outside
-	Gaps      []Gap                `json:"gaps,omitempty"`
-	Scattered bool                 `json:"scattered,omitempty"` // too much so for gaps to be listed
-	Tally     account.Tally        `json:"tally"`
-	Findings  []account.Finding    `json:"findings,omitempty"`
-	ranges    []account.Range      // merged later
-	conflicts int64                // findings of that class, those over the limit included
+
+	Generation int `json:"generation,omitempty"` // how often the topic had been made anew
+
+	First     kafka.Offset        `json:"first"`
+	Last      kafka.Offset        `json:"last"`
+	Found     int64               `json:"found"` // distinct offsets
+	Objects   int                 `json:"objects"`
+	Proofs    map[kafka.Proof]int `json:"objects_by_proof"`
+	OpenEnd   bool                `json:"open_end"`             // the last object's end is not confirmed by a later one
+	End       *kafka.Offset       `json:"end_offset,omitempty"` // of the topic, as given from outside
+	Gaps      []Gap               `json:"gaps,omitempty"`
+	Scattered bool                `json:"scattered,omitempty"` // too much so for gaps to be listed
+	Tally     account.Tally       `json:"tally"`
+	Findings  []account.Finding   `json:"findings,omitempty"`
+	ranges    []account.Range     // merged later
+	conflicts int64               // findings of that class, those over the limit included
+	recreated int64               // likewise
 }
 
 // Exception is something that a person should know although the legs agree.

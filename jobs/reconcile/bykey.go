@@ -241,7 +241,7 @@ func (k *byKey) objects() {
 	}
 	for i, c := range k.counts {
 		for _, f := range c.Findings {
-			if f.Class != account.ArchiveConflict {
+			if f.Class != account.ArchiveConflict && f.Class != account.TopicRecreated {
 				continue
 			}
 			tp := k.chunks[i].Partition

@@ -79,7 +79,7 @@ func (k *byKey) input(in *tieout.Input, asOf time.Time) error {
 	last := map[kafka.TopicPartition]kafka.Instant{}
 	for i, c := range k.counts {
 		tp := k.chunks[i].Partition
-		in.Chunks = append(in.Chunks, tieout.Chunk{Partition: tp, Counts: c})
+		in.Chunks = append(in.Chunks, tieout.Chunk{Partition: tp, Generation: k.chunks[i].Generation(), Counts: c})
 		last[tp] = max(last[tp], c.LastRecord)
 		if err := in.Archive.Merge(c.Cells); err != nil {
 			return fail.Wrap(err, fail.Rejects, "adding the archive's days")

@@ -235,7 +235,7 @@ func (g *gathering) add(ctx context.Context, p part) error {
 			g.link(seal.Link{Kind: seal.KindObject, Key: o.Key, ETag: o.ETag, Version: o.Version, Size: o.Size, Records: receipt.Counts.Objects[i].Records})
 			g.seen[o.Key+"\x00"+o.ETag] = receipt.Counts.Objects[i].Records
 		}
-		g.in.Chunks = append(g.in.Chunks, tieout.Chunk{Partition: c.Partition, Counts: receipt.Counts})
+		g.in.Chunks = append(g.in.Chunks, tieout.Chunk{Partition: c.Partition, Generation: c.Generation(), Counts: receipt.Counts})
 		if err := addDays(g.in.Archive, receipt.Counts.Cells, p.days); err != nil {
 			return err
 		}

@@ -64,7 +64,12 @@ func (g *gathering) cutoff() error {
 		return fail.New(fail.Usage, "dataset %s reads no Kafka times, so that a cut-off by time says nothing of its records", g.w.Dataset.Name).
 			Try("give the end offsets of the cut-off with --cutoff-offsets, or records.timestamp in the dataset if values hold it")
 	}
-	if c.Time > 0 || c.Offsets != nil || g.closed == nil {
+	recreated := len(g.w.Dataset.Archive.Recreated) > 0
+	if recreated && c.Offsets != nil {
+		return fail.New(fail.Usage, "the topic was made anew (archive.recreated), so that an offset stands for several records").
+			Try("give the cut-off as a time with --cutoff-time")
+	}
+	if recreated || c.Time > 0 || c.Offsets != nil || g.closed == nil {
 		return nil
 	}
 	c.Closed, c.Offsets = g.closed.Number, map[kafka.TopicPartition]kafka.Offset{}

@@ -63,7 +63,7 @@ func (w *Workspace) List(ctx context.Context, windows ...kafka.Window) (*Listing
 			Partition: o.Name.TopicPartition,
 			ObjectRef: runplan.ObjectRef{
 				Key: o.Key, Size: o.Size, ETag: o.ETag, Version: o.Version, First: o.Name.FirstOffset,
-				Ordered: o.Name.Ordered, Lower: o.Name.Lower,
+				Ordered: o.Name.Ordered, Lower: o.Name.Lower, Generation: o.Generation,
 			},
 		})
 	}
@@ -74,7 +74,7 @@ func (w *Workspace) List(ctx context.Context, windows ...kafka.Window) (*Listing
 // wanted says which objects the windows need, as far as the dataset knows.
 func (w *Workspace) wanted(windows []kafka.Window) archive.Wanted {
 	a := w.Dataset.Archive
-	wanted := archive.Wanted{Lateness: a.Lateness, Earliness: a.Earliness, Archived: a.Lateness}
+	wanted := archive.Wanted{Lateness: a.Lateness, Earliness: a.Earliness, Archived: a.Lateness, Recreated: a.Recreated}
 	if t := a.FolderTime; t != nil {
 		wanted.Folders = t.Folders
 		if t.Clock == dataset.ClockEvent {
