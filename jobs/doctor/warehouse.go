@@ -10,6 +10,7 @@ import (
 	"backfill/internal/kafka"
 	"backfill/internal/publish"
 	"backfill/internal/runstore"
+	"backfill/jobs/workspace"
 )
 
 // warehouse logs in, compares the table, tries the rights of a load, and copies
@@ -95,12 +96,23 @@ func (d *doctor) headroom(ctx context.Context, s publish.Session) {
 	}
 }
 
+// quiet names partitions whose tail may not be archived, if all keys were seen.
+func (d *doctor) quiet() []string {
+	if d.sample == nil || !d.sample.All {
+		return nil
+	}
+	return d.w.Quiet(d.o.Window, d.sample.Written)
+}
+
 // settled asks whether the window may still receive records, as far as the
 // clock tells; the partitions' tails show in a run.
 func (d *doctor) settled() {
 	if d.o.Window.IsAll() {
 		d.skip("archive: settled", "no window was given: --from and --to")
 		return
+	}
+	if quiet := d.quiet(); len(quiet) > 0 {
+		d.warn("archive: quiet partitions", strings.Join(quiet, "\n"), "records of the window may be in Kafka and not in the archive", workspace.QuietFix)
 	}
 	err := d.w.Settled(d.o.Window, map[kafka.TopicPartition]kafka.Instant{}, time.Time{})
 	d.check("archive: settled", "the window "+d.o.Window.String()+" and its lateness are past", err, "the window could be loaded as preliminary only", "")

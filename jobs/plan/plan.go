@@ -214,6 +214,9 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 	if n := p.now.Folders; n.Skipped > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("archive.folder_time: %d dated folders were listed as a whole, %d of other times were not listed", n.Listed, n.Skipped))
 	}
+	for _, text := range p.w.Quiet(p.o.Window, p.now.Written) {
+		r.Notes = append(r.Notes, text+": "+workspace.QuietFix)
+	}
 	if head.Supersedes != nil {
 		for _, reason := range reasons {
 			r.Notes = append(r.Notes, fmt.Sprintf("supersedes plan %d: %s", older.Seq, reason))

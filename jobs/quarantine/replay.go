@@ -83,7 +83,11 @@ type preview struct {
 }
 
 func (p *preview) read(ctx context.Context, c runplan.Chunk) error {
-	s, err := scan.New(scan.Options{Dataset: p.w.Dataset, Window: p.w.Everything(), Source: p.w, BlockBytes: 1 << 20, MaskKey: p.w.MaskKey, Schemas: p.schemas})
+	suppressed, err := p.w.Suppressed()
+	if err != nil {
+		return err
+	}
+	s, err := scan.New(scan.Options{Dataset: p.w.Dataset, Window: p.w.Everything(), Source: p.w, BlockBytes: 1 << 20, MaskKey: p.w.MaskKey, Suppressed: suppressed, Schemas: p.schemas})
 	if err != nil {
 		return err
 	}

@@ -74,6 +74,9 @@ func (l *look) plan(ctx context.Context, h *runplan.Head, newer []*runplan.Head)
 		if p.Behind, err = l.behind(ctx, h, newer); err != nil {
 			return p, err
 		}
+		if l.listing != nil {
+			p.Quiet = l.w.Quiet(h.Window, l.listing.Written)
+		}
 		if p.Report, err = l.report(ctx, h); err != nil {
 			return p, err
 		}

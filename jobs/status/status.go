@@ -39,7 +39,8 @@ type Plan struct {
 	Kept      *publish.Kept `json:"kept,omitempty"`  // rows put aside: the load can be undone
 	Report    *Report       `json:"report,omitempty"`
 	Behind    *Behind       `json:"behind,omitempty"`
-	Next      string        `json:"next,omitempty"` // the command that goes on; "": nothing is left
+	Quiet     []string      `json:"quiet,omitempty"` // partitions whose tail may not be archived yet, and since when
+	Next      string        `json:"next,omitempty"`  // the command that goes on; "": nothing is left
 }
 
 // Slice is one slice of a plan that is half done.

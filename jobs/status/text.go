@@ -52,6 +52,9 @@ func (p *Plan) write(b *strings.Builder) {
 			fmt.Fprintf(b, "      %s: up to %d records in new objects\n", d.Day, d.Rows)
 		}
 	}
+	for _, text := range p.Quiet {
+		fmt.Fprintf(b, "    quiet: %s\n", text)
+	}
 	if p.Kept != nil {
 		fmt.Fprintf(b, "    can be undone: %d replaced rows are kept since %s in %s\n", p.Kept.Rows, p.Kept.Since, p.Kept.Table)
 	}

@@ -24,6 +24,8 @@ type Listing struct {
 	Bytes   int64
 	ID      string
 
+	Written map[kafka.TopicPartition]time.Time // when the newest object of each partition was
+
 	// Cold has the objects that may have to be restored before they can be read;
 	// nil: their storage class does not tell.
 	Cold map[string]*objstore.Cold
@@ -47,12 +49,13 @@ func (w *Workspace) List(ctx context.Context, windows ...kafka.Window) (*Listing
 	if err != nil {
 		return nil, err
 	}
-	l := &Listing{Ignored: found.Ignored, Layout: choice.Why, Folders: found.Folders, AsOf: found.AsOf, Objects: make([]runplan.Input, 0, found.Len())}
+	l := &Listing{Ignored: found.Ignored, Layout: choice.Why, Folders: found.Folders, AsOf: found.AsOf, Objects: make([]runplan.Input, 0, found.Len()), Written: map[kafka.TopicPartition]time.Time{}}
 	if report != nil {
 		l.Source = report.String()
 	}
 	for o := range found.All() {
 		l.Bytes += o.Size
+		newest(l.Written, o.Name.TopicPartition, o.Modified)
 		if o.Cold != nil || o.StorageClass == objstore.IntelligentTiering && (report == nil || !report.Tiers()) {
 			if l.Cold == nil {
 				l.Cold = map[string]*objstore.Cold{}

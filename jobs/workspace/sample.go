@@ -13,14 +13,15 @@ import (
 
 // Sample is the beginning of an archive's listing.
 type Sample struct {
-	Objects []objstore.Object // as listed, in byte order of the keys
-	All     bool              // there are no others
-	Data    []runplan.Chunk   // those that hold records, each a chunk of its own
-	Classes []string          // the storage class of each chunk's object
-	Ignored int               // known to hold none
-	Name    string            // of the layout
-	Layout  string            // why it was chosen, if a sample decided
-	Fits    int               // layouts that read all keys; also of a refusal
+	Objects []objstore.Object                  // as listed, in byte order of the keys
+	All     bool                               // there are no others
+	Data    []runplan.Chunk                    // those that hold records, each a chunk of its own
+	Classes []string                           // the storage class of each chunk's object
+	Ignored int                                // known to hold none
+	Name    string                             // of the layout
+	Layout  string                             // why it was chosen, if a sample decided
+	Written map[kafka.TopicPartition]time.Time // when the newest object of each partition was
+	Fits    int                                // layouts that read all keys; also of a refusal
 }
 
 // sampled lists the objects of a sample.
@@ -51,7 +52,7 @@ var errEnough = errors.New("enough")
 // the dataset's layout. When no layout fits, or more than one does, the sample
 // comes with the error.
 func (w *Workspace) Sample(ctx context.Context, limit int) (*Sample, error) {
-	s := &Sample{All: true}
+	s := &Sample{All: true, Written: map[kafka.TopicPartition]time.Time{}}
 	err := w.Archive.List(ctx, "", func(o objstore.Object) error {
 		if len(s.Objects) == limit {
 			s.All = false
@@ -82,6 +83,7 @@ func (w *Workspace) Sample(ctx context.Context, limit int) (*Sample, error) {
 		s.Ignored += n
 	}
 	for o := range found.All() {
+		newest(s.Written, o.Name.TopicPartition, o.Modified)
 		ref := runplan.ObjectRef{Key: o.Key, Size: o.Size, ETag: o.ETag, Version: o.Version, First: o.Name.FirstOffset, Ordered: o.Name.Ordered, Lower: o.Name.Lower}
 		s.Data = append(s.Data, runplan.Chunk{Partition: o.Name.TopicPartition, Objects: []runplan.ObjectRef{ref}, Bytes: o.Size})
 		s.Classes = append(s.Classes, class[o.Key])
