@@ -250,3 +250,23 @@ func naive(leg tieout.Leg, left, right []row) (out []string) {
 	}
 	return out
 }
+
+// A topic that was made anew has two logs; gaps are looked for in each, and end
+// offsets are those of the newer one.
+func TestGenerationsAreApart(t *testing.T) {
+	old, renewed := chunkOf("t", 0, span(10, 20), span(22, 30)), chunkOf("t", 0, span(0, 5))
+	renewed.Generation = 1
+	tp := old.Partition
+	r := compare(t, tieout.Input{Totals: 1, Chunks: []tieout.Chunk{renewed, old}, Ends: map[kafka.TopicPartition]kafka.Offset{tp: 5}})
+	if len(r.Sequences) != 2 || r.Sequences[0].Last != 29 || r.Sequences[0].End != nil || r.Sequences[1].Found != 5 || *r.Sequences[1].End != 5 {
+		t.Errorf("sequences %+v", r.Sequences)
+	}
+	if want := "t/0: offsets 20 to 21 (2 records) are not in the archive, and nothing explains why"; len(r.Unknown) != 1 || r.Unknown[0] != want {
+		t.Errorf("unknown %q", r.Unknown)
+	}
+	gap := chunkOf("t", 0, span(0, 2), span(4, 5))
+	gap.Generation = 1
+	if r = compare(t, tieout.Input{Totals: 1, Chunks: []tieout.Chunk{gap}}); len(r.Unknown) != 1 || !strings.HasPrefix(r.Unknown[0], "t/0 (topic re-created, generation 1): offsets 2 to 3") {
+		t.Errorf("unknown %q", r.Unknown)
+	}
+}
