@@ -47,6 +47,9 @@ func (w *watched) Write(p []byte) (int, error) {
 func (w *watched) when(text string) <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if came, ok := w.waiting[text]; ok {
+		return came
+	}
 	came := make(chan struct{})
 	if bytes.Contains(w.text.Bytes(), []byte(text)) {
 		close(came)

@@ -32,10 +32,12 @@ type program struct {
 
 	signals  <-chan os.Signal
 	exit     func(int) // ends the process
+	args     []string  // the command line, command first
 	started  time.Time
 	halt     *workspace.Halt
 	pulse    *progress.Pulse
-	ended    chan struct{} // closed when the command has returned
+	screen   *progress.Screen // nil: nobody sits at a terminal
+	ended    chan struct{}    // closed when the command has returned
 	reported sync.Once
 }
 
@@ -70,6 +72,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 		}
 	}
 	cmd, ok := find(args[0])
+	p.args = args
 	set := p.flagSet(cmd)
 	p.flags.output = wantedOutput(args) // also for errors before the flags are read
 	if !ok {
@@ -82,6 +85,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 		}
 		return p.finish(ctx, cmd, fail.Wrap(err, fail.Usage, "reading the flags").Try("`backfill %s --help` shows them", cmd.name), p.result)
 	}
+	p.openScreen()
 	p.log = newLogger(p.stderr, p.flags.logFormat, p.flags.logLevel)
 	p.settle(cmd)
 	p.halt, p.ended = workspace.NewHalt(), make(chan struct{})
@@ -89,11 +93,8 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 	p.pulse.Step("%s", cmd.name)
 	ctx, done := p.heed(ctx, cmd)
 	defer done()
-	beating, rest := context.WithCancel(ctx)
+	rest := p.watch(ctx, cmd)
 	defer rest()
-	if p.flags.heartbeatTime > 0 {
-		go p.pulse.Run(beating, p.flags.heartbeatTime)
-	}
 	err := recovered(ctx, p, cmd)
 	rest()
 	close(p.ended)
@@ -225,6 +226,9 @@ func (p *program) complain(r result) {
 	}
 	if r.Hint != "" {
 		fmt.Fprintf(p.stderr, "ERROR what to do: %s\n", strings.ReplaceAll(r.Hint, "\n", " "))
+	}
+	if line := p.commandLine(); line != "" && fail.Exit(r.Exit).Retryable() {
+		fmt.Fprintf(p.stderr, "ERROR go on with: %s\n", line)
 	}
 }
 

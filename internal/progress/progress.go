@@ -24,17 +24,18 @@ type Meter struct {
 	items string // what they are called
 	bytes bool   // amounts are bytes, so that a rate can be said
 
-	total   int64
-	done    int64 // of finished items
-	found   int64 // part of done that took no work
-	open    int64 // of items under way
-	rows    int64
-	count   int
-	all     int
-	started time.Time
-	step    string
-	stepped time.Time
-	now     func() time.Time
+	total       int64
+	done        int64 // of finished items
+	found       int64 // part of done that took no work
+	open        int64 // of items under way
+	rows        int64
+	quarantined int64
+	count       int
+	all         int
+	started     time.Time
+	step        string
+	stepped     time.Time
+	now         func() time.Time
 }
 
 // Sized returns a meter of total bytes in all items.
@@ -67,6 +68,13 @@ func (m *Meter) Done(bytes, rows int64) {
 	m.count++
 }
 
+// Quarantined counts records of finished items that went to the quarantine.
+func (m *Meter) Quarantined(records int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.quarantined += records
+}
+
 // Found counts one item that an earlier try had finished. It counts as done,
 // but tells nothing of the speed.
 func (m *Meter) Found(bytes, rows int64) {
@@ -93,36 +101,23 @@ func (m *Meter) Begin() {
 	m.started = m.now()
 }
 
-// Line says where the work stands.
-func (m *Meter) Line() string {
+// Standing says where the work stands.
+func (m *Meter) Standing() Standing {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
-	line := fmt.Sprintf("%s %d%%, %d of %d %s", m.name, m.percent(), m.count, m.all, m.items)
-	if m.bytes {
-		line += fmt.Sprintf(", %d rows", m.rows)
-	}
-	line += m.speed(now)
+	s := Standing{Work: m.name, Step: m.step, Measured: true, Sized: m.bytes, Items: m.items, Count: m.count, All: m.all,
+		Amount: m.done + m.open, Total: m.total, Rows: m.rows, Quarantined: m.quarantined, Percent: m.percent()}
 	if m.step != "" {
-		line += ": " + m.step + ", for " + Roughly(now.Sub(m.stepped))
+		s.For = now.Sub(m.stepped)
 	}
-	return line
-}
-
-// speed gives the rate and the time left, where there is something to go by.
-func (m *Meter) speed(now time.Time) string {
-	elapsed, worked := now.Sub(m.started), m.done-m.found+m.open
-	if elapsed <= 0 || worked <= 0 {
-		return ""
+	if elapsed, worked := now.Sub(m.started), m.done-m.found+m.open; elapsed > 0 && worked > 0 {
+		s.Rate = float64(worked) / elapsed.Seconds()
+		if left := float64(m.total-m.done-m.open) / s.Rate; left > 0 && left < longest.Seconds() {
+			s.Left = time.Duration(left * float64(time.Second))
+		}
 	}
-	text, rate := "", float64(worked)/elapsed.Seconds()
-	if m.bytes {
-		text = fmt.Sprintf(", %.1f MB/s", rate/1e6)
-	}
-	if left := float64(m.total-m.done-m.open) / rate; left > 0 && left < longest.Seconds() {
-		text += ", about " + Roughly(time.Duration(left*float64(time.Second))) + " left"
-	}
-	return text
+	return s
 }
 
 // percent is rounded down, and 100 only when all items are finished.

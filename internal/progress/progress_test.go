@@ -37,7 +37,7 @@ func TestLines(t *testing.T) {
 	}
 	for i, s := range steps {
 		s.do()
-		if got := m.Line(); got != s.want {
+		if got := m.Standing().Line(); got != s.want {
 			t.Errorf("step %d: %q\nwant %q", i, got, s.want)
 		}
 	}
@@ -50,10 +50,10 @@ func TestFoundItemsAreNoSpeed(t *testing.T) {
 	m := progress.Sized("converting", "chunks", 1000e6, 4, c.now)
 	m.Found(900e6, 9000)
 	c.pass(10 * time.Second)
-	lines := []string{m.Line()}
+	lines := []string{m.Standing().Line()}
 	c.pass(10 * time.Second)
 	m.Done(20e6, 200)
-	lines = append(lines, m.Line())
+	lines = append(lines, m.Standing().Line())
 	want := []string{
 		"converting 90%, 1 of 4 chunks, 9000 rows",
 		"converting 92%, 2 of 4 chunks, 9200 rows, 1.0 MB/s, about 80 s left",
@@ -70,14 +70,14 @@ func TestCounted(t *testing.T) {
 	m := progress.Counted("loading", "slices", 5, c.now)
 	m.Step("copying %d rows to the stage", 7)
 	c.pass(10 * time.Minute)
-	lines := []string{m.Line()}
+	lines := []string{m.Standing().Line()}
 	m.Begin()
 	m.Step("changing the table")
 	m.Found(1, 0)
-	lines = append(lines, m.Line())
+	lines = append(lines, m.Standing().Line())
 	c.pass(time.Minute)
 	m.Done(1, 0)
-	lines = append(lines, m.Line())
+	lines = append(lines, m.Standing().Line())
 	want := []string{
 		"loading 0%, 0 of 5 slices: copying 7 rows to the stage, for 10 min",
 		"loading 20%, 1 of 5 slices: changing the table, for 0 s",
@@ -109,7 +109,7 @@ func TestOddFigures(t *testing.T) {
 			m := progress.Sized("converting", "chunks", c.total, c.all, clock.now)
 			clock.pass(c.after)
 			m.Done(c.done, 5)
-			if got := m.Line(); got != c.want {
+			if got := m.Standing().Line(); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
@@ -135,7 +135,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	all.Wait()
 	c.pass(time.Second)
-	if got, want := m.Line(), "converting 100%, 800 of 800 chunks, 800 rows, 0.0 MB/s"; got != want {
+	if got, want := m.Standing().Line(), "converting 100%, 800 of 800 chunks, 800 rows, 0.0 MB/s"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -207,5 +207,6 @@ func (c *converter) done(chunk runplan.Chunk, r *runplan.ChunkReceipt, reused bo
 		c.meter.Found(chunk.Bytes, r.Counts.Tally[account.Row])
 	} else {
 		c.meter.Done(chunk.Bytes, r.Counts.Tally[account.Row])
+		c.meter.Quarantined(r.Counts.Tally[account.Unreadable] + r.Counts.Tally[account.Rejected])
 	}
 }
