@@ -304,3 +304,20 @@ func TestRepair(t *testing.T) {
 		t.Error(o.result.Error)
 	}
 }
+
+// TestReceiptsOfNoLoad asks for receipts where no load left any.
+func TestReceiptsOfNoLoad(t *testing.T) {
+	f, list := newForeign(t, "no_receipts"), slips(6)
+	f.archive(0, 0, archivedLines(list)...)
+	f.load(list)
+	o := f.do("reconcile", 6, "--way", "receipts")
+	for _, say := range []string{"no load of [2026-03-01T08:00:00Z, 2026-04-01T07:00:00Z) by this dataset stands in the ledger", "--way archive"} {
+		if !strings.Contains(o.stderr, say) {
+			t.Errorf("it does not say %q:\n%s", say, o.stderr)
+		}
+	}
+	if o.result.Report != "" {
+		t.Errorf("a report was made: %s", o.result.Report)
+	}
+	f.do("reconcile", 0, "--way", "archive")
+}

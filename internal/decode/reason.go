@@ -17,6 +17,7 @@ const (
 	BadQuote      Reason = "bad_quote"
 	NotPacked     Reason = "not_packed"
 	NotFramed     Reason = "not_framed"
+	DoubleFramed  Reason = "double_framed"
 	UnknownSchema Reason = "unknown_schema"
 	BadSchema     Reason = "bad_schema"
 	BadBody       Reason = "bad_body"
@@ -57,6 +58,7 @@ var sentences = map[Reason]string{
 	FieldCount:    "The row has another number of fields than there are columns.",
 	NotPacked:     "The value is not a string that holds JSON in the way that the dataset names.",
 	NotFramed:     "The value does not begin with the id of its schema in the way that the dataset names.",
+	DoubleFramed:  "The value begins with five bytes more than the id of its schema: it was framed twice, as ksqlDB does with windowed keys.",
 	UnknownSchema: "The schema that the value names is not among those of the plan.",
 	BadSchema:     "The schema that the value names can't be used.",
 	BadBody:       "The bytes behind the schema's id are no value of that schema.",

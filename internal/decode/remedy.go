@@ -13,6 +13,7 @@ var remedies = map[Reason]string{
 	FieldCount:    "Compare the header of the file with the dataset's columns; a separator inside a value must be quoted.",
 	BadQuote:      "Check quote and escape of the CSV settings.",
 	NotPacked:     "Correct records.unpack: the value is no string of that kind.",
+	DoubleFramed:  "Have the producer write the value once framed; ksqlDB does so without a window, or with KEY_FORMAT='JSON'. Nothing is unpacked by guess.",
 	NotFramed:     "Correct records.registry.framing or archive.format: the value does not begin as that registry's serializers write. Values of other producers can be told apart only by another topic.",
 	UnknownSchema: "Name the schema's subject in records.registry.subjects or its number in ids, or save its answer in the folder, and run again: the next plan has it.",
 	BadSchema:     "Look at the schema in the registry; what it refers to must be among the schemas of the plan, too.",

@@ -52,6 +52,17 @@ func TestSpellingsOfNumbers(t *testing.T) {
 		{unscaled("decimal(18,2)", 2), `"12.34"`, "!bad_unscaled"},
 		{unscaled("decimal(18,2)", 2), `12.34`, "!wrong_type"},
 		{unscaled("decimal(18,2)", 2), `null`, "NULL"},
+		// Debezium's decimals of variable scale.
+		{column("v", "decimal(18,2)", "v"), `{"scale":2,"value":"BNI="}`, "1234"},
+		{column("v", "decimal(18,2)", "v"), `{"value": "+y4=", "scale": 1}`, "-12340"},
+		{column("v", "decimal(18,2)", "v"), `{"scale":0,"value":"BNI="}`, "123400"},
+		{column("v", "decimal(18,2)", "v"), `{"scale":3,"value":"BNI="}`, "!inexact"},
+		{column("v", "decimal(3,2)", "v"), `{"scale":2,"value":"BNI="}`, "!out_of_range"},
+		{column("v", "decimal(18,2)", "v"), `{"scale":-2,"value":"BNI="}`, "!bad_unscaled"},
+		{column("v", "decimal(18,2)", "v"), `{"scale":2,"value":""}`, "!bad_unscaled"},
+		{column("v", "decimal(18,2)", "v"), `{"scale":2}`, "!wrong_type"},
+		{column("v", "decimal(18,2)", "v"), `{"scale":2,"value":"BNI=","currency":"USD"}`, "!wrong_type"},
+		{column("v", "decimal(18,2)", "v"), `[1234]`, "!wrong_type"},
 		// Floats.
 		{column("v", "decimal(18,2)", "v"), `0.30000000000000004`, damaged},
 		{column("v", "decimal(18,2)", "v"), `"0.7999999999999999"`, damaged},

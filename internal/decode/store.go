@@ -1,7 +1,9 @@
 package decode
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"math/bits"
 	"slices"
 	"unicode/utf8"
@@ -55,6 +57,12 @@ func (s *Scanner) storeColumn(k *sink, t *token) {
 	var r Reason
 	if k.unscaled != nil && (k.op == toDecimal || k.op == toWide) {
 		if t, r = s.spelled(t, *k.unscaled); r != fits {
+			s.misfit(k, t, r)
+			return
+		}
+	}
+	if t.kind == columns.Other && (k.op == toDecimal || k.op == toWide) {
+		if t, r = s.scaled(t); r != fits {
 			s.misfit(k, t, r)
 			return
 		}
@@ -202,6 +210,29 @@ func (s *Scanner) spelled(t *token, scale int) (*token, Reason) {
 	s.arena = AppendUnscaled(s.arena, bytes, scale)
 	return &token{kind: columns.Number, text: s.arena[from:len(s.arena):len(s.arena)], raw: t.raw}, fits
 }
+
+// scaled returns a decimal that carries its scale, Debezium's {"scale": 2, "value":
+// base64}, as a number. Anything else stays what it is.
+func (s *Scanner) scaled(t *token) (*token, Reason) {
+	var d struct {
+		Scale *int    `json:"scale"`
+		Value *string `json:"value"`
+	}
+	in := json.NewDecoder(bytes.NewReader(t.raw))
+	in.DisallowUnknownFields()
+	if in.Decode(&d) != nil || d.Scale == nil || d.Value == nil {
+		return t, WrongType
+	}
+	if *d.Scale < 0 || *d.Scale > maxDecimalScale {
+		return t, BadUnscaled
+	}
+	text := []byte(*d.Value)
+	return s.spelled(&token{kind: columns.String, text: text, raw: t.raw}, *d.Scale)
+}
+
+// maxDecimalScale is the most digits behind the point of a decimal that carries
+// its scale.
+const maxDecimalScale = 100
 
 // maxUnscaledBytes bounds a decimal in base64: 38 digits take 16 bytes, and some
 // writers pad them.

@@ -43,27 +43,40 @@ type Opened struct {
 
 // Open appends the JSON of a framed value. header is the value of HeaderName,
 // nil where there is none. Its errors are *decode.BadRecord, of the reasons
-// NotFramed, UnknownSchema, BadSchema, BadBody and TooLong.
+// NotFramed, DoubleFramed, UnknownSchema, BadSchema, BadBody and TooLong.
 func (d *Decoder) Open(dst, value, header []byte) ([]byte, Opened, error) {
 	f, err := d.split(value, header)
 	if err != nil {
-		return dst, Opened{ID: f.id}, err
+		return dst, Opened{ID: f.id}, d.twice(value, header, err)
 	}
 	o := Opened{ID: f.id}
 	r, err := d.reader(f.id)
 	if err != nil {
-		return dst, o, err
+		return dst, o, d.twice(value, header, err)
 	}
 	from := len(dst)
 	out, extra, err := guarded(r, dst, f)
 	o.Extra = extra
 	switch {
 	case err != nil:
-		return dst[:from], o, err
+		return dst[:from], o, d.twice(value, header, err)
 	case len(out)-from > d.most:
 		return dst[:from], o, bad(decode.TooLong, "the value has %d bytes as JSON", len(out)-from)
 	}
 	return out, o, nil
+}
+
+// twice returns the error of a value that can't be opened, by its own name where
+// a second frame of a known schema stands behind the first.
+func (d *Decoder) twice(value, header []byte, err error) error {
+	if d.framing != Confluent || header != nil || len(value) < 2*prefixSize || value[prefixSize] != magicPrefix {
+		return err
+	}
+	f, inner := d.split(value[prefixSize:], nil)
+	if _, known := d.set.Lookup(f.id); inner != nil || !known {
+		return err
+	}
+	return bad(decode.DoubleFramed, "five bytes stand before the frame of schema %s", f.id)
 }
 
 // guarded runs the reader: a panic of a library on hostile bytes is a bad record.

@@ -160,6 +160,8 @@ func TestValuesThatCantBeOpened(t *testing.T) {
 		{"empty", Confluent, nil, nil, decode.NotFramed, "the value of 0 bytes does not begin with 00"},
 		{"JSON", Confluent, []byte(`{"a":1}`), nil, decode.NotFramed, "does not begin with 00"},
 		{"an unknown id", Confluent, []byte("\x00\x00\x00\x03\xe7body"), nil, decode.UnknownSchema, "schema 999 is not among the"},
+		{"framed twice", Confluent, append([]byte{0, 0, 0, 0, 99}, avro...), nil, decode.DoubleFramed, "five bytes stand before the frame of schema 2"},
+		{"a window of ksqlDB before it", Confluent, append([]byte("\x02abcd"), avro...), nil, decode.DoubleFramed, "five bytes stand before the frame of schema 2"},
 		{"a short header", Confluent, avro, []byte{1, 2}, decode.NotFramed, "holds no schema id"},
 		{"a cut Avro value", Confluent, cut(avro, 1), nil, decode.BadBody, "does not fit schema 2"},
 		{"a long Avro value", Confluent, append(bytes.Clone(avro), 0), nil, decode.BadBody, "1 bytes are left behind it"},

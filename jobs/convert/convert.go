@@ -59,7 +59,7 @@ func Convert(ctx context.Context, w *workspace.Workspace, head *runplan.Head, ch
 	if o.Only != nil {
 		chunks = slices.DeleteFunc(slices.Clone(chunks), func(c runplan.Chunk) bool { return !o.Only(c.Partition) })
 	}
-	o.parquet = mayBeParquet(w.Dataset.Archive.Format, chunks)
+	o.parquet = workspace.MayBeParquet(w.Dataset.Archive.Format, chunks)
 	workers, size, err := fit(w, head.Objects, o)
 	if err != nil {
 		return nil, err

@@ -3,15 +3,11 @@ package convert
 import (
 	"math"
 	"runtime"
-	"slices"
-	"strings"
 
-	"backfill/internal/dataset"
 	"backfill/internal/fail"
 	"backfill/internal/format"
 	"backfill/internal/objstore"
 	"backfill/internal/parquetio"
-	"backfill/internal/runplan"
 	"backfill/internal/scan"
 	"backfill/internal/schema"
 	"backfill/jobs/workspace"
@@ -95,19 +91,6 @@ const (
 	archivedBytes = 4 << 20  // of an archived Parquet object that is held in memory; a larger one goes to a file
 	fewPages      = 16 << 20 // for open pages, where no Parquet is expected
 )
-
-// mayBeParquet reports whether memory is set aside for archived Parquet: it was
-// declared, or the bytes decide and names don't say that they are something else.
-func mayBeParquet(declared string, chunks []runplan.Chunk) bool {
-	if declared != dataset.FormatAuto {
-		return declared == dataset.FormatParquet
-	}
-	return slices.ContainsFunc(chunks, func(c runplan.Chunk) bool {
-		return slices.ContainsFunc(c.Objects, func(o runplan.ObjectRef) bool {
-			return !strings.Contains(o.Key, ".json") && !strings.Contains(o.Key, ".avro")
-		})
-	})
-}
 
 // fit chooses how many chunks are converted at a time, and the sizes of their
 // workers: as many as asked for, else as fit, with the largest sizes that fit.

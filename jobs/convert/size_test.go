@@ -99,7 +99,7 @@ func TestFitParquet(t *testing.T) {
 		format, key string
 		want        bool
 	}{{"auto", "a.json.gz", false}, {"auto", "a.snappy.parquet", true}, {"auto", "a.gz", true}, {"parquet", "a.json", true}, {"json", "a.parquet", false}} {
-		if got := mayBeParquet(c.format, named(c.key)); got != c.want {
+		if got := workspace.MayBeParquet(c.format, named(c.key)); got != c.want {
 			t.Errorf("%s %s: %t", c.format, c.key, got)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"backfill/internal/objstore"
 	"backfill/internal/runplan"
 	"backfill/internal/scan"
+	"backfill/jobs/workspace"
 )
 
 // archive lists the archive, reads names, and decodes some records of some
@@ -154,7 +155,7 @@ func (d *doctor) read(ctx context.Context) (*readings, error) {
 	if err != nil {
 		return r, err
 	}
-	s, err := scan.New(scan.Options{Dataset: d.w.Dataset, Window: d.w.Everything(), Source: d.w, BlockBytes: 1 << 20, MaskKey: d.w.MaskKey, Suppressed: suppressed, Schemas: schemas,
+	s, err := scan.New(scan.Options{Dataset: d.w.Dataset, Window: d.w.Everything(), Source: d.w, BlockBytes: 1 << 20, MaskKey: d.w.MaskKey, Suppressed: suppressed, Schemas: schemas, Parquet: workspace.SmallParquet(),
 		Dropped: func(x *scan.Dropped) error { r.dropped++; return nil }})
 	if err != nil {
 		return r, err

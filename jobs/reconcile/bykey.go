@@ -91,9 +91,13 @@ func newByKey(w *workspace.Workspace, s publish.Session, o Options, inputs []run
 	if memory == 0 {
 		memory = defaultMemory
 	}
-	k.workers = int(max(1, min(int64(runtime.GOMAXPROCS(0)), memory/2/scanBytes, int64(len(k.chunks)))))
+	worker := int64(scanBytes)
+	if workspace.MayBeParquet(ds.Archive.Format, k.chunks) {
+		worker += workspace.SmallParquetBytes
+	}
+	k.workers = int(max(1, min(int64(runtime.GOMAXPROCS(0)), memory/2/worker, int64(len(k.chunks)))))
 	k.cmp, err = rowdiff.New(rowdiff.Options{
-		Dataset: k.ds, Window: o.Window, Chunks: k.chunks, Memory: memory - int64(k.workers)*scanBytes - programBytes, Dir: os.TempDir(), Disk: o.Disk,
+		Dataset: k.ds, Window: o.Window, Chunks: k.chunks, Memory: memory - int64(k.workers)*worker - programBytes, Dir: os.TempDir(), Disk: o.Disk,
 	})
 	return k, err
 }

@@ -119,6 +119,7 @@ func (k *byKey) each(ctx context.Context, chunks []int, dropped func(*opened) fu
 				return err
 			}
 			o := scan.Options{Dataset: k.ds, Window: k.o.Window, Source: src, BlockBytes: 1 << 20, RecordBytes: 8 << 20, MaskKey: k.w.MaskKey, Suppressed: suppressed, Schemas: k.schemas}
+			o.Parquet = workspace.SmallParquet()
 			o.Parquet.FileBytes = k.o.Disk / 3 / int64(k.workers) // the quarter of the disk that rows don't take
 			if dropped != nil {
 				o.Dropped = dropped(src)

@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -41,49 +42,71 @@ type archiver struct {
 }
 
 // sample is a format with a file of it, which holds the twenty records.
-type sample struct{ name, file string }
+type sample struct {
+	name, file string
+	format     string // archive.format; "": auto
+}
 
 var (
-	json    = sample{"JSON lines", "plain.jsonl"}
-	joined  = sample{"JSON without separators", "firehose"}
-	avro    = sample{"Avro", "fastavro-deflate.avro"}
-	parquet = sample{"Parquet", "pyarrow-snappy.parquet"}
-	csv     = sample{"CSV", "header.csv"}
+	json    = sample{"JSON lines", "plain.jsonl", ""}
+	joined  = sample{"JSON without separators", "firehose", ""}
+	avro    = sample{"Avro", "fastavro-deflate.avro", ""}
+	parquet = sample{"Parquet", "pyarrow-snappy.parquet", ""}
+	csv     = sample{"CSV", "header.csv", "csv"}
 	valued  = []sample{json, avro, parquet}
 )
 
 const (
 	inSequence = "  envelope: secor\n  unpack: base64\n"
 	nameless   = "unnamed, topic: pay, partition: 3"
+
+	frames    = `{bytes: {delimiter: "\r\n--\r\n"}}`
+	schemas   = "folder: 'file://SCHEMAS'"
+	confluent = "  registry: {" + schemas + "}\n"
 )
+
+// framed are values that name a schema of a Confluent registry.
+func framed() []sample {
+	return []sample{
+		{"framed Avro", "../frames/avro.bin", frames},
+		{"framed JSON Schema", "../frames/json.bin", frames},
+		{"framed Protobuf", "../frames/proto.bin", frames},
+	}
+}
 
 const inBody = "  envelope: aiven\n  offset: envelope.offset\n"
 
 func archivers() []archiver {
 	return []archiver{
 		{"Confluent, default partitioner", "confluent", "", "pay/partition=3/pay+3+0000000100.x", "pay/partition=3/pay+3+0000000120.x", "", valued},
+		{"Confluent, ByteArray, values framed for a Confluent registry", "confluent", "", "pay/partition=3/pay+3+0000000100.bin", "pay/partition=3/pay+3+0000000120.bin", confluent, framed()},
+		{"Confluent, ByteArray, values framed for Glue Schema Registry", "confluent", "", "pay/partition=3/pay+3+0000000100.bin", "pay/partition=3/pay+3+0000000120.bin",
+			"  registry: {framing: glue, " + schemas + "}\n", []sample{{"framed Avro", "../frames/glue.bin", frames}}},
 		{"Confluent, time or field partitioner", "confluent", "", "pay/day=01/pay+3+0000000100.x", "pay/day=02/pay+3+0000000120.x", "", valued},
-		{"Confluent, any partitioner, with inserted offsets", "confluent", "", "pay/day=01/pay+3+0000000100.x", "", inBody, []sample{{"JSON lines", "aiven.jsonl"}}},
+		{"Confluent, any partitioner, with inserted offsets", "confluent", "", "pay/day=01/pay+3+0000000100.x", "", inBody, []sample{{"JSON lines", "aiven.jsonl", ""}}},
 		{"Lenses, without envelope", "lenses", "pay/3/000000000099_1_2.x", "pay/3/000000000119_1_2.x", "pay/3/000000000139_1_2.x", "", append(valued, csv)},
+		{"Lenses, with envelope, values framed for a Confluent registry", "lenses", "", "pay/3/000000000119_1_2.x", "", "  envelope: lenses\n" + confluent, []sample{{"framed Avro", "../frames/lenses.jsonl", ""}}},
+		{"Lenses, with envelope, schema named in a header", "lenses", "", "pay/3/000000000119_1_2.x", "", "  envelope: lenses\n  registry: {headers: envelope.headers, " + schemas + "}\n", []sample{{"framed Avro", "../frames/lenses-header.jsonl", ""}}},
 		{"Lenses, PARTITIONBY without envelope", "lenses", "", "country=US/pay(3_000000000119).x", "", "", valued},
 		{"Lenses, with envelope", "lenses", "", "pay/3/000000000119_1_2.x", "", "  envelope: lenses\n",
-			[]sample{{"JSON lines", "lenses.jsonl"}, {"Avro", "lenses.avro"}, {"Parquet", "lenses.parquet"}}},
+			[]sample{{"JSON lines", "lenses.jsonl", ""}, {"Avro", "lenses.avro", ""}, {"Parquet", "lenses.parquet", ""}}},
 		{"Aiven, default template, value alone", "aiven", "", "pay-3-100", "pay-3-120", "", append(valued, csv)},
-		{"Aiven, default template, with offsets", "aiven", "", "pay-3-100", "", inBody, []sample{{"JSON lines", "aiven.jsonl"}, {"JSON array", "aiven.json"}}},
+		{"Aiven, default template, with offsets", "aiven", "", "pay-3-100", "", inBody, []sample{{"JSON lines", "aiven.jsonl", ""}, {"JSON array", "aiven.json", ""}}},
+		{"Aiven, default template, values framed for a Confluent registry", "aiven", "", "pay-3-100", "", inBody + confluent, []sample{{"framed Avro in Avro", "../frames/bytes.avro", "avro"}, {"framed Avro in Parquet", "../frames/bytes.parquet", ""}}},
 		{"Aiven, template with a timestamp", "{aiven: {template: '{{timestamp:unit=yyyy}}/{{topic}}-{{partition}}-{{start_offset}}'}}", "", "2026/pay-3-100", "", "", valued},
 		{"Firehose", "firehose", "", "2026/03/05/10/pay-1-2026-03-05-10-05-00-0a1b2c3d-0000-4000-8000-0123456789ab", "", "", []sample{joined, json, parquet}},
 		{"MSK Data Delivery", "msk", "", "pay/pay+3+000000000000000100-000000-105a4e6efaa", "", "", []sample{json}},
 		{"Secor, delimited", "secor", "", "pay/dt=2026-03-05/1_3_00000000000000000100", "", "", []sample{json}},
-		{"Secor, SequenceFile of values", "secor", "", "pay/offset=0/1_3_00000000000000000100", "", inSequence, []sample{{"SequenceFile, block-compressed", "secor.seq"}}},
-		{"Secor, SequenceFile of MessagePack keys", "secor", "", "pay/dt=2026-03-05/hr=10/1_3_00000000000000000100", "", inSequence, []sample{{"SequenceFile", "secor-msgpack.seq"}}},
+		{"Secor, SequenceFile of values", "secor", "", "pay/offset=0/1_3_00000000000000000100", "", inSequence, []sample{{"SequenceFile, block-compressed", "secor.seq", ""}}},
+		{"Secor, SequenceFile of MessagePack keys", "secor", "", "pay/dt=2026-03-05/hr=10/1_3_00000000000000000100", "", inSequence, []sample{{"SequenceFile", "secor-msgpack.seq", ""}}},
 		{"Wix and its forks, text", "wix", "", "2026-03-05/pay-00003-000000000100.gz", "2026-03-05/pay-00003-000000000120.gz", "", []sample{json}},
-		{"Vector, kafka source, json", nameless, "", "date=2026-03-051772668000-0a1b2c3d-0000-4000-8000-0123456789ab.log.gz", "", "  envelope: {value: message}\n  unpack: text\n  offset: envelope.offset\n", []sample{{"JSON lines", "vector.jsonl"}}},
+		{"Vector, kafka source, json", nameless, "", "date=2026-03-051772668000-0a1b2c3d-0000-4000-8000-0123456789ab.log.gz", "", "  envelope: {value: message}\n  unpack: text\n  offset: envelope.offset\n", []sample{{"JSON lines", "vector.jsonl", ""}}},
 		{"Vector, text", nameless, "", "date=2026-03-051772668000-0a1b2c3d-0000-4000-8000-0123456789ab.log", "", "", []sample{json}},
-		{"Fluent Bit, kafka input", nameless, "", "fluent-bit-logs/kafka.pay/2026/03/05/10/00/00-object0a1B2c3D", "", "  envelope: {value: payload}\n  unpack: text\n  offset: envelope.offset\n", []sample{{"JSON lines", "fluentbit.jsonl"}}},
-		{"Fluentd, json formatter", nameless, "", "logs/2026030510_0.gz", "", "", []sample{{"JSON lines", "fluentd.jsonl"}}},
-		{"Logstash, json_lines codec", nameless, "", "ls.s3.0a1b2c3d-0000-4000-8000-0123456789ab.2026-03-05T10.00.tag_pay.part0.txt.gz", "", "", []sample{{"JSON lines", "logstash.jsonl"}}},
+		{"Fluent Bit, kafka input", nameless, "", "fluent-bit-logs/kafka.pay/2026/03/05/10/00/00-object0a1B2c3D", "", "  envelope: {value: payload}\n  unpack: text\n  offset: envelope.offset\n", []sample{{"JSON lines", "fluentbit.jsonl", ""}}},
+		{"Fluentd, json formatter", nameless, "", "logs/2026030510_0.gz", "", "", []sample{{"JSON lines", "fluentd.jsonl", ""}}},
+		{"Logstash, json_lines codec", nameless, "", "ls.s3.0a1b2c3d-0000-4000-8000-0123456789ab.2026-03-05T10.00.tag_pay.part0.txt.gz", "", "", []sample{{"JSON lines", "logstash.jsonl", ""}}},
 		{"Redpanda Connect, lines, concatenate or json_array", nameless, "", "17-1772668000000000000.txt", "", "", []sample{json, joined}},
-		{"Redpanda Connect, offset mapped into the record", nameless, "", "17-1772668000000000000.json", "", inBody, []sample{{"JSON lines", "aiven.jsonl"}, {"JSON array", "aiven.json"}}},
+		{"Redpanda Connect, offset mapped into the record", nameless, "", "17-1772668000000000000.json", "", inBody, []sample{{"JSON lines", "aiven.jsonl", ""}, {"JSON array", "aiven.json", ""}}},
 		{"Camel, streaming upload", nameless, "", "pay-0a1b2c3d-0000-4000-8000-0123456789ab.json", "", "", []sample{joined}},
 	}
 }
@@ -161,11 +184,12 @@ func (a archiver) identity(t *testing.T, s sample, pack func([]byte) []byte) kaf
 			t.Fatal(err)
 		}
 	}
-	format := "auto"
-	if s == csv {
-		format = "csv"
+	folder, err := filepath.Abs(filepath.Join("..", "..", "internal", "scan", "testdata", "frames", "schemas"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	text := "version: 1\nname: x\narchive: {uri: 'file://" + dir + "', format: " + format + ", layout: " + a.layout + "}\nrecords:\n  event_time: none\n" + a.records +
+	records := strings.ReplaceAll(a.records, "SCHEMAS", folder)
+	text := "version: 1\nname: x\narchive: {uri: 'file://" + dir + "', format: " + cmp.Or(s.format, "auto") + ", layout: " + a.layout + "}\nrecords:\n  event_time: none\n" + records +
 		"columns: [{name: id, type: varchar(20), from: value.id, required: true}, {name: amount, type: 'decimal(18,2)', from: value.amount}]\ntable: {name: a.b, mode: append, scope: all}\n"
 	ds, err := dataset.Compile("x.yaml", []byte(text), nil, nil)
 	if err != nil {
@@ -184,7 +208,11 @@ func (a archiver) identity(t *testing.T, s sample, pack func([]byte) []byte) kaf
 	if err != nil {
 		t.Fatal(err)
 	}
-	scanner, err := scan.New(scan.Options{Dataset: ds, Source: w})
+	known, err := w.Schemas(t.Context(), listing.Objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scanner, err := scan.New(scan.Options{Dataset: ds, Source: w, Schemas: known})
 	if err != nil {
 		t.Fatal(err)
 	}
