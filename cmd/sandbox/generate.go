@@ -22,6 +22,7 @@ const maxParallel = 64
 
 type generateOptions struct {
 	archive  archivegen.Options
+	settings []string
 	envFile  string
 	bucket   string
 	dir      string
@@ -51,7 +52,15 @@ same flags give the same bytes.
 --faults default plants what a reader must cope with, so that a correct run reconciles; an unexplained gap or a damaged
 object must be asked for. --fault NAME=VALUE changes one of them; the names are:
 ` + indent(strings.Join(faultNames(), ", ")) + `
-Counts are numbers of records or objects, shares lie between 0 and 1. An archive is never written over another one.`,
+Counts are numbers of records or objects, shares lie between 0 and 1. An archive is never written over another one.
+
+--layout writes the same events as other archivers and formats do; faults that a layout can't show are left out of the
+default mix, and refused where --fault asks for them. --setting NAME=VALUE sets the archiver as its own manual does:
+
+  sandbox generate --seed 1 --events 5000 --from 2026-10-25 --to 2026-11-08 --zone America/New_York --truth truth.json \
+      --dir ./archive --layout confluent-hourly --setting timestamp.extractor=Wallclock --setting store.kafka.keys=true
+
+` + layoutHelp(),
 		bind: bindGenerate,
 	}
 }
@@ -67,7 +76,9 @@ func bindGenerate(flags *pflag.FlagSet) func(context.Context, process, []string)
 	flags.StringVar(&o.archive.Prefix, "prefix", "topics", "first part of the keys")
 	flags.StringVar(&o.archive.Topic, "topic", "payroll.events", "Kafka topic")
 	flags.IntVar(&o.archive.Partitions, "partitions", 6, "Kafka partitions")
-	flags.StringVar(&o.archive.Codec, "codec", archivegen.CodecGzip, "none, gzip, zstd or mixed")
+	flags.StringVar(&o.archive.Codec, "codec", "", "none, gzip, zstd or mixed (default: gzip; with --layout: what its archiver does)")
+	flags.StringVar(&o.archive.Layout, "layout", "", "archiver, keys and format (default: Confluent, default partitioner, JSON lines, where every fault can be planted)")
+	flags.StringArrayVar(&o.settings, "setting", nil, "a setting of the layout's archiver, as NAME=VALUE; may be repeated")
 	flags.BoolVar(&o.archive.BodyOffsets, "body-offsets", false, "put partition, offset and timestamp into each event, as a transform in Connect can")
 	flags.IntVar(&o.archive.EventsPerObject, "events-per-object", 20_000, "events per object")
 	flags.StringVar(&o.mix, "faults", "default", "what to begin with: default or none")
@@ -119,8 +130,48 @@ func (o *generateOptions) complete() error {
 	if o.dir != "" && o.envFile != "" {
 		return usagef("--dir and --env-file exclude each other: a local folder needs no sandbox")
 	}
-	o.archive.Faults, err = parseFaults(o.mix, o.faults)
-	return err
+	if o.archive.Faults, err = parseFaults(o.mix, o.faults); err != nil {
+		return err
+	}
+	return o.chooseLayout()
+}
+
+// chooseLayout reads the settings of the layout, and leaves out of the default mix what it can't show.
+func (o *generateOptions) chooseLayout() error {
+	for _, change := range o.settings {
+		name, value, ok := strings.Cut(change, "=")
+		if !ok {
+			return usagef("--setting %q is not of the form NAME=VALUE", change)
+		}
+		if o.archive.Layout == "" {
+			return usagef("--setting %s needs --layout", name)
+		}
+		if o.archive.Settings == nil {
+			o.archive.Settings = make(map[string]string)
+		}
+		o.archive.Settings[name] = value
+	}
+	cannot, err := archivegen.Impossible(o.archive)
+	if err != nil {
+		return usagef("--layout: %v", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(cannot)) {
+		asked := slices.ContainsFunc(o.faults, func(f string) bool { return strings.HasPrefix(f, name+"=") })
+		if !asked {
+			o.archive.LeaveOut = append(o.archive.LeaveOut, name)
+		}
+	}
+	return nil
+}
+
+// layoutHelp lists the layouts.
+func layoutHelp() string {
+	var b strings.Builder
+	b.WriteString("The layouts are:\n")
+	for _, l := range archivegen.Layouts() {
+		fmt.Fprintf(&b, "  %-26s %s\n", l.Name, l.Line)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // parseDay reads a date as midnight in zone, or an instant.
@@ -182,7 +233,13 @@ func generate(ctx context.Context, p process, o generateOptions) error {
 	if err != nil {
 		return err
 	}
-	prefix := o.archive.Prefix + "/" + o.archive.Topic + "/"
+	prefix, err := archivegen.Root(o.archive)
+	if err != nil {
+		return err
+	}
+	if prefix != "" {
+		prefix += "/"
+	}
 	empty, err := to.Empty(ctx, prefix)
 	if err != nil {
 		return err

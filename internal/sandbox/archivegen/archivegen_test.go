@@ -57,3 +57,16 @@ func generate(t testing.TB, o Options) (*memory, Truth) {
 	}
 	return m, truth
 }
+
+// midnightOf returns the midnight of a date.
+func midnightOf(date, zone string) time.Time {
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		panic(err)
+	}
+	at, err := time.ParseInLocation(time.DateOnly, date, loc)
+	if err != nil {
+		panic(err)
+	}
+	return at
+}

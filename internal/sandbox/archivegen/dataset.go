@@ -3,28 +3,31 @@ package archivegen
 import (
 	"fmt"
 	"strings"
+
+	"backfill/internal/sandbox/archiver"
 )
 
 // DatasetYAML returns the dataset file of the archive that Generate makes of o. Two places are left open
 // for the caller to fill: {{archive}}, the URI of the bucket or folder that the keys are below, and
 // {{staging}}; neither ends in a slash. The warehouse is left out: the environment names it.
 //
-// The quarantine allows for three times the planted rejects, since copies of objects repeat them.
+// The quarantine allows for three times the planted rejects, since copies of objects repeat them. o must
+// be Options that Generate takes; of others the text is empty.
 func DatasetYAML(o Options) string {
 	o = o.withDefaults()
+	root, facts, err := o.facts()
+	if err != nil {
+		return ""
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `version: 1
-name: payroll_events
-archive:
-  uri: "{{archive}}/%s/%s"
-  layout: confluent
-  format: auto
-  lateness: 72h
-records:
-  envelope: none
-  where: 'value.type in ["payment.settled", "payment.reversed"]'
+	b.WriteString("version: 1\nname: payroll_events\narchive:\n")
+	fmt.Fprintf(&b, "  uri: %q\n", strings.TrimSuffix("{{archive}}/"+root, "/"))
+	writeLines(&b, facts.Archive)
+	b.WriteString("  lateness: 72h\nrecords:\n")
+	writeLines(&b, facts.Records)
+	b.WriteString(`  where: 'value.type in ["payment.settled", "payment.reversed"]'
   event_time: value.occurred_at
-`, o.Prefix, o.Topic)
+`)
 	if o.BodyOffsets {
 		b.WriteString(`  partition: value._kafka.partition
   offset: value._kafka.offset
@@ -33,8 +36,44 @@ records:
 	}
 	rejects := 3 * (o.Faults.MalformedJSON + o.Faults.BadValues)
 	rate := max(0.001, float64(rejects)/float64(max(o.Events, 1)))
-	fmt.Fprintf(&b, datasetTail, o.Zone, max(100, rejects), min(rate, 1))
+	tail := datasetTail
+	for name, more := range facts.Columns {
+		tail = addToColumn(tail, name, more)
+	}
+	fmt.Fprintf(&b, tail, o.Zone, max(100, rejects), min(rate, 1))
 	return b.String()
+}
+
+// facts returns the folder of the keys and how the archive is to be read.
+func (o Options) facts() (root string, facts archiver.Facts, err error) {
+	if o.Layout == "" {
+		return o.Prefix + "/" + o.Topic, archiver.Facts{
+			Archive: []string{"layout: confluent", "format: auto"}, Records: []string{"envelope: none"},
+		}, nil
+	}
+	a, err := o.open()
+	if err != nil {
+		return "", facts, err
+	}
+	facts = a.Facts()
+	return facts.Root, facts, nil
+}
+
+func writeLines(b *strings.Builder, lines []string) {
+	for _, line := range lines {
+		b.WriteString("  " + line + "\n")
+	}
+}
+
+// addToColumn puts more keys into the line of a column.
+func addToColumn(text, name, more string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "  - {name: "+name+",") {
+			lines[i] = strings.TrimSuffix(line, "}") + ", " + more + "}"
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 const datasetTail = `calendar: %s

@@ -9,13 +9,17 @@ import (
 )
 
 // Generate writes an archive into s and returns the truth about it. It holds about 5 MiB per object that
-// is written at a time, or the whole object where the codec is none. It fails on Options that make no
+// is written at a time, or the whole object where the codec is none; another layout than the default one holds
+// the log of a partition, about 2 KiB a record. It fails on Options that make no
 // archive, with everything that is wrong with them, on the first error of s, and when ctx ends; objects
 // already put then stay.
 func Generate(ctx context.Context, o Options, s Sink) (Truth, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
 		return Truth{}, fmt.Errorf("reading the options: %w", err)
+	}
+	if o.Layout != "" {
+		return generateLayout(ctx, o, s)
 	}
 	l, err := newLayout(o)
 	if err != nil {
@@ -48,7 +52,9 @@ func Generate(ctx context.Context, o Options, s Sink) (Truth, error) {
 	for _, w := range workers {
 		total.merge(w.tally)
 	}
-	return newTruth(l, total, results), nil
+	t := newTruth(l, total)
+	t.addObjects(l, results)
+	return t, nil
 }
 
 // written is what one object turned out to be.

@@ -43,12 +43,21 @@ type Options struct {
 	DaysAround int    `json:"days_around"`
 	Zone       string `json:"zone"` // IANA name of the calendar zone; default UTC
 
-	// An object's key is <Prefix>/<Topic>/partition=<n>/<Topic>+<n>+<%010d first offset>.json[.gz|.zst].
+	// Layout is one of LayoutNames; empty: the Confluent S3 sink with its default partitioner and JSON lines,
+	// where all faults can be planted. Settings are the archiver's own and override those of the layout. The
+	// events are the same whatever the layout.
+	Layout   string            `json:"layout,omitempty"`
+	Settings map[string]string `json:"settings,omitempty"`
+	// LeaveOut names faults, as in the JSON of Faults, that the layout cannot show: they are drawn, so that all
+	// else stays where it is, but not archived. Such a fault that is asked for and not named here is refused.
+	LeaveOut []string `json:"leave_out,omitempty"`
+
+	// In the default layout, an object's key is <Prefix>/<Topic>/partition=<n>/<Topic>+<n>+<%010d first offset>.json[.gz|.zst].
 	Prefix     string `json:"prefix"`     // default topics
 	Topic      string `json:"topic"`      // default payroll.events
 	Partitions int    `json:"partitions"` // default 6, at most 1,000
 
-	Codec string `json:"codec"` // default gzip
+	Codec string `json:"codec"` // default gzip; of another layout: what its archiver does
 
 	// BodyOffsets puts "_kafka":{"partition":..,"offset":..,"timestamp":ms} into each value, as an
 	// InsertField transform would. Without it an offset follows only from the key and the row.
@@ -141,7 +150,7 @@ func (o Options) withDefaults() Options {
 	if o.Partitions == 0 {
 		o.Partitions = 6
 	}
-	if o.Codec == "" {
+	if o.Codec == "" && o.Layout == "" {
 		o.Codec = CodecGzip
 	}
 	if o.EventsPerObject == 0 {
@@ -162,12 +171,17 @@ func (o Options) validate() error {
 		}
 	}
 	check(o.Events >= 1 && o.Events <= maxEvents, "events is %d: want 1 to %d", o.Events, maxEvents)
+	check(o.Layout == "" || o.Events <= maxLayoutEvents, "events is %d: want at most %d in layout %s", o.Events, maxLayoutEvents, o.Layout)
+	check(o.Layout != "" || len(o.Settings)+len(o.LeaveOut) == 0, "settings and faults to leave out need a layout")
 	check(o.Partitions >= 1 && o.Partitions <= 1000, "partitions is %d: want 1 to 1000", o.Partitions)
 	check(o.EventsPerObject >= 1, "events per object is %d: want at least 1", o.EventsPerObject)
 	check(o.DaysAround <= 31, "days around is %d: want at most 31", o.DaysAround)
 	switch o.Codec {
 	case CodecNone, CodecGzip, CodecZstd, CodecMixed:
 	default:
+		if o.Layout != "" {
+			break // its archiver knows
+		}
 		check(false, "codec is %q: want none, gzip, zstd or mixed", o.Codec)
 	}
 	check(topicPattern.MatchString(o.Topic), "topic is %q: want 1 to 249 of A-Z, a-z, 0-9, dot, underscore, hyphen", o.Topic)

@@ -4,14 +4,22 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+
+	"backfill/internal/sandbox/archiver"
 )
 
 // Truth says what an archive holds and how each of its records must end, for the window of its Options
 // and the dataset of DatasetYAML. Records of damaged objects count only in Objects: nobody can read them.
 // Money is exact, as decimal text with two decimals.
 type Truth struct {
-	Seed         uint64       `json:"seed"`
-	Options      Options      `json:"options"` // defaults filled in
+	Seed    uint64  `json:"seed"`
+	Options Options `json:"options"` // defaults filled in
+
+	// Identity says what proves the offsets of this archive; empty for the default layout, whose are derived, or
+	// in the body with BodyOffsets. Where it is unproven, records archived twice are rows twice, of which one is
+	// superseded.
+	Identity archiver.Identity `json:"identity,omitempty"`
+
 	Dispositions Dispositions `json:"dispositions"`
 
 	// Superseded counts the rows that lose to another version of their key; what remains are the rows of
@@ -86,12 +94,13 @@ type ObjectTruth struct {
 	Partition    int          `json:"partition"`
 	FirstOffset  int64        `json:"first_offset"`
 	Records      int64        `json:"records"`
-	Repeated     int64        `json:"repeated"` // of them the first, which the object before holds too
-	Bytes        int64        `json:"bytes"`    // as stored
-	Codec        string       `json:"codec"`    // of the bytes, whatever the name says
-	Members      int          `json:"members"`  // gzip members or zstd frames
-	Copy         bool         `json:"copy"`     // another object has the same content and first offset
-	Damaged      bool         `json:"damaged"`  // then the counts are what the good object would have held
+	Repeated     int64        `json:"repeated"`       // of them those that objects before hold too; in the default layout its first
+	Bytes        int64        `json:"bytes"`          // as stored
+	Codec        string       `json:"codec"`          // of the bytes, whatever the name says
+	Members      int          `json:"members"`        // gzip members or zstd frames
+	Side         bool         `json:"side,omitempty"` // it holds keys or headers of the records of another object
+	Copy         bool         `json:"copy"`           // another object has the same content
+	Damaged      bool         `json:"damaged"`        // then the counts are what the good object would have held
 	Dispositions Dispositions `json:"dispositions"`
 }
 
@@ -118,7 +127,8 @@ func WriteTruth(w io.Writer, t Truth) error {
 	return nil
 }
 
-func newTruth(l *layout, total *tally, objects []written) Truth {
+// newTruth returns the truth but for partitions and objects.
+func newTruth(l *layout, total *tally) Truth {
 	o := l.o
 	o.Parallel = 0
 	t := Truth{
@@ -137,7 +147,6 @@ func newTruth(l *layout, total *tally, objects []written) Truth {
 		}
 	}
 	t.addTotals(l, total)
-	t.addObjects(l, objects)
 	return t
 }
 
@@ -170,8 +179,8 @@ func newTotal(day, currency string, all, older *money) Total {
 	return Total{Day: day, Currency: currency, Before: text(*all), After: text(all.less(*older))}
 }
 
-// addObjects lists the objects, what they say about partitions, and the faults, each object's own first.
-func (t *Truth) addObjects(l *layout, objects []written) {
+// addPartitions lists the partitions, each without objects.
+func (t *Truth) addPartitions(l *layout) {
 	for i := range l.parts {
 		p := &l.parts[i]
 		t.Partitions = append(t.Partitions, PartitionTruth{
@@ -179,6 +188,11 @@ func (t *Truth) addObjects(l *layout, objects []written) {
 			Gaps: []OffsetRange{}, Damaged: []OffsetRange{},
 		})
 	}
+}
+
+// addObjects lists the objects, what they say about partitions, and the faults, each object's own first.
+func (t *Truth) addObjects(l *layout, objects []written) {
+	t.addPartitions(l)
 	for i := range l.objects {
 		ob, w := &l.objects[i], &objects[i]
 		p, part := &t.Partitions[ob.part], &l.parts[ob.part]

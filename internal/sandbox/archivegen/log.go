@@ -1,0 +1,111 @@
+package archivegen
+
+import (
+	"strconv"
+
+	"backfill/internal/sandbox/archiver"
+)
+
+// origin is what the truth needs to know about a record of the log.
+type origin struct {
+	event event // if known
+	known bool  // the record is an event, whatever became of its text
+	extra *extra
+	day   int // of the log
+}
+
+func (g *origin) kind() FaultKind {
+	if g.extra == nil {
+		return ""
+	}
+	return g.extra.kind
+}
+
+// detail is what Planted says of a planted record.
+func (g *origin) detail() string {
+	switch g.kind() {
+	case MalformedJSON:
+		return malformations[g.extra.ordinal%len(malformations)].reason
+	case BadValue, Undatable:
+		return g.event.defect.reason
+	}
+	return ""
+}
+
+// gap is a range of offsets that Kafka never gave out, or that are lost.
+type gap struct {
+	part        int
+	first, last int64
+}
+
+// kafkaLog is the log of some partitions, in the order in which an archiver reads it.
+type kafkaLog struct {
+	records []archiver.Record
+	origins []origin
+	gaps    []gap
+}
+
+// readDelay is how long a record travels from a producer's clock to the archiver's, in milliseconds.
+const readDelay = 2_000
+
+// addPartition appends the log of a partition, left-out kinds skipped.
+func (k *kafkaLog) addPartition(l *layout, g *draw, w *writer, left map[FaultKind]bool, part int) {
+	p := &l.parts[part]
+	next, arrived := p.offset, int64(0)
+	d := 0
+	for _, i := range p.objects {
+		ob := &l.objects[i]
+		if ob.gap > 0 && !left[OffsetGap] {
+			k.gaps = append(k.gaps, gap{part, next, next + ob.gap - 1})
+			next += ob.gap
+		}
+		extras := p.extrasIn(ob.from, ob.to)
+		for slot := ob.from; slot < ob.to; slot++ {
+			for slot >= p.firstSlot[d+1] {
+				d++
+			}
+			e := g.ordinary(p, d, slot)
+			archived := e.occurred
+			arrived = max(arrived, archived/1000+readDelay)
+			k.add(w, l, p, origin{event: e, known: true, day: d}, next, archived, arrived)
+			next++
+			for ; len(extras) > 0 && extras[0].slot == slot; extras = extras[1:] {
+				x := &extras[0]
+				if left[x.kind] {
+					continue
+				}
+				from := origin{extra: x, day: d}
+				if x.kind != Tombstone && x.kind != NullTail {
+					from.event, from.known = g.planted(p, x, d, archived), true
+				}
+				k.add(w, l, p, from, next, archived, arrived)
+				next++
+			}
+		}
+	}
+}
+
+func (k *kafkaLog) add(w *writer, l *layout, p *partition, from origin, offset, archived, arrived int64) {
+	r := archiver.Record{
+		Topic: l.o.Topic, Partition: p.number, Offset: offset, Arrived: arrived, Timestamp: archived/1000 + 5,
+		Headers: []archiver.Header{{Key: "source", Value: "payroll-core"}, {Key: "schema-rev", Value: "2026.3"}},
+	}
+	company := p.companies[0].id
+	if from.known {
+		e := &from.event
+		company = e.company
+		r.Timestamp = arrival(archived, e)
+		if from.kind() == Undatable {
+			r.Timestamp = -1
+		}
+		r.Value = w.appendEvent(nil, e, coordinates{p.number, offset, r.Timestamp})
+		r.Event, r.HasEvent = e.occurred, from.kind() != Undatable && from.kind() != MalformedJSON
+		if from.kind() == MalformedJSON {
+			r.Value = malformations[from.extra.ordinal%len(malformations)].mangle(r.Value)
+		}
+	} else {
+		company = p.companies[from.extra.ordinal%len(p.companies)].id
+	}
+	r.Key = strconv.AppendInt(nil, company, 10)
+	k.records, k.origins = append(k.records, r), append(k.origins, from)
+}
