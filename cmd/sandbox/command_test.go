@@ -25,8 +25,8 @@ func TestCommandLines(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, exitUsage, "a command is missing: serve, sql, generate, fault, probe, version; sandbox --help explains them"},
-		{[]string{"server"}, exitUsage, `unknown command "server": it is one of serve, sql, generate, fault, probe, version`},
+		{nil, exitUsage, "a command is missing: serve, sql, generate, fault, cold, probe, version; sandbox --help explains them"},
+		{[]string{"server"}, exitUsage, `unknown command "server": it is one of serve, sql, generate, fault, cold, probe, version`},
 		{[]string{"serve"}, exitUsage, "serve needs a folder: --dir DIR"},
 		{[]string{"serve", "data"}, exitUsage, `serve takes no arguments, got "data"`},
 		{[]string{"serve", "--port", "1"}, exitUsage, "unknown flag: --port; sandbox serve --help explains the flags"},
@@ -50,6 +50,10 @@ func TestCommandLines(t *testing.T) {
 		{generate("--parallel", "1000"), exitUsage, "--parallel must be between 0 and 64, got 1000"},
 		{generate("--output", "xml"), exitUsage, `--output is text or json, got "xml"`},
 		{generate("--dir", "d", "--env-file", "e"), exitUsage, "--dir and --env-file exclude each other: a local folder needs no sandbox"},
+		{[]string{"cold", "a", "b"}, exitUsage, "cold takes one prefix at most, got 2 arguments"},
+		{[]string{"cold", "--class", "FROZEN"}, exitUsage, `"FROZEN" is no storage class: there are [STANDARD STANDARD_IA`},
+		{[]string{"cold", "--class", "GLACIER", "--tier", "ARCHIVE_ACCESS"}, exitUsage, "the tier ARCHIVE_ACCESS is of the class INTELLIGENT_TIERING alone"},
+		{[]string{"cold", "--output", "xml"}, exitUsage, `--output is table or json, got "xml"`},
 		{[]string{"version", "x"}, exitUsage, `version takes no arguments, got "x"`},
 	} {
 		got := inProcess(t, nil, test.args...)

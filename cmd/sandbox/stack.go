@@ -73,7 +73,7 @@ func startStack(ctx context.Context, o serveOptions, secret secrets) (_ *stack, 
 	if err := s.startAWS(ctx, o, secret, roles); err != nil {
 		return nil, err
 	}
-	if s.control, err = fault.Serve(s.dir, &faults); err != nil {
+	if s.control, err = fault.Serve(s.dir, &faults, s.s3); err != nil {
 		return nil, err
 	}
 	return s, s.answer(ctx, secret)

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"backfill/internal/sandbox/s3d"
 )
 
 // Client changes the Set of a running sandbox. Close it.
@@ -66,6 +68,15 @@ func (c *Client) Clear(ctx context.Context, ids ...int) error {
 func (c *Client) Wait(ctx context.Context, id int, fired int64) error {
 	query := url.Values{"fired": {strconv.FormatInt(fired, 10)}}
 	return c.do(ctx, http.MethodGet, "/rules/"+strconv.Itoa(id)+"/wait", query, nil, nil)
+}
+
+// Cool is the S3 stand-in's Cool.
+func (c *Client) Cool(ctx context.Context, cooling s3d.Cooling) (cooled []s3d.Cooled, err error) {
+	body, err := json.Marshal(cooling)
+	if err != nil {
+		return nil, fmt.Errorf("encoding what to cool: %w", err)
+	}
+	return cooled, c.do(ctx, http.MethodPost, "/cold", nil, body, &cooled)
 }
 
 func (c *Client) do(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"backfill/internal/sandbox/s3d"
 )
 
 const (
@@ -34,9 +36,14 @@ type Control struct {
 	err    error
 }
 
-// Serve opens the control socket of a sandbox folder and serves set until Close. A socket that a killed server left is
-// replaced: the caller makes sure that it is alone in the folder.
-func Serve(dir string, set *Set) (*Control, error) {
+// Objects is the part of the S3 stand-in that clients change past its API.
+type Objects interface {
+	Cool(ctx context.Context, c s3d.Cooling) ([]s3d.Cooled, error)
+}
+
+// Serve opens the control socket of a sandbox folder and serves set and objects until Close. A socket that a killed
+// server left is replaced: the caller makes sure that it is alone in the folder.
+func Serve(dir string, set *Set, objects Objects) (*Control, error) {
 	// The socket is made in a private folder, so that nobody else can reach it before its mode is set, and has a short
 	// path there; the name in the folder leads to it.
 	home, err := os.MkdirTemp("", "sandbox-")
@@ -50,7 +57,7 @@ func Serve(dir string, set *Set) (*Control, error) {
 	}
 	base, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
-	c.server = &http.Server{Handler: routes(set), ReadHeaderTimeout: stopTimeout, BaseContext: func(net.Listener) context.Context { return base }}
+	c.server = &http.Server{Handler: routes(set, objects), ReadHeaderTimeout: stopTimeout, BaseContext: func(net.Listener) context.Context { return base }}
 	go func() {
 		defer close(c.served)
 		_ = c.server.Serve(listener) // always http.ErrServerClosed, or the listener was closed under it
@@ -109,9 +116,22 @@ func (c *Control) Close() error {
 }
 
 // routes is the protocol: POST /rules adds the rules of a JSON list, GET lists, DELETE clears those named by id; GET
-// /rules/{id}/wait answers once the rule has fired so many times.
-func routes(set *Set) http.Handler {
+// /rules/{id}/wait answers once the rule has fired so many times; POST /cold changes how objects are stored.
+func routes(set *Set, objects Objects) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("POST /cold", func(w http.ResponseWriter, r *http.Request) {
+		var c s3d.Cooling
+		if err := json.NewDecoder(io.LimitReader(r.Body, maxControlBody)).Decode(&c); err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+		cooled, err := objects.Cool(r.Context(), c)
+		if err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+		answer(w, cooled)
+	})
 	mux.HandleFunc("POST /rules", func(w http.ResponseWriter, r *http.Request) {
 		var rules []string
 		if err := json.NewDecoder(io.LimitReader(r.Body, maxControlBody)).Decode(&rules); err != nil {

@@ -30,6 +30,7 @@ func failures() []failure {
 		{"timeout", []string{"RequestTimeout"}, s3d.Timeout400, 0, "400 RequestTimeout"},
 		{"late", []string{"late-500"}, s3d.Late500, 0, "200 with InternalError in its body (CompleteMultipartUpload, CopyObject)"},
 		{"disk-full", []string{"Disk Full", "InsufficientStorage"}, s3d.DiskFull507, redshiftd.DiskFull, "507 InsufficientStorage; XX000 Disk Full"},
+		{"no-expedited", []string{"GlacierExpeditedRetrievalNotAvailable"}, s3d.NoExpedited503, 0, "503 GlacierExpeditedRetrievalNotAvailable (RestoreObject)"},
 		{"deadlock", []string{"40P01"}, 0, redshiftd.Deadlock, "40P01"},
 		{"retries-exceeded", []string{"Retries exceeded"}, 0, redshiftd.RetriesExceeded, "Spectrum's Retries exceeded"},
 		{"shutdown", []string{"57P01"}, 0, redshiftd.Shutdown, "FATAL 57P01"},

@@ -79,7 +79,7 @@ func TestParseRefuses(t *testing.T) {
 		"sql INSERT twice":                  "twice: only sql COPY can do that, and is told before it",
 		"sql COPY after lag=1s":             "lag: only sql COPY can do that, and is told before it",
 		"s3 * 'key=a cut":                   "a quote ' is not closed",
-		"s3 * fail=deadlock":                "fail=deadlock: s3 has no such error; it has internal, throttled, unavailable, conflict, denied, clock-skew, expired-token, timeout, late, disk-full",
+		"s3 * fail=deadlock":                "fail=deadlock: s3 has no such error; it has internal, throttled, unavailable, conflict, denied, clock-skew, expired-token, timeout, late, disk-full, no-expedited",
 		"sql * fail=nothing":                "fail=nothing: there is no such error; there are internal, throttled, conflict, expired-token, disk-full, deadlock, retries-exceeded, shutdown, canceled, resize, bad-value",
 		"s3 * " + strings.Repeat("x", 5000): "a rule has at most 4096 bytes, this one has 5005",
 	} {
@@ -270,7 +270,7 @@ func TestStaleSocket(t *testing.T) {
 	if _, err := client.List(t.Context()); err == nil || err.Error() != "no sandbox serves "+dir+" now" {
 		t.Error(err)
 	}
-	control, err := Serve(dir, new(Set))
+	control, err := Serve(dir, new(Set), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +297,7 @@ func TestControl(t *testing.T) {
 		t.Error(err)
 	}
 	var set Set
-	control, err := Serve(dir, &set)
+	control, err := Serve(dir, &set, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ const (
 	Timeout400     // 400 RequestTimeout
 	Late500        // CompleteMultipartUpload, CopyObject: 200 with InternalError for a body, as they end that began well; anything else: as Fail500
 	DiskFull507    // 507 InsufficientStorage, which S3 never says and stores that speak its API do
+	NoExpedited503 // 503 GlacierExpeditedRetrievalNotAvailable, as RestoreObject of the tier Expedited says it
 )
 
 // slow is the first of the actions that Slow makes.
@@ -45,7 +46,7 @@ func (a Action) rate() int64 {
 
 func (a Action) String() string {
 	names := [...]string{"Continue", "Fail500", "SlowDown503", "Cut", "CutBody", "ShortBody", "WrongETag", "Unavailable503", "Conflict409",
-		"Denied403", "ClockSkew403", "ExpiredToken", "Timeout400", "Late500", "DiskFull507"}
+		"Denied403", "ClockSkew403", "ExpiredToken", "Timeout400", "Late500", "DiskFull507", "NoExpedited503"}
 	switch {
 	case a.rate() > 0:
 		return fmt.Sprintf("Slow(%d)", a.rate())
@@ -75,6 +76,8 @@ var refusals = map[Action]refusal{
 		"Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."},
 	Late500:     {http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."},
 	DiskFull507: {http.StatusInsufficientStorage, "InsufficientStorage", "There is not enough space on the disk."},
+	NoExpedited503: {http.StatusServiceUnavailable, "GlacierExpeditedRetrievalNotAvailable",
+		"Glacier expedited retrievals are currently not available, please try again later"},
 }
 
 // refusal is the error that an action makes of an operation, if it makes one.

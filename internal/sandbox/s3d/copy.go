@@ -22,7 +22,7 @@ func (f *folder) CopyObject(ctx context.Context, in s3response.CopyObjectInput) 
 		return out, s3err.GetInvalidArgumentErr(s3err.InvalidArgVersionId, version)
 	}
 	replace := in.MetadataDirective == types.MetadataDirectiveReplace
-	if bucket == *in.Bucket && key == *in.Key && !replace {
+	if bucket == *in.Bucket && key == *in.Key && !replace && in.StorageClass == "" {
 		return out, s3err.GetAPIError(s3err.ErrInvalidCopyDest)
 	}
 	from, err := f.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key, IfMatch: in.CopySourceIfMatch, IfNoneMatch: in.CopySourceIfNoneMatch,

@@ -10,6 +10,10 @@
 // wrong ETags ([Action]). Package fault chooses them by rules that people can write. Temporary access keys, as sts mints
 // them, are let in by [Server.Admit] and refused as expired later.
 //
+// Objects have storage classes, and the archive tiers of INTELLIGENT_TIERING. What is archived can't be read before
+// RestoreObject has asked for it and [Server.Cool], which also plays lifecycle rules, has ended the restore: no restore
+// ends by the clock. Which of several reasons to refuse a GET comes first is this package's own choice: the class.
+//
 // Objects are plain files below <Dir>/<bucket>/, so a person can look at them and a restart finds them again. ETags
 // and checksums are kept in extended attributes of the files; a folder that has none is refused by [Start].
 // Several servers may run in one process; each needs a folder of its own.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -25,12 +27,14 @@ import (
 // Operations that are not listed here are refused as NotImplemented by the embedded type.
 type folder struct {
 	backend.BackendUnsupported
-	posix *posix.Posix
-	dir   string
+	posix  *posix.Posix
+	dir    string
+	now    func() time.Time // by which restored copies expire
+	states sync.Mutex       // held while a change of how an object is stored is read and written
 }
 
 // newFolder opens dir, an absolute path.
-func newFolder(dir string) (*folder, error) {
+func newFolder(dir string, now func() time.Time) (*folder, error) {
 	if err := (meta.XattrMeta{}).Test(dir); err != nil {
 		return nil, fmt.Errorf("folder %s has no extended attributes, which keep ETags and checksums; "+
 			"choose one on ext4, xfs, btrfs or a recent tmpfs: %w", dir, err)
@@ -44,7 +48,7 @@ func newFolder(dir string) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the POSIX backend: %w", err)
 	}
-	return &folder{posix: p, dir: dir}, nil
+	return &folder{posix: p, dir: dir, now: now}, nil
 }
 
 func (f *folder) path(bucket *string) *string {

@@ -40,7 +40,7 @@ type gateway struct {
 
 // startGateway returns once the gateway answers.
 func startGateway(ctx context.Context, c Config) (*gateway, error) {
-	store, err := newFolder(c.Dir)
+	store, err := newFolder(c.Dir, c.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func startGateway(ctx context.Context, c Config) (*gateway, error) {
 	gw.server, err = s3api.New(store, middlewares.RootUserConfig{Access: c.AccessKey, Secret: c.SecretKey},
 		c.Region, gw.users, nil, nil, nil, nil,
 		s3api.WithQuiet(), s3api.WithKeepAlive(), s3api.WithDisableACL(), s3api.WithMpMaxParts(maxParts),
-		s3api.WithMiddleware("/", readToEnd),
+		s3api.WithMiddleware("/", readToEnd), s3api.WithMiddleware("/", passOn),
 		s3api.WithConcurrencyLimiter(maxConnections, maxRequests),
 		s3api.WithOnListen(func() { close(listening) }))
 	if err != nil {

@@ -8,32 +8,30 @@ import (
 )
 
 func (f *folder) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
+	class, err := asked(ctx)
+	if err != nil {
+		return s3response.PutObjectOutput{}, err
+	}
 	bucket := *in.Bucket
 	in.Bucket = f.path(in.Bucket)
 	in.Body = whole(in.Body, in.ContentLength)
 	out, err := f.posix.PutObject(ctx, in)
-	return out, named(err, bucket)
-}
-
-func (f *folder) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
-	at := *in
-	at.Bucket = f.path(in.Bucket)
-	out, err := f.posix.HeadObject(ctx, &at)
-	return out, named(err, *in.Bucket)
-}
-
-func (f *folder) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
-	at := *in
-	at.Bucket = f.path(in.Bucket)
-	out, err := f.posix.GetObject(ctx, &at)
-	return out, named(err, *in.Bucket)
+	if err != nil {
+		return out, named(err, bucket)
+	}
+	return out, f.keep(bucket, *in.Key, class)
 }
 
 func (f *folder) GetObjectAttributes(ctx context.Context, in *s3.GetObjectAttributesInput) (s3response.GetObjectAttributesResponse, error) {
 	at := *in
 	at.Bucket = f.path(in.Bucket)
 	out, err := f.posix.GetObjectAttributes(ctx, &at)
-	return out, named(err, *in.Bucket)
+	if err != nil {
+		return out, named(err, *in.Bucket)
+	}
+	s, err := f.stored(*in.Bucket, *in.Key)
+	out.StorageClass = s.Class
+	return out, err
 }
 
 func (f *folder) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
@@ -41,7 +39,10 @@ func (f *folder) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3re
 	at.Bucket = f.path(in.Bucket)
 	out, err := f.posix.ListObjects(ctx, &at)
 	out.Name = in.Bucket
-	return out, named(err, *in.Bucket)
+	if err != nil {
+		return out, named(err, *in.Bucket)
+	}
+	return out, f.tellStored(*in.Bucket, out.Contents, false)
 }
 
 func (f *folder) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
@@ -49,7 +50,10 @@ func (f *folder) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (
 	at.Bucket = f.path(in.Bucket)
 	out, err := f.posix.ListObjectsV2(ctx, &at)
 	out.Name = in.Bucket
-	return out, named(err, *in.Bucket)
+	if err != nil {
+		return out, named(err, *in.Bucket)
+	}
+	return out, f.tellStored(*in.Bucket, out.Contents, wantsRestores(ctx))
 }
 
 func (f *folder) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, error) {
@@ -67,11 +71,18 @@ func (f *folder) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (
 }
 
 func (f *folder) CreateMultipartUpload(ctx context.Context, in s3response.CreateMultipartUploadInput) (s3response.InitiateMultipartUploadResult, error) {
+	class, err := asked(ctx)
+	if err != nil {
+		return s3response.InitiateMultipartUploadResult{}, err
+	}
 	bucket := *in.Bucket
 	in.Bucket = f.path(in.Bucket)
 	out, err := f.posix.CreateMultipartUpload(ctx, in)
 	out.Bucket = bucket
-	return out, named(err, bucket)
+	if err != nil {
+		return out, named(err, bucket)
+	}
+	return out, f.keep(bucket, uploadKey(*in.Key, out.UploadId), class)
 }
 
 func (f *folder) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
@@ -83,11 +94,18 @@ func (f *folder) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.Up
 }
 
 func (f *folder) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
+	class, err := f.stored(*in.Bucket, uploadKey(*in.Key, *in.UploadId))
+	if err != nil {
+		return s3response.CompleteMultipartUploadResult{}, "", err
+	}
 	at := *in
 	at.Bucket = f.path(in.Bucket)
 	out, version, err := f.posix.CompleteMultipartUpload(ctx, &at)
 	out.Bucket = in.Bucket
-	return out, version, named(err, *in.Bucket)
+	if err != nil {
+		return out, version, named(err, *in.Bucket)
+	}
+	return out, version, f.keep(*in.Bucket, *in.Key, class)
 }
 
 func (f *folder) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput) error {

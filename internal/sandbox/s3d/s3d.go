@@ -23,7 +23,7 @@ type Config struct {
 	SecretKey string
 	Region    string           // empty means us-east-1; signatures for another region are refused
 	Hook      func(Op) Action  // nil: no faults; called synchronously, from many goroutines at once
-	Now       func() time.Time // the clock that temporary keys expire by; default time.Now
+	Now       func() time.Time // the clock that temporary keys and restored copies expire by; default time.Now
 }
 
 // Server is a running stand-in. Its methods may be called from any goroutine.

@@ -102,6 +102,9 @@ func TestMoto(t *testing.T) {
 
 		"copies take the content and the metadata, or new metadata": "no error, want 412 PreconditionFailed",
 		"a quiet delete of many tells errors alone":                 "what was deleted quietly is told",
+
+		"Expedited is not for DEEP_ARCHIVE": "no error, want 400 InvalidArgument",
+		"a restore is accepted and told":    `HEAD tells the restore "ongoing-request=\"false\"`, // it ends at once
 	})
 }
 
