@@ -7,7 +7,18 @@ import (
 	"strings"
 
 	"backfill/internal/sandbox/archiver"
+	"backfill/internal/sandbox/archiver/aiven"
+	"backfill/internal/sandbox/archiver/camel"
 	"backfill/internal/sandbox/archiver/confluent"
+	"backfill/internal/sandbox/archiver/firehose"
+	"backfill/internal/sandbox/archiver/fluent"
+	"backfill/internal/sandbox/archiver/lenses"
+	"backfill/internal/sandbox/archiver/logstash"
+	"backfill/internal/sandbox/archiver/msk"
+	"backfill/internal/sandbox/archiver/redpanda"
+	"backfill/internal/sandbox/archiver/secor"
+	"backfill/internal/sandbox/archiver/vector"
+	"backfill/internal/sandbox/archiver/wix"
 )
 
 // maxLayoutEvents bounds what a layout other than the default one writes: it holds the log of a partition,
@@ -16,7 +27,10 @@ const maxLayoutEvents = 2_000_000
 
 // Layouts returns the layouts that Options.Layout can name, in the order of help.
 func Layouts() []archiver.Layout {
-	return slices.Concat(confluent.Layouts())
+	return slices.Concat(
+		confluent.Layouts(), lenses.Layouts(), aiven.Layouts(), firehose.Layouts(), msk.Layouts(), secor.Layouts(), wix.Layouts(),
+		vector.Layouts(), fluent.Layouts(), logstash.Layouts(), redpanda.Layouts(), camel.Layouts(),
+	)
 }
 
 // LayoutNames returns the names of Layouts.
