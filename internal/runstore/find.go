@@ -32,7 +32,7 @@ func (s *Store) Find(ctx context.Context, target, name string) (*runplan.Head, e
 		}
 		return head, err
 	}
-	head, err := s.Newest(ctx, target, func(h *runplan.Head) bool { return string(h.Run) == name })
+	head, err := s.Newest(ctx, target, func(m runplan.Mark) bool { return string(m.Run) == name })
 	if err == nil && head == nil {
 		err = missing(nil)
 	}

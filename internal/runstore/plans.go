@@ -25,7 +25,6 @@ const (
 	segmentObjects = 500_000 // a segment is closed when it lists so many, so that it stays far below maxSegment
 	maxSegment     = 256 << 20
 	maxSealTries   = 100
-	maxPlansLooked = 1000 // newest plans that are looked through for a run
 )
 
 // Seal writes the chunks as compressed segments and then the head under the
@@ -53,7 +52,10 @@ func (s *Store) Seal(ctx context.Context, head *runplan.Head, chunks []runplan.C
 			return "", err
 		}
 		if bytes.Equal(there, body) {
-			return key, s.conditional(ctx, key, body)
+			if err := s.conditional(ctx, key, body); err != nil {
+				return "", err
+			}
+			return key, s.mark(ctx, head)
 		}
 	}
 	return "", fail.New(fail.Conflict, "%d plans took the next numbers of %s first", maxSealTries, head.Target).Try("run again")
@@ -261,28 +263,6 @@ func (s *Store) newestSeq(ctx context.Context, target string) (runplan.Seq, erro
 		return 0, err
 	}
 	return seqOf(target, keys[0]), nil
-}
-
-// Newest looks through the target's plans, newest first, and returns the first
-// that accept takes; nil when none does.
-func (s *Store) Newest(ctx context.Context, target string, accept func(*runplan.Head) bool) (*runplan.Head, error) {
-	keys, err := s.planKeys(ctx, target)
-	if err != nil {
-		return nil, err
-	}
-	for i, key := range keys {
-		if i == maxPlansLooked {
-			break
-		}
-		head, err := s.Plan(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		if accept(head) {
-			return head, nil
-		}
-	}
-	return nil, nil
 }
 
 // ReadPlan reads a sealed head by its URI, below the staging URI it names.

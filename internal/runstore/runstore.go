@@ -2,6 +2,7 @@
 // chunk receipts, Parquet, quarantine, manifests, slice receipts and reports.
 //
 //	targets/<table>/plans/<seq>.json          sealed plan heads, one per seq
+//	targets/<table>/marks/<seq>.<run>.…       what a plan is looked for by; empty
 //	targets/<table>/segments/<attempt>/…      compressed chunk lists
 //	targets/<table>/loads/<seq>/…             manifests and slice receipts
 //	targets/<table>/reports/<run>/<name>/…    a report, its evidence and its seal

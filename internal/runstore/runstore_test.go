@@ -175,7 +175,7 @@ func TestNewest(t *testing.T) {
 		}
 	}
 	for run, seq := range map[string]runplan.Seq{"a": 3, "b": 2, "c": 4, "d": 0} {
-		h, err := s.Newest(t.Context(), target, func(h *runplan.Head) bool { return string(h.Run) == run })
+		h, err := s.Newest(t.Context(), target, func(m runplan.Mark) bool { return string(m.Run) == run })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func TestNewest(t *testing.T) {
 			t.Errorf("run %s: %+v, want plan %d", run, h, seq)
 		}
 	}
-	if h, err := s.Newest(t.Context(), "payroll.nothing", func(*runplan.Head) bool { return true }); h != nil || err != nil {
+	if h, err := s.Newest(t.Context(), "payroll.nothing", func(runplan.Mark) bool { return true }); h != nil || err != nil {
 		t.Errorf("a target without plans: %v, %v", h, err)
 	}
 	if h, _ := seal(t, s, "e", nil); h.Seq != 5 {

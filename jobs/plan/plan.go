@@ -60,7 +60,7 @@ func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Opti
 	w.Pulse.Step("planning: reading earlier plans and the ledger")
 	run := runplan.NewRunID(w.Dataset.Digest, o.Window)
 	w.Run = run
-	head, err := w.Runs.Newest(ctx, w.TargetName(), func(h *runplan.Head) bool { return h.Run == run })
+	head, err := w.Runs.Newest(ctx, w.TargetName(), func(m runplan.Mark) bool { return m.Run == run })
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +107,8 @@ type planner struct {
 // first seals the first plan of a run. It names the plan of an earlier form of
 // the dataset for the same window, if there is one.
 func (p *planner) first(ctx context.Context) (*Result, error) {
-	older, err := p.w.Runs.Newest(ctx, p.w.TargetName(), func(h *runplan.Head) bool {
-		return h.Dataset.Name == p.w.Dataset.Name && h.Window == p.o.Window
+	older, err := p.w.Runs.Newest(ctx, p.w.TargetName(), func(m runplan.Mark) bool {
+		return m.Dataset == p.w.Dataset.Name && m.Window == p.o.Window
 	})
 	if err != nil {
 		return nil, err

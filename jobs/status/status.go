@@ -129,12 +129,7 @@ type look struct {
 }
 
 func (l *look) gather(ctx context.Context) (err error) {
-	_, err = l.w.Runs.Newest(ctx, l.w.TargetName(), func(h *runplan.Head) bool {
-		if h.Dataset.Name == l.w.Dataset.Name {
-			l.heads = append(l.heads, h)
-		}
-		return len(l.heads) == maxPlans
-	})
+	l.heads, err = l.w.Runs.NewestFew(ctx, l.w.TargetName(), maxPlans, func(m runplan.Mark) bool { return m.Dataset == l.w.Dataset.Name })
 	if err != nil {
 		return err
 	}
