@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"backfill/internal/kafka"
 	"backfill/internal/objstore"
 	"backfill/internal/runplan"
@@ -61,6 +63,14 @@ func (s *Store) marks(ctx context.Context, target string) (map[runplan.Seq]runpl
 	return marks, err
 }
 
+// listed lists both at a time: a mark that comes in between costs one read.
+func (s *Store) listed(ctx context.Context, target string) (keys []string, marks map[runplan.Seq]runplan.Mark, err error) {
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() (err error) { keys, err = s.planKeys(ctx, target); return err })
+	both.Go(func() (err error) { marks, err = s.marks(ctx, target); return err })
+	return keys, marks, both.Wait()
+}
+
 // Newest looks through the target's plans, newest first, and returns the first
 // that accept takes; nil when none does.
 func (s *Store) Newest(ctx context.Context, target string, accept func(runplan.Mark) bool) (*runplan.Head, error) {
@@ -74,11 +84,7 @@ func (s *Store) Newest(ctx context.Context, target string, accept func(runplan.M
 // NewestFew returns the newest plans of the target that accept takes, at most
 // most of them. It reads those, and at most the 1000 newest that have no mark.
 func (s *Store) NewestFew(ctx context.Context, target string, most int, accept func(runplan.Mark) bool) ([]*runplan.Head, error) {
-	keys, err := s.planKeys(ctx, target) // before the marks, which come later than their plans
-	if err != nil || len(keys) == 0 {
-		return nil, err
-	}
-	marks, err := s.marks(ctx, target)
+	keys, marks, err := s.listed(ctx, target)
 	if err != nil {
 		return nil, err
 	}
