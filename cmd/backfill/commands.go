@@ -68,10 +68,10 @@ func (p *program) open(ctx context.Context, ds *dataset.Dataset, key *mask.Key) 
 	if err != nil || lock <= 0 {
 		return nil, fail.New(fail.Usage, "--lock-timeout %q is no duration", p.flags.lockTimeout).Try("give one such as 10m")
 	}
-	return workspace.Open(ctx, ds, workspace.Options{
+	return p.opened(workspace.Open(ctx, ds, workspace.Options{
 		Env: p.env, Log: p.log, Now: now, Version: version, By: p.by(), Image: p.env("BACKFILL_IMAGE"), Airflow: p.airflow(), Timeout: timeout, Lock: lock,
-		Halt: p.halt, Pulse: p.pulse, MaskKey: key,
-	})
+		Halt: p.halt, Pulse: p.pulse, Times: p.times, MaskKey: key,
+	}))
 }
 
 // openPlan opens the workspace from a plan: the dataset is the plan's, so that

@@ -18,6 +18,7 @@ import (
 	"backfill/internal/fail"
 	"backfill/internal/pod"
 	"backfill/internal/progress"
+	"backfill/internal/timing"
 	"backfill/jobs/convert"
 	"backfill/jobs/workspace"
 )
@@ -37,7 +38,9 @@ type program struct {
 	halt     *workspace.Halt
 	pulse    *progress.Pulse
 	screen   *progress.Screen // nil: nobody sits at a terminal
-	ended    chan struct{}    // closed when the command has returned
+	times    *timing.Times
+	space    *workspace.Workspace // the one that was opened; nil: none was
+	ended    chan struct{}        // closed when the command has returned
 	reported sync.Once
 }
 
@@ -48,6 +51,7 @@ type command struct {
 	flags      func(*flags, *pflag.FlagSet)
 	run        func(context.Context, *program) error
 	spools     bool // rows to files
+	works      bool // so that where its time went is kept
 	talks      bool // says something and does no work: no word about memory
 	finishes   bool // what it has begun when it is told to stop; others are cancelled at once
 	examples   []string
@@ -89,6 +93,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 	p.log = newLogger(p.stderr, p.flags.logFormat, p.flags.logLevel)
 	p.settle(cmd)
 	p.halt, p.ended = workspace.NewHalt(), make(chan struct{})
+	p.times = timing.New(now)
 	p.pulse = progress.NewPulse(now, func(line string) { p.log.Info(line) })
 	p.pulse.Step("%s", cmd.name)
 	ctx, done := p.heed(ctx, cmd)
@@ -97,6 +102,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 	defer rest()
 	err := recovered(ctx, p, cmd)
 	rest()
+	p.account(ctx, cmd, exitOf(ctx, err))
 	close(p.ended)
 	return p.finish(ctx, cmd, err, p.result)
 }

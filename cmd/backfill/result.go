@@ -17,6 +17,7 @@ import (
 	"backfill/internal/kafka"
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
+	"backfill/internal/timing"
 	"backfill/jobs/convert"
 	"backfill/jobs/doctor"
 	"backfill/jobs/load"
@@ -80,6 +81,8 @@ type result struct {
 	Reasons     []quarantine.Reason `json:"reasons,omitempty"`     // of quarantine ls
 	Quarantined []quarantine.Shown  `json:"quarantined,omitempty"` // of quarantine show; not in XCom
 	Replay      *quarantine.Replay  `json:"replay,omitempty"`
+
+	Timing *timing.Snapshot `json:"timing,omitempty"` // where the time went
 
 	Verdict  string          `json:"verdict,omitempty"`
 	Sentence string          `json:"sentence,omitempty"`

@@ -6,6 +6,7 @@
 //	targets/<table>/segments/<attempt>/…      compressed chunk lists
 //	targets/<table>/loads/<seq>/…             manifests and slice receipts
 //	targets/<table>/reports/<run>/<name>/…    a report, its evidence and its seal
+//	targets/<table>/work/<run>/<process>/…    where the time of a process went, and its profiles
 //	suppressions/<sha256>.txt                 lists of erased people that plans were sealed with
 //	schemas/<digest>.json                     schemas of framed values, as a plan sealed them
 //	chunks/<id>/receipt.json                  what converting a chunk gave

@@ -1,6 +1,10 @@
 package scan
 
-import "io"
+import (
+	"io"
+
+	"backfill/internal/timing"
+)
 
 // aheadPieces buffers of aheadBytes are filled before they are asked for.
 const (
@@ -22,11 +26,14 @@ type ahead struct {
 	free, full chan piece // neither ever blocks a sender
 	quit, done chan struct{}
 	current    piece
-	from       int // in current
+	from       int          // in current
+	lane       *timing.Lane // of the goroutine that calls Read
 }
 
-// start begins to read r, from which nobody else may read until stop.
-func (a *ahead) start(r io.Reader) {
+// start begins to read r, from which nobody else may read until stop. Waiting in
+// Read is counted on lane, what r does on its own.
+func (a *ahead) start(r *timed, lane *timing.Lane) {
+	a.lane = lane
 	a.free, a.full = make(chan piece, aheadPieces), make(chan piece, aheadPieces)
 	a.quit, a.done = make(chan struct{}), make(chan struct{})
 	a.current, a.from = piece{}, 0
@@ -39,13 +46,17 @@ func (a *ahead) start(r io.Reader) {
 	go fillPieces(r, a.free, a.full, a.quit, a.done)
 }
 
-func fillPieces(r io.Reader, free <-chan piece, full chan<- piece, quit <-chan struct{}, done chan<- struct{}) {
+func fillPieces(r *timed, free <-chan piece, full chan<- piece, quit <-chan struct{}, done chan<- struct{}) {
 	defer close(done)
+	r.lane.Enter(timing.Decompress)
+	defer r.lane.Leave()
 	for {
+		busy := r.lane.Wait(timing.Decode)
 		select {
 		case <-quit:
 			return
 		case p := <-free:
+			r.lane.Back(busy)
 			if p.n, p.err = io.ReadFull(r, p.buf); p.err == io.ErrUnexpectedEOF {
 				p.err = io.EOF // of ReadFull; a reader's own comes as codec's error
 			}
@@ -72,7 +83,9 @@ func (a *ahead) Read(p []byte) (int, error) {
 		if a.current.buf != nil {
 			a.free <- piece{buf: a.current.buf}
 		}
+		busy := a.lane.Wait(timing.Decompress)
 		a.current, a.from = <-a.full, 0
+		a.lane.Back(busy)
 	}
 	n := copy(p, a.current.buf[a.from:a.current.n])
 	a.from += n

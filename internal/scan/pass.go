@@ -14,6 +14,7 @@ import (
 	"backfill/internal/kafka"
 	"backfill/internal/registry"
 	"backfill/internal/runplan"
+	"backfill/internal/timing"
 )
 
 // pass is one reading of a chunk.
@@ -149,14 +150,21 @@ func (p *pass) proveBody(ref runplan.ObjectRef) {
 func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit func(*decode.Record) bool) error {
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
+	lane := p.o.Lane
+	defer lane.Back(lane.Enter(timing.Decompress))
+	waiting := lane.Wait(timing.Fetch)
 	body, err := p.o.Source.Open(reading, ref)
+	lane.Back(waiting)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	if err := p.openCodec(body); err != nil {
+	p.timed.lane, p.timed.body = lane, body
+	if err := p.openCodec(fetched{&p.timed}); err != nil {
 		return p.broken(ctx, err, ref)
 	}
+	p.timed.plain = p.plain
+	lane.Enter(timing.Decode)
 	done, err := p.begin()
 	if err != nil {
 		return p.broken(ctx, err, ref)
@@ -164,7 +172,8 @@ func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit fu
 	defer done()
 	admit = p.opened(admit)
 	if p.direct() && !p.packed() && p.readAhead {
-		p.ahead.start(p.plain)
+		p.timed.lane = lane.Beside()
+		p.ahead.start(&p.timed, lane)
 		defer func() {
 			cancel() // ends a Read that waits
 			p.ahead.stop()
@@ -186,6 +195,7 @@ func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit fu
 			return flushErr
 		}
 		if err != nil {
+			p.read(ref)
 			return nil
 		}
 	}
@@ -224,10 +234,14 @@ func (p *pass) flush() error {
 		offsets.I[i] = int64(p.batch.Offset[i])
 		offsets.Null[i] = p.batch.Offset[i] == kafka.NoOffset
 	}
-	if err := p.counter.rows(p.batch); err != nil {
+	at := p.o.Lane.Enter(timing.Account)
+	err := p.counter.rows(p.batch)
+	p.o.Lane.Passed(timing.Account, 0, int64(p.batch.N))
+	p.o.Lane.Back(at)
+	if err != nil {
 		return err
 	}
-	err := p.sink.Rows(p.batch)
+	err = p.sink.Rows(p.batch)
 	p.batch.N = 0
 	return err
 }

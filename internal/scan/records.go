@@ -31,7 +31,7 @@ func (p *pass) begin() (done func(), err error) {
 		return func() {}, fail.New(fail.BadLayout, "the object is a SequenceFile, and archive.format says %s", f).Try("write archive.format: auto, or exclude the object from the archive")
 	}
 	if p.direct() && !p.packed() {
-		p.decoder.Reset(p.plain)
+		p.decoder.Reset(&p.timed)
 		return func() {}, nil
 	}
 	records, done, err := p.records()
@@ -78,24 +78,24 @@ func (p *pass) records() (records decode.Records, done func(), err error) {
 	limits.RecordBytes = p.o.RecordBytes
 	switch {
 	case p.direct():
-		records, err = decode.NewRecords(p.plain, formatOf(a.Format), decode.Limits{BlockBytes: p.o.BlockBytes, RecordBytes: p.o.RecordBytes})
+		records, err = decode.NewRecords(&p.timed, formatOf(a.Format), decode.Limits{BlockBytes: p.o.BlockBytes, RecordBytes: p.o.RecordBytes})
 		return records, done, err
 	case a.Format == dataset.FormatCSV:
 		o := format.CSV{Columns: a.CSV.Columns}
 		if a.CSV.Delimiter != "" {
 			o.Delimiter = a.CSV.Delimiter[0]
 		}
-		return format.NewCSV(p.plain, o, limits), done, nil
+		return format.NewCSV(&p.timed, o, limits), done, nil
 	case a.Format == dataset.FormatText, a.Format == dataset.FormatBytes:
-		return format.NewText(p.plain, format.Text{Delimiter: a.Delimiter, Binary: a.Format == dataset.FormatBytes}, limits), done, nil
+		return format.NewText(&p.timed, format.Text{Delimiter: a.Delimiter, Binary: a.Format == dataset.FormatBytes}, limits), done, nil
 	case a.Format == dataset.FormatAuto && p.plain.Begins(format.SequenceMagic):
-		records, err = format.NewSequence(p.plain, limits)
+		records, err = format.NewSequence(&p.timed, limits)
 		return records, done, err
 	case !p.plain.Begins(parquetMagic):
 		return nil, done, fail.New(fail.BadLayout, "the object is no Parquet file, and archive.format says parquet").
 			Try("write archive.format: auto, or exclude the object from the archive")
 	}
-	file, err := format.NewParquet(p.plain, limits)
+	file, err := format.NewParquet(&p.timed, limits)
 	if err != nil {
 		return nil, done, err
 	}

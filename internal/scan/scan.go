@@ -33,6 +33,7 @@ import (
 	"backfill/internal/runplan"
 	"backfill/internal/schema"
 	"backfill/internal/suppression"
+	"backfill/internal/timing"
 )
 
 // maxPasses bounds how often a chunk is read. One doubt may lead to another:
@@ -85,6 +86,7 @@ type Options struct {
 	MaskKey     *mask.Key     // of the dataset's masked columns; nil where there are none
 	Parquet     format.Limits // of archived Parquet; its record limit is RecordBytes
 	Schemas     *registry.Set // of framed values; nil where values are not framed
+	Lane        *timing.Lane  // where the time of the scanner's goroutine is counted; nil: nowhere
 
 	Suppressed *suppression.Set // of the dataset's list; nil where it names none
 
@@ -118,6 +120,7 @@ type Scanner struct {
 
 	opener *registry.Decoder // of framed values; nil: they are not
 
+	timed     timed
 	readAhead bool
 	ahead     ahead
 

@@ -12,6 +12,7 @@ import (
 	"backfill/internal/runstore"
 	"backfill/internal/scan"
 	"backfill/internal/schema"
+	"backfill/internal/timing"
 	"backfill/jobs/workspace"
 )
 
@@ -29,6 +30,9 @@ type attempt struct {
 	writer  *parquetio.Writer
 	pipe    *pipe // nil before the first chunk that was converted alone
 
+	scanning *timing.Lane // of the worker
+	encoding *timing.Lane // of the goroutine that writes Parquet: the worker, or the pipe's
+
 	ctx     context.Context
 	chunk   runplan.ChunkID
 	id      string
@@ -39,13 +43,18 @@ type attempt struct {
 
 // part is one Parquet file on its way to staging.
 type part struct {
+	of   *attempt
 	up   *objstore.Upload
 	key  string
 	size int64
 }
 
 func (p *part) Write(b []byte) (int, error) {
+	lane := p.of.encoding
+	busy := lane.Wait(timing.Upload)
 	n, err := p.up.Write(b)
+	lane.Back(busy)
+	lane.Passed(timing.Upload, int64(n), 0)
 	p.size += int64(n)
 	return n, err
 }
@@ -82,8 +91,10 @@ func (a *attempt) read(s *scan.Scanner, c runplan.Chunk, alone bool) (*account.C
 		return s.Chunk(a.ctx, c, a)
 	}
 	if a.pipe == nil {
-		a.pipe = newPipe(a, a.columns)
+		a.pipe = newPipe(a, a.columns, a.scanning)
 	}
+	a.encoding = a.pipe.lane
+	defer func() { a.encoding = a.scanning }()
 	a.pipe.start()
 	counts, err := s.Chunk(a.ctx, c, a.pipe)
 	if drained := a.pipe.drain(); err == nil {
@@ -98,6 +109,8 @@ func (a *attempt) begin() {
 
 // Rows writes the batch to the open Parquet file.
 func (a *attempt) Rows(b *columns.Batch) (err error) {
+	defer a.encoding.Back(a.encoding.Enter(timing.Encode))
+	a.encoding.Passed(timing.Encode, 0, int64(b.N))
 	if a.part == nil {
 		if err := a.openPart(); err != nil {
 			return err
@@ -117,7 +130,7 @@ func (a *attempt) openPart() (err error) {
 	if err != nil {
 		return err
 	}
-	a.part = &part{up: up, key: key}
+	a.part = &part{of: a, up: up, key: key}
 	if a.writer == nil {
 		a.writer, err = parquetio.NewWriter(a.part, a.columns, a.options)
 		return err
@@ -130,11 +143,14 @@ func (a *attempt) closePart() error {
 	if a.part == nil {
 		return nil
 	}
+	defer a.encoding.Back(a.encoding.Enter(timing.Encode))
 	sum, err := a.writer.Close()
 	if err != nil {
 		return err
 	}
+	busy := a.encoding.Wait(timing.Upload)
 	object, err := a.part.up.Commit(a.ctx)
+	a.encoding.Back(busy)
 	if err != nil {
 		return err
 	}

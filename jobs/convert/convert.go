@@ -19,6 +19,7 @@ import (
 	"backfill/internal/registry"
 	"backfill/internal/runplan"
 	"backfill/internal/scan"
+	"backfill/internal/timing"
 	"backfill/jobs/workspace"
 )
 
@@ -120,6 +121,7 @@ type converter struct {
 // all hands chunks to workers. The first error stops dispatching, and chunks in
 // flight are given up; a halt stops dispatching only.
 func (c *converter) all(ctx context.Context, chunks []runplan.Chunk, workers int) error {
+	defer c.w.Times.Work()()
 	group, ctx := errgroup.WithContext(ctx)
 	halted := c.w.Halt.Asked()
 	next := make(chan job)
@@ -161,16 +163,19 @@ func (c *converter) work(ctx context.Context, next <-chan job) (err error) {
 	if err != nil {
 		return err
 	}
+	lane := c.w.Times.Lane()
+	defer lane.Leave()
 	s, err := scan.New(scan.Options{
-		Dataset: c.w.Dataset, Window: c.head.Window, Source: src, BlockBytes: blockBytes, RecordBytes: recordBytes, MaskKey: c.w.MaskKey, Suppressed: suppressed, Schemas: c.schemas, Parquet: c.size.archived,
+		Lane: lane, Dataset: c.w.Dataset, Window: c.head.Window, Source: src, BlockBytes: blockBytes, RecordBytes: recordBytes, MaskKey: c.w.MaskKey, Suppressed: suppressed, Schemas: c.schemas, Parquet: c.size.archived,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	a := &attempt{w: c.w, head: c.head, source: src, columns: scan.StageColumns(c.w.Dataset), options: c.size.parquet()}
+	a := &attempt{w: c.w, head: c.head, scanning: lane, encoding: lane, source: src, columns: scan.StageColumns(c.w.Dataset), options: c.size.parquet()}
 	for j := range next {
 		chunk := j.chunk
+		lane.Enter(timing.Claim)
 		if err := c.w.Stopped(ctx, c.head); err != nil {
 			if c.w.Halt.Cause() != nil { // other workers finish their chunks
 				return nil
@@ -188,6 +193,7 @@ func (c *converter) work(ctx context.Context, next <-chan job) (err error) {
 			}
 		}
 		c.done(chunk, receipt, reused)
+		lane.Leave() // until there is another chunk
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"backfill/internal/columns"
 	"backfill/internal/scan"
 	"backfill/internal/schema"
+	"backfill/internal/timing"
 )
 
 // A pipe holds so many batches. Their text is at most what a block and a record
@@ -30,11 +31,14 @@ type pipe struct {
 	// failed holds the sink's first error until done has it, so that a chunk
 	// isn't read to its end for nothing.
 	failed chan error
+
+	scanning *timing.Lane // of the goroutine that calls Rows
+	lane     *timing.Lane // of the sink's goroutine
 }
 
 // newPipe returns a pipe that takes rows after start.
-func newPipe(sink scan.Sink, cols []schema.Column) *pipe {
-	p := &pipe{sink: sink, free: make(chan *columns.Batch, pipeBatches)}
+func newPipe(sink scan.Sink, cols []schema.Column, scanning *timing.Lane) *pipe {
+	p := &pipe{sink: sink, free: make(chan *columns.Batch, pipeBatches), scanning: scanning, lane: scanning.Beside()}
 	for range pipeBatches {
 		p.free <- columns.NewBatch(cols)
 	}
@@ -47,7 +51,15 @@ func (p *pipe) start() {
 	p.full, p.done, p.failed = full, done, failed
 	go func() {
 		var err error
-		for b := range full {
+		p.lane.Enter(timing.Encode)
+		defer p.lane.Leave()
+		for {
+			busy := p.lane.Wait(timing.Decode)
+			b, more := <-full
+			p.lane.Back(busy)
+			if !more {
+				break
+			}
 			if err == nil {
 				if err = p.sink.Rows(b); err != nil {
 					failed <- err
@@ -62,6 +74,7 @@ func (p *pipe) start() {
 // Rows copies the batch and returns. An error of the sink shows later, in drain
 // at the latest.
 func (p *pipe) Rows(b *columns.Batch) error {
+	defer p.scanning.Back(p.scanning.Wait(timing.Encode))
 	select {
 	case err := <-p.failed:
 		return err
@@ -88,6 +101,7 @@ func (p *pipe) Restart() error {
 // drain waits until the sink has taken all rows, ends the goroutine and returns
 // the sink's error.
 func (p *pipe) drain() error {
+	defer p.scanning.Back(p.scanning.Wait(timing.Encode))
 	close(p.full)
 	return <-p.done
 }

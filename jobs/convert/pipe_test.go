@@ -59,7 +59,7 @@ func push(p *pipe, batches int) (want []int64, err error) {
 
 func TestPipe(t *testing.T) {
 	c := &collector{}
-	p := newPipe(c, pipeColumns())
+	p := newPipe(c, pipeColumns(), nil)
 	for range 2 { // chunks
 		p.start()
 		if _, err := push(p, 5); err != nil {
@@ -88,7 +88,7 @@ func TestPipe(t *testing.T) {
 // TestPipeError: the sink's error stops the reader soon, and drain has it too.
 func TestPipeError(t *testing.T) {
 	c := &collector{at: 4}
-	p := newPipe(c, pipeColumns())
+	p := newPipe(c, pipeColumns(), nil)
 	p.start()
 	_, err := push(p, columns.BatchRows)
 	if err != nil && !errors.Is(err, errFull) {

@@ -22,6 +22,7 @@ import (
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
+	"backfill/internal/timing"
 	"backfill/jobs/workspace"
 )
 
@@ -59,6 +60,7 @@ const readers = 8 // receipts read at a time
 // Receipts reads the receipts of all chunks, in plan order. A chunk without
 // one is an error that says how to go on.
 func Receipts(ctx context.Context, w *workspace.Workspace, head *runplan.Head, chunks []runplan.Chunk) ([]*runplan.ChunkReceipt, error) {
+	defer w.Times.Begin(timing.Receipts)()
 	receipts := make([]*runplan.ChunkReceipt, len(chunks))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readers)

@@ -98,6 +98,7 @@ func (k *byKey) each(ctx context.Context, chunks []int, dropped func(*opened) fu
 			chunks = append(chunks, i)
 		}
 	}
+	defer k.w.Times.Work()()
 	group, ctx := errgroup.WithContext(ctx)
 	next := make(chan int)
 	group.Go(func() error {
@@ -118,7 +119,9 @@ func (k *byKey) each(ctx context.Context, chunks []int, dropped func(*opened) fu
 			if err != nil {
 				return err
 			}
-			o := scan.Options{Dataset: k.ds, Window: k.o.Window, Source: src, BlockBytes: 1 << 20, RecordBytes: 8 << 20, MaskKey: k.w.MaskKey, Suppressed: suppressed, Schemas: k.schemas}
+			lane := k.w.Times.Lane()
+			defer lane.Leave()
+			o := scan.Options{Lane: lane, Dataset: k.ds, Window: k.o.Window, Source: src, BlockBytes: 1 << 20, RecordBytes: 8 << 20, MaskKey: k.w.MaskKey, Suppressed: suppressed, Schemas: k.schemas}
 			o.Parquet = workspace.SmallParquet()
 			o.Parquet.FileBytes = k.o.Disk / 3 / int64(k.workers) // the quarter of the disk that rows don't take
 			if dropped != nil {

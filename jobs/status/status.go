@@ -10,6 +10,7 @@ import (
 	"backfill/internal/kafka"
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
+	"backfill/internal/timing"
 	"backfill/jobs/reconcile"
 	"backfill/jobs/workspace"
 )
@@ -40,6 +41,7 @@ type Plan struct {
 	Report    *Report       `json:"report,omitempty"`
 	Behind    *Behind       `json:"behind,omitempty"`
 	Quiet     []string      `json:"quiet,omitempty"` // partitions whose tail may not be archived yet, and since when
+	Work      []timing.Work `json:"work,omitempty"`  // of the newest processes, when one plan is asked for
 	Next      string        `json:"next,omitempty"`  // the command that goes on; "": nothing is left
 }
 
@@ -109,6 +111,11 @@ func Status(ctx context.Context, w *workspace.Workspace, s publish.Session, o Op
 		if err != nil {
 			return nil, err
 		}
+		if o.Plan != nil {
+			if p.Work, err = l.work(ctx, h); err != nil {
+				return nil, err
+			}
+		}
 		r.Plans = append(r.Plans, p)
 	}
 	return r, nil
@@ -126,6 +133,21 @@ type look struct {
 	verified *publish.Watermark
 	listing  *workspace.Listing // nil until asked for
 	listed   kafka.Window       // that it is for
+}
+
+// shownWork is how many processes of a run are shown.
+const shownWork = 5
+
+// work tells where the time of the run's newest processes went. Records of
+// another version of this program that can't be read are left out.
+func (l *look) work(ctx context.Context, h *runplan.Head) (list []timing.Work, err error) {
+	bodies, err := l.w.Runs.Work(ctx, h.Target, h.Run, shownWork)
+	for _, body := range bodies {
+		if w, err := timing.ReadWork(body); err == nil {
+			list = append(list, w)
+		}
+	}
+	return list, err
 }
 
 func (l *look) gather(ctx context.Context) (err error) {

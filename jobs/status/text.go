@@ -58,6 +58,9 @@ func (p *Plan) write(b *strings.Builder) {
 	if p.Kept != nil {
 		fmt.Fprintf(b, "    can be undone: %d replaced rows are kept since %s in %s\n", p.Kept.Rows, p.Kept.Since, p.Kept.Table)
 	}
+	for _, w := range p.Work {
+		fmt.Fprintf(b, "    time of %s\n", w)
+	}
 	if p.Next != "" {
 		fmt.Fprintf(b, "    go on with: %s\n", p.Next)
 	}
@@ -72,7 +75,7 @@ func (r *Result) Short() *Result {
 	short := *r
 	short.Plans = nil
 	for _, p := range r.Plans {
-		p.Parts = nil
+		p.Parts, p.Work = nil, nil
 		short.Plans = append(short.Plans, p)
 	}
 	return &short

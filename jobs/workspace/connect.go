@@ -9,6 +9,7 @@ import (
 	"backfill/internal/login"
 	"backfill/internal/redshift"
 	"backfill/internal/runplan"
+	"backfill/internal/timing"
 )
 
 // queryGroup lets a warehouse's owner route and find the statements.
@@ -24,6 +25,7 @@ func (w *Workspace) Connect(ctx context.Context) (*redshift.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer w.Times.Begin(timing.Connect)()
 	return redshift.Connect(ctx, redshift.Config{
 		Login: func(ctx context.Context) (redshift.Login, error) {
 			l, err := source.Mint(ctx)

@@ -11,6 +11,7 @@ import (
 	"backfill/internal/kafka"
 	"backfill/internal/objstore"
 	"backfill/internal/runplan"
+	"backfill/internal/timing"
 )
 
 // Listing is the archive as it is now.
@@ -33,6 +34,7 @@ type Listing struct {
 
 // List lists what the archive holds for the windows, by the dataset's layout.
 func (w *Workspace) List(ctx context.Context, windows ...kafka.Window) (*Listing, error) {
+	defer w.Times.Begin(timing.List)()
 	choice, err := w.layout(ctx)
 	if err != nil {
 		return nil, err

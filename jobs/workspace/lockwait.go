@@ -29,7 +29,7 @@ type lockWatch struct {
 
 // Watch wraps a session of the workspace.
 func (w *Workspace) Watch(s publish.Session) publish.Session {
-	return &lockWatch{Session: s, table: w.TargetName() + publish.LedgerSuffix, tell: func(text string) { w.Log.Warn(text) }, most: w.Lock, ask: func(ctx context.Context) ([]redshift.LockHolder, error) {
+	return &lockWatch{Session: &timedSession{s, w.Times}, table: w.TargetName() + publish.LedgerSuffix, tell: func(text string) { w.Log.Warn(text) }, most: w.Lock, ask: func(ctx context.Context) ([]redshift.LockHolder, error) {
 		conn, err := w.Connect(ctx)
 		if err != nil {
 			return nil, err

@@ -20,6 +20,7 @@ import (
 	"backfill/internal/publish"
 	"backfill/internal/runplan"
 	"backfill/internal/runstore"
+	"backfill/internal/timing"
 )
 
 // Options are what main knows of the process.
@@ -37,6 +38,7 @@ type Options struct {
 
 	Halt  *Halt           // nil: nobody asks to end soon
 	Pulse *progress.Pulse // says what is worked on; nil: nobody is told
+	Times *timing.Times   // where time goes; nil: nobody counts
 }
 
 // Workspace is an opened dataset.

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"backfill/internal/fail"
+	"backfill/internal/runstore"
+	"backfill/internal/timing"
+	"backfill/jobs/workspace"
+)
+
+// account says where the time of a command that works went: in the result, in
+// the log, and in staging beside the run's receipts. It never fails a command:
+// what can't be kept is said.
+func (p *program) account(ctx context.Context, cmd command, exit fail.Exit) {
+	if !cmd.works {
+		return
+	}
+	spent := p.times.Snapshot()
+	spent.Process = timing.ReadProcess()
+	p.result.Timing = &spent
+	p.log.Info("where the time went: " + spent.String())
+	if p.space == nil || p.space.Run == "" {
+		return
+	}
+	// A tenth of the grace period: the outcome must be reported within it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.flags.graceTime/10)
+	defer cancel()
+	if err := p.keepWork(ctx, cmd, exit, spent); err != nil {
+		p.log.Warn(fmt.Sprintf("where the time went is not kept in staging: %v", err))
+	}
+}
+
+func (p *program) keepWork(ctx context.Context, cmd command, exit fail.Exit, spent timing.Snapshot) error {
+	w := p.space
+	folder := runstore.NewWork(w.TargetName(), w.Run, p.started, cmd.name)
+	body, err := json.MarshalIndent(timing.Work{Command: cmd.name, Version: version, Began: p.started.UTC(), Exit: int(exit), Timing: spent}, "", " ")
+	if err != nil {
+		return fail.Wrap(err, fail.Internal, "encoding where the time went")
+	}
+	_, err = w.Runs.PutWork(ctx, folder, runstore.WorkName, body)
+	return err
+}
+
+// opened remembers the workspace, whose run the process's work belongs to.
+func (p *program) opened(w *workspace.Workspace, err error) (*workspace.Workspace, error) {
+	if err == nil {
+		p.space = w
+	}
+	return w, err
+}
