@@ -154,6 +154,32 @@ func TestGenerateIntoFolder(t *testing.T) {
 	}
 }
 
+// TestGenerateLayout generates where a layout's keys make no folders, and names what can't be.
+func TestGenerateLayout(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	args := []string{"generate", "--seed", "1", "--events", "50", "--from", "2026-10-30", "--to", "2026-11-02", "--partitions", "1",
+		"--dir", filepath.Join(dir, "archive"), "--truth", filepath.Join(dir, "truth.json"), "--dataset", filepath.Join(dir, "dataset.yaml"), "--layout"}
+	if got := inProcess(t, nil, append(args, "confluent-delims", "--setting", "file.delim=!")...); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "archive", "topics_payroll.events_partition=0_payroll.events!0!*.json.gz"))
+	dataset, readErr := os.ReadFile(filepath.Join(dir, "dataset.yaml"))
+	if err != nil || readErr != nil || len(names) == 0 || !strings.Contains(string(dataset), `layout: {confluent: {directory_delim: "_", file_delim: "!"}}`) {
+		t.Errorf("files %v, dataset %s, %v, %v", names, dataset, err, readErr)
+	}
+	for want, more := range map[string][]string{
+		"already holds objects":                        {"confluent-delims"},
+		`there is no layout "nope"; there are conflu`:  {"nope"},
+		"layout confluent-avro cannot show bad_values": {"confluent-avro", "--prefix", "other", "--fault", "bad_values=1"},
+		`has no setting "x"; it has avro.codec`:        {"confluent-avro", "--setting", "x=1"},
+	} {
+		if got := inProcess(t, nil, append(args, more...)...); got.code == 0 || !strings.Contains(got.stderr, want) {
+			t.Errorf("%v: %+v, want %q", more, got, want)
+		}
+	}
+}
+
 func TestDirSinkStaysInside(t *testing.T) {
 	t.Parallel()
 	d, err := newDirSink(t.TempDir())

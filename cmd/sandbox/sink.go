@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,9 +92,9 @@ func (d *dirSink) Put(_ context.Context, key string, body []byte) error {
 	return writeFile(path, body, 0o644)
 }
 
-// Empty looks at the folder that prefix, which ends in a slash, names.
+// Empty looks at the folder that prefix, which ends in a slash, names; without one, at all.
 func (d *dirSink) Empty(_ context.Context, prefix string) (bool, error) {
-	path, err := d.path(prefix)
+	path, err := d.path(cmp.Or(prefix, "."))
 	if err != nil {
 		return false, err
 	}
