@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build worker e2e demo test faults mutations browser guarantees archives errors race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
+.PHONY: help build worker e2e demo loadtest soak test faults mutations browser guarantees archives errors race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,7 @@ test: ## all tests (also needs python3 with venv, PyPI and psql, for the clients
 	$(GO) test -timeout 30m ./...
 	python3 -m unittest discover --start-directory internal/sandbox/oracle
 	dags/check tests
+	dags/loadtest/run tests
 
 FAULTS    ?= all
 SEQUENCES ?= 2000
@@ -111,5 +112,15 @@ E2E ?=
 e2e: build ## on a real Kubernetes: KUBECONFIG, or the one of ../shared/kube (E2E=test_kubernetes.IndexedJob for a part)
 	GO=$(GO) dags/e2e/run $(E2E)
 
+USERS    ?= 6
+STEPS    ?= 3
+DURATION ?= 240
+loadtest: build ## payday with Locust (PyPI) against the sandbox, in steps (USERS=6 STEPS=3 DURATION=240); results in .loadtest/load
+	USERS=$(USERS) STEPS=$(STEPS) DURATION=$(DURATION) dags/loadtest/run load
+
+MINUTES ?= 10
+soak: build ## one chain of commands for MINUTES=10, which must leave nothing behind; results in .loadtest/soak
+	MINUTES=$(MINUTES) dags/loadtest/run soak
+
 clean: ## remove what make built
-	rm -rf bin .demo .tools
+	rm -rf bin .demo .loadtest .tools

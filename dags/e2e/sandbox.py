@@ -54,6 +54,8 @@ class Sandbox:
             stderr=self._log,
         )
 
+        self.pid = self._process.pid
+
         def started() -> bool:
             if self._process.poll() is not None:
                 raise SandboxError((folder / "sandbox.log").read_text())
