@@ -65,6 +65,14 @@ func openEvents(c archiver.Config) (archiver.Archiver, error) {
 	}
 	b := a.(*batch.Batches)
 	b.About.Identity = archiver.Body
+	// Dynamic partitioning with !{partitionKeyFromQuery:topic}/!{partitionKeyFromQuery:partition}/ in the prefix.
+	b.About.Root, b.About.Together = c.Prefix, false
+	b.About.Archive = batch.Auto(`{key_pattern: '(?P<topic>[^/]+)/(?P<partition>\d+)/.*'}`)
+	b.Key = func(u batch.Upload) string {
+		at, in := u.Arrived(), fmt.Sprintf("%s/%s/%d", c.Prefix, c.Topic, u.First().Partition)
+		return fmt.Sprintf("%s/%s/%s-1-%s-%s%s", in, at.Format("2006/01/02/15"), c.Topic, at.Format("2006-01-02-15-04-05"),
+			batch.UUID(c.Seed, "firehose "+in, u.Number), b.Codec.Ext)
+	}
 	b.About.Records = []string{"envelope: msk", "unpack: base64"}
 	return b, nil
 }

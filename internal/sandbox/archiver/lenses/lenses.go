@@ -29,13 +29,15 @@ func Layouts() []archiver.Layout {
 	}
 }
 
+const exactlyOnce = "by its default, exactly-once delivery, the sink writes no record twice"
+
 const sameName = "the same records have the same name, so a retry replaces the object"
 
 func base(c archiver.Config, format string) (*batch.Batches, error) {
 	b := &batch.Batches{Size: c.Size, Checked: format == "avro" || format == "parquet"}
 	b.About = archiver.Facts{
 		Identity: batch.IdentityOf(c, archiver.Derived), Root: c.Prefix, Archive: batch.Auto("lenses"),
-		Cannot: batch.Cannot(batch.Whole(), batch.NoCopies(sameName)),
+		Cannot: batch.Cannot(batch.Whole(), batch.NoCopies(sameName), batch.NoOverlaps(exactlyOnce)),
 	}
 	ext := "." + format
 	own := []batch.Codec{{Name: archiver.None}}
@@ -104,8 +106,7 @@ func partitioned(c archiver.Config) (archiver.Archiver, error) {
 	}
 	b.About.Identity = batch.IdentityOf(c, archiver.Unproven)
 	b.About.Cannot = batch.Cannot(b.About.Cannot, batch.NoTombstones("PARTITIONBY finds no field in a null value"),
-		batch.NoMalformed("PARTITIONBY finds no field in what is no JSON"),
-		batch.NoOverlaps("of the objects of a retry some have a name that is there already, and replace it"))
+		batch.NoMalformed("PARTITIONBY finds no field in what is no JSON"))
 	b.Body = batch.Lines("\n", batch.Value)
 	b.Group = func(r archiver.Record) string {
 		var value struct{ Currency *json.RawMessage }

@@ -21,8 +21,12 @@ func Layouts() []archiver.Layout {
 			b.About.Identity = archiver.Body
 			b.About.Records = []string{"envelope: {value: message}", "unpack: text"}
 			if !c.BodyOffsets {
-				b.About.Records = append(b.About.Records, "partition: envelope.partition", "offset: envelope.offset")
+				b.About.Records = append(b.About.Records, "offset: envelope.offset")
 			}
+			// A key_prefix with the fields topic and partition: the sink makes a batch for each.
+			b.About.Root, b.About.Together = c.Prefix, false
+			b.About.Archive = batch.Auto(`{key_pattern: '(?P<topic>[^/]+)/(?P<partition>\d+)/.*'}`)
+			b.Key = key(c, b.Codec, func(r archiver.Record) string { return fmt.Sprintf("%s/%s/%d", c.Prefix, c.Topic, r.Partition) })
 			return b, nil
 		}},
 		{Name: "vector-text", Line: "Vector, text", Open: func(c archiver.Config) (archiver.Archiver, error) {
@@ -40,16 +44,20 @@ func base(c archiver.Config, form func(archiver.Record) []byte) (*batch.Batches,
 	root := c.Prefix + "/" + c.Topic
 	return &batch.Batches{
 		Size: c.Size, Until: batch.Day, Codec: codec, Body: batch.Lines("\n", form),
-		Key: func(u batch.Upload) string {
-			// The sink puts no slash between its prefix and the seconds.
-			at := u.Arrived()
-			return fmt.Sprintf("%s/date=%s%d-%s%s", root, at.Format(time.DateOnly), at.Unix(), batch.UUID(c.Seed, "vector", u.Number), codec.Ext)
-		},
+		Key: key(c, codec, func(archiver.Record) string { return root }),
 		About: archiver.Facts{
 			Identity: batch.IdentityOf(c, archiver.Unproven), Together: true, Root: root, Archive: batch.Unnamed(c),
 			Lost: batch.Tombstone, Cannot: batch.Whole(),
 		},
 	}, nil
+}
+
+// key puts no slash between the prefix and the seconds, as the sink does.
+func key(c archiver.Config, codec batch.Codec, folder func(archiver.Record) string) func(batch.Upload) string {
+	return func(u batch.Upload) string {
+		at, in := u.Arrived(), folder(u.First())
+		return fmt.Sprintf("%s/date=%s%d-%s%s", in, at.Format(time.DateOnly), at.Unix(), batch.UUID(c.Seed, "vector "+in, u.Number), codec.Ext)
+	}
 }
 
 func event(r archiver.Record) []byte {
