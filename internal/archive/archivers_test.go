@@ -48,7 +48,7 @@ func TestConfluentSettings(t *testing.T) {
 	readings(t, archive.ConfluentWith(archive.ConfluentOptions{Ignore: []archive.View{archive.Keys, archive.Tombstones}}), map[string]string{
 		"topics/pay/partition=4/pay+4+0000000009.keys.avro":       "ignored: .keys side file, left out",
 		"topics/pay/tombstone/pay+4+0000000009.keys.avro":         "ignored: tombstone file, left out",
-		"topics/pay/partition=4/pay+4+0000000009.headers.json.gz": "unknown: a .headers side file is not read; to leave such files out: archive.ignore: [headers]",
+		"topics/pay/partition=4/pay+4+0000000009.headers.json.gz": "unknown: a .headers side file is not read; to read such files with their values: archive.join: [headers], to leave them out: archive.ignore: [headers]",
 		"topics/pay/partition=4/pay+4+0000000009.json":            "pay/4@9 ordered",
 	})
 	readings(t, archive.ConfluentWith(archive.ConfluentOptions{FileDelim: "-"}), map[string]string{

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,6 +12,7 @@ type ConfluentOptions struct {
 	FileDelim      string // file.delim; "" stands for +
 	DirectoryDelim string // directory.delim; "" stands for /
 	Ignore         []View // kinds of files that are left out and counted
+	Join           []View // kinds of files that are read with their values
 }
 
 // View is a kind of file that a Confluent S3 sink writes beside values.
@@ -34,7 +36,7 @@ func Confluent() Layout { return ConfluentWith(ConfluentOptions{}) }
 // partitioner, whose folder is `partition=<n>` with the partition of the name,
 // gives Ordered: others spread one partition over folders, so that its files
 // interleave. Key and header files and tombstones are Unknown unless the
-// options say that they are left out, because what they hold would be lost.
+// options say that they are joined or left out, because what they hold would be lost.
 func ConfluentWith(o ConfluentOptions) Layout {
 	if o.FileDelim == "" {
 		o.FileDelim = "+"
@@ -131,24 +133,36 @@ func (c confluent) below(dir, topic string) (encoded string, found bool) {
 // judge tells values from side files, and what the folder says of the order.
 func (c confluent) judge(name Name, encoded, extension string) (Name, Verdict) {
 	first, _, _ := strings.Cut(encoded, c.o.DirectoryDelim)
-	if first == "tombstone" {
-		return c.side(Tombstones, "a tombstone file", "tombstone file, left out")
+	if len(c.o.Join) > 0 {
+		name.Extension = len(extension)
 	}
+	var of View
 	for _, view := range []View{Keys, Headers} {
 		if after, is := strings.CutPrefix(extension, "."+string(view)); is && len(after) > 1 && after[0] == '.' {
-			return c.side(view, "a ."+string(view)+" side file", "."+string(view)+" side file, left out")
+			of = view
 		}
+	}
+	switch {
+	case first == "tombstone" && of != Keys && slices.Contains(c.o.Join, Tombstones):
+		return unknown("in the tombstone folder stand .keys files only")
+	case first == "tombstone":
+		name.Ordered = true // as far as the partition's values are: List decides
+		return c.side(name, Tombstones, "a tombstone file", "tombstone file, left out")
+	case of != "":
+		return c.side(name, of, "a ."+string(of)+" side file", "."+string(of)+" side file, left out")
 	}
 	number, isDefault := strings.CutPrefix(encoded, "partition=")
 	name.Ordered = isDefault && number == strconv.Itoa(int(name.Partition))
 	return name, Verdict{Kind: Data}
 }
 
-func (c confluent) side(view View, what, reason string) (Name, Verdict) {
-	for _, left := range c.o.Ignore {
-		if left == view {
-			return Name{}, Verdict{Ignored, reason}
-		}
+func (c confluent) side(name Name, view View, what, reason string) (Name, Verdict) {
+	switch {
+	case slices.Contains(c.o.Join, view):
+		name.View = view
+		return name, Verdict{Kind: Data}
+	case slices.Contains(c.o.Ignore, view):
+		return Name{}, Verdict{Ignored, reason}
 	}
-	return unknown(what + " is not read; to leave such files out: archive.ignore: [" + string(view) + "]")
+	return unknown(what + " is not read; to read such files with their values: archive.join: [" + string(view) + "], to leave them out: archive.ignore: [" + string(view) + "]")
 }

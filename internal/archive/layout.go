@@ -26,6 +26,12 @@ type Name struct {
 	// Lower says that FirstOffset is only a lower bound: no record has a lower
 	// one, and the first need not have it.
 	Lower bool
+
+	// View says that the object holds what belongs to values, which stand in
+	// another object, or tombstones; "": it holds values. Extension is how many
+	// bytes of the key the name of both does not have in common.
+	View      View
+	Extension int
 }
 
 // Kind is what a key is to a layout.

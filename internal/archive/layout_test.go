@@ -68,10 +68,10 @@ func TestConfluent(t *testing.T) {
 		"topics/pay/partition=4/pay+4+0000000009.keysx.json":         {name("pay", 4, 9, true), data},
 		"topics/pay/partition=4/pay+4+0000000009.bin.keys.json":      {name("pay", 4, 9, true), data},
 		// What would be lost is refused with its reason.
-		"topics/pay/tombstone/pay+4+0000000009.keys.avro":         {verdict: unknown("a tombstone file is not read; to leave such files out: archive.ignore: [tombstones]")},
-		"topics/pay/tombstone/x/pay+4+0000000009.json":            {verdict: unknown("a tombstone file is not read; to leave such files out: archive.ignore: [tombstones]")},
-		"topics/pay/partition=4/pay+4+0000000009.keys.avro":       {verdict: unknown("a .keys side file is not read; to leave such files out: archive.ignore: [keys]")},
-		"topics/pay/partition=4/pay+4+0000000009.headers.json.gz": {verdict: unknown("a .headers side file is not read; to leave such files out: archive.ignore: [headers]")},
+		"topics/pay/tombstone/pay+4+0000000009.keys.avro":         {verdict: unknown("a tombstone file is not read; to read such files with their values: archive.join: [tombstones], to leave them out: archive.ignore: [tombstones]")},
+		"topics/pay/tombstone/x/pay+4+0000000009.json":            {verdict: unknown("a tombstone file is not read; to read such files with their values: archive.join: [tombstones], to leave them out: archive.ignore: [tombstones]")},
+		"topics/pay/partition=4/pay+4+0000000009.keys.avro":       {verdict: unknown("a .keys side file is not read; to read such files with their values: archive.join: [keys], to leave them out: archive.ignore: [keys]")},
+		"topics/pay/partition=4/pay+4+0000000009.headers.json.gz": {verdict: unknown("a .headers side file is not read; to read such files with their values: archive.join: [headers], to leave them out: archive.ignore: [headers]")},
 		// What can't be told is refused.
 		"topics/pay/partition=4/readme.md":                           {verdict: unknown(noName)},
 		"topics/pay/partition=4/pay+4+0000000009":                    {verdict: unknown(noName)},

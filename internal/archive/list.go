@@ -52,6 +52,9 @@ func List(ctx context.Context, l Lister, layout Layout, wanted Wanted, limits Li
 		return nil, c.refusal()
 	}
 	c.listing.sort()
+	if err := c.pair(); err != nil {
+		return nil, err
+	}
 	for partition := range c.listing.partitions() {
 		c.listing.follow(partition)
 	}

@@ -138,7 +138,7 @@ func TestUnknownKeysAreRefused(t *testing.T) {
 	l.objects[3].Size = 7 // a folder marker with content is none
 	_, err := archive.List(t.Context(), l, archive.Confluent(), archive.Wanted{}, archive.Limits{})
 	want := "s3://bucket/topics/: 6 of 7 keys fit no layout: " +
-		"s3://bucket/topics/a/partition=0/a+0+5.keys.avro (a .keys side file is not read; to leave such files out: archive.ignore: [keys]), " +
+		"s3://bucket/topics/a/partition=0/a+0+5.keys.avro (a .keys side file is not read; to read such files with their values: archive.join: [keys], to leave them out: archive.ignore: [keys]), " +
 		"s3://bucket/topics/readme (the name is not <topic>+<partition>+<offset>.<extension>), " +
 		"s3://bucket/topics/folder/ (the name is not <topic>+<partition>+<offset>.<extension>), and 3 more"
 	if !fail.Is(err, fail.BadLayout) || err.Error() != want || !strings.Contains(fail.HintOf(err), "move these objects") {

@@ -18,6 +18,13 @@ type Object struct {
 	// Generation counts how often the topic had been made anew when the object was
 	// last written.
 	Generation int
+	Sides      []Side // that belong to its records, row by row
+}
+
+// Side is an object that holds what else belongs to the records of another.
+type Side struct {
+	objstore.Object
+	View View
 }
 
 // Listing is everything that an archive held when it was listed, or what of it
@@ -48,7 +55,13 @@ type entry struct {
 	partition    kafka.Partition
 	flags        uint8
 	generation   uint8
+	view         uint8    // 1 + number in views; 0: values
+	extension    uint16   // bytes
+	sides        [2]int32 // 1 + entry, of views; 0: none
 }
+
+// views are numbered as entries have them.
+var views = [...]View{Keys, Headers, Tombstones}
 
 const (
 	isOrdered uint8 = 1 << iota
@@ -119,6 +132,7 @@ func (l *Listing) add(o objstore.Object, name Name) {
 	}
 	for e.generation = 0; int(e.generation) < len(l.starts) && e.modified >= l.starts[e.generation]; e.generation++ {
 	}
+	e.view, e.extension = uint8(1+slices.Index(views[:], name.View)), uint16(name.Extension)
 	if o.Version != "" {
 		l.versions[int32(l.count)] = o.Version
 	}
@@ -127,15 +141,29 @@ func (l *Listing) add(o objstore.Object, name Name) {
 	l.count++
 }
 
+func (l *Listing) stored(i int32) objstore.Object {
+	e := l.at(i)
+	return objstore.Object{Key: e.key, Size: e.size, ETag: e.etag, Version: l.versions[i], Modified: time.Unix(e.modified, 0).UTC(),
+		StorageClass: l.words[e.class], Cold: e.cold}
+}
+
 func (l *Listing) object(i int32) Object {
 	e := l.at(i)
-	return Object{
-		Object: objstore.Object{Key: e.key, Size: e.size, ETag: e.etag, Version: l.versions[i], Modified: time.Unix(e.modified, 0).UTC(),
-			StorageClass: l.words[e.class], Cold: e.cold},
+	o := Object{
+		Object: l.stored(i),
 		Name: Name{TopicPartition: kafka.TopicPartition{Topic: l.words[e.topic], Partition: e.partition}, FirstOffset: e.first,
 			Ordered: e.flags&isOrdered != 0, Last: e.flags&isLast != 0, Lower: e.flags&isLower != 0},
 		Generation: int(e.generation),
 	}
+	if e.view > 0 {
+		o.Name.View = views[e.view-1]
+	}
+	for n, side := range e.sides {
+		if side > 0 {
+			o.Sides = append(o.Sides, Side{l.stored(side - 1), views[n]})
+		}
+	}
+	return o
 }
 
 // sort orders all that was added.

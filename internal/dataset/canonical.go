@@ -46,6 +46,7 @@ type archiveForm struct {
 	Idle     string    `json:"idle,omitempty"`
 	Gaps     []gapForm `json:"gaps,omitempty"`
 	Ignore   []string  `json:"ignore,omitempty"`
+	Join     []string  `json:"join,omitempty"`
 
 	Recreated []string `json:"recreated,omitempty"`
 
@@ -147,6 +148,7 @@ type convertForm struct {
 	Format    any            `json:"format,omitempty"`
 	Topic     string         `json:"topic,omitempty"`
 	Partition *int32         `json:"partition,omitempty"`
+	Join      []string       `json:"join,omitempty"`
 	Records   recordsForm    `json:"records"`
 	Fraction  string         `json:"event_time_fraction,omitempty"`
 	Calendar  string         `json:"calendar"`
@@ -160,7 +162,7 @@ type convertForm struct {
 func (d *Dataset) seal() error {
 	whole := d.document()
 	convert := convertForm{
-		Layout: whole.Archive.Layout, Format: whole.Archive.Format, Topic: whole.Archive.Topic, Partition: whole.Archive.Part,
+		Layout: whole.Archive.Layout, Format: whole.Archive.Format, Topic: whole.Archive.Topic, Partition: whole.Archive.Part, Join: whole.Archive.Join,
 		Records: whole.Records, Calendar: whole.Calendar, Columns: whole.Columns, Reconcile: d.countedForm(), MaskKeyID: whole.MaskKeyID,
 	}
 	if s := convert.Records.Suppress; s != nil {
@@ -236,7 +238,7 @@ func (a Archive) form() archiveForm {
 	if len(delimiters) > 0 {
 		f.Layout = map[string]any{LayoutConfluent: delimiters}
 	}
-	f.Ignore = a.Layout.Ignore
+	f.Ignore, f.Join = a.Layout.Ignore, a.Layout.Join
 	for _, at := range a.Recreated {
 		f.Recreated = append(f.Recreated, at.Format(time.RFC3339))
 	}

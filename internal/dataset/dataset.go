@@ -133,7 +133,14 @@ const (
 
 var (
 	layouts   = []string{LayoutAuto, LayoutConfluent, LayoutLenses, LayoutAiven, LayoutFirehose, LayoutMSK, LayoutSecor, LayoutWix, LayoutUnnamed}
-	sideFiles = []string{"keys", "headers", "tombstones"}
+	sideFiles = []string{SideKeys, SideHeaders, SideTombstones}
+)
+
+// The side files of the Confluent sink.
+const (
+	SideKeys       = "keys"
+	SideHeaders    = "headers"
+	SideTombstones = "tombstones" // keys of records without a value
 )
 
 // Layout says how an object's key names its topic, partition and first offset.
@@ -148,6 +155,7 @@ type Layout struct {
 	// DirectoryDelim is LayoutConfluent's directory.delim, "" for its default.
 	DirectoryDelim string
 	Ignore         []string // LayoutConfluent: side files that are left out: keys, headers, tombstones
+	Join           []string // LayoutConfluent: side files that are read with their values; the record is then {key, headers, value}
 }
 
 // Gap is a range of offsets [From, To) that is known to be missing.

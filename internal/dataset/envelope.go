@@ -37,6 +37,7 @@ var layerNames = []string{string(LayerLenses), string(LayerAiven), string(LayerM
 
 // Envelope says where the value stands in an archived record.
 type Envelope struct {
+	Joined bool     // side files are joined: the record is {key, headers, value} around all layers
 	Layers []Layer  // from the outside
 	Value  []string // steps to the value; nil: the record is the value
 }
@@ -60,10 +61,18 @@ func (r Records) Packed() []string {
 		switch layer {
 		case LayerLenses, LayerAiven, LayerMSK, LayerSecor:
 		default:
-			return e.Value[:i]
+			return e.Value[:e.Depth(i)]
 		}
 	}
 	return e.Value
+}
+
+// Depth returns how many steps lead into what the layer is written around.
+func (e Envelope) Depth(layer int) int { return len(e.Value) - len(e.Layers) + layer }
+
+// join puts the record that joined side files make around what the file says.
+func (e *Envelope) join() {
+	e.Joined, e.Value = true, append([]string{"value"}, e.Value...)
 }
 
 // envelope reads records.envelope: a name, a list of names from the outside in,
@@ -138,7 +147,7 @@ func (r *Records) bindEnvelope() {
 // offset; nil for others. A record that has it is in the envelope, also where
 // it has no value.
 func (e Envelope) Witness() []string {
-	if len(e.Layers) == 0 {
+	if len(e.Layers) == 0 || e.Joined {
 		return nil
 	}
 	switch e.Layers[0] {
@@ -152,8 +161,11 @@ func (e Envelope) Witness() []string {
 
 // form is the envelope as the file has it.
 func (e Envelope) form() any {
+	if e.Joined {
+		e.Value = e.Value[1:]
+	}
 	switch {
-	case e.Value == nil:
+	case len(e.Value) == 0:
 		return nil
 	case len(e.Layers) == 1:
 		return string(e.Layers[0])

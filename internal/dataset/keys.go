@@ -6,7 +6,7 @@ import "strings"
 // items of a list by [].
 var known = map[string][]string{
 	"":                    {"version", "name", "archive", "records", "calendar", "columns", "table", "staging", "warehouse", "quarantine", "reconcile", "mask_key_id", "retain"},
-	"archive":             {"uri", "layout", "format", "topic", "partition", "lateness", "earliness", "idle", "gaps", "recreated", "ignore", "folder_time", "inventory"},
+	"archive":             {"uri", "layout", "format", "topic", "partition", "lateness", "earliness", "idle", "gaps", "recreated", "ignore", "join", "folder_time", "inventory"},
 	"archive.folder_time": {"clock", "zone", "path", "duration"},
 	"archive.inventory":   {"uri"},
 	layoutPath:            {"key_pattern", LayoutConfluent, LayoutAiven},

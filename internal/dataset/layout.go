@@ -11,7 +11,7 @@ import (
 const maxDelimiter = 8
 
 // layout reads archive.layout, the constants that stand in for what names do not
-// say, and archive.ignore.
+// say, and what archive.ignore and archive.join say of side files.
 func (c *compiler) layout(s section) {
 	n := s.values["layout"]
 	switch {
@@ -22,7 +22,14 @@ func (c *compiler) layout(s section) {
 	default:
 		c.namedLayout(s, n)
 	}
-	c.ignore(s)
+	l := &c.out.Archive.Layout
+	l.Ignore = c.sides(s, "ignore")
+	l.Join = c.sides(s, "join")
+	for _, kind := range l.Join {
+		if contains(l.Ignore, kind) {
+			c.at(s.values["join"], "keep one of them", "archive.join and archive.ignore both name %s", kind)
+		}
+	}
 }
 
 const layoutHint = "use auto, confluent, lenses, aiven, firehose, msk, secor, wix, unnamed or {key_pattern: …}"
@@ -110,27 +117,30 @@ func (c *compiler) constants(s section, l *Layout) {
 	}
 }
 
-// ignore reads archive.ignore: which side files of the Confluent sink are left out.
-func (c *compiler) ignore(s section) {
-	n := s.values["ignore"]
+// sides reads archive.ignore or archive.join: which side files of the Confluent
+// sink are left out, and which are read with their values.
+func (c *compiler) sides(s section, key string) []string {
+	n := s.values[key]
 	if n == nil {
-		return
+		return nil
 	}
 	if c.out.Archive.Layout.Name != LayoutConfluent {
-		c.at(n, "take it away", "archive.ignore goes with the confluent layout only")
-		return
+		c.at(n, "take it away", "archive.%s goes with the confluent layout only", key)
+		return nil
 	}
-	texts, nodes := c.names(s, "ignore")
+	texts, nodes := c.names(s, key)
 	for i, text := range texts {
 		if !contains(sideFiles, text) {
-			c.at(nodes[i], "use keys, headers, tombstones", "archive.ignore %s is no kind of side file", shown(text))
+			c.at(nodes[i], "use keys, headers, tombstones", "archive.%s %s is no kind of side file", key, shown(text))
 		}
 	}
+	var list []string
 	for _, known := range sideFiles { // in one order, whatever the file's
 		if contains(texts, known) {
-			c.out.Archive.Layout.Ignore = append(c.out.Archive.Layout.Ignore, known)
+			list = append(list, known)
 		}
 	}
+	return list
 }
 
 // keyPattern reads {key_pattern: …}: which of topic, partition and offset the

@@ -21,6 +21,9 @@ func (c *compiler) records(root section) {
 	r := &c.out.Records
 	c.recordKeys = s
 	c.envelope(s)
+	if len(c.out.Archive.Layout.Join) > 0 {
+		r.Envelope.join()
+	}
 	r.Unpack, _ = c.choice(s, "unpack", UnpackText, UnpackBase64)
 	if text, ok := c.text(s, "where"); ok {
 		r.Where = c.where(s.values["where"], text)

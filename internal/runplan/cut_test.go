@@ -212,6 +212,8 @@ func bump(t *testing.T, f reflect.Value) {
 		f.SetInt(f.Int() + 1)
 	case reflect.Bool:
 		f.SetBool(!f.Bool())
+	case reflect.Slice:
+		f.Set(reflect.Append(f, reflect.Zero(f.Type().Elem())))
 	default:
 		t.Fatalf("a field of kind %s", f.Kind())
 	}

@@ -14,7 +14,10 @@ type Diff struct {
 }
 
 // Change is one object before and after.
-type Change struct{ Planned, Now ObjectRef }
+type Change struct {
+	Planned, Now ObjectRef
+	Side         string // what happened to its side files alone; "": it changed itself
+}
 
 // shownChanges is how many objects of each sort a person sees.
 const shownChanges = 5
@@ -49,7 +52,9 @@ func (c *Comparison) Planned(p ObjectRef) {
 	c.seen[i] = true
 	n := c.now[c.order[i]].ObjectRef
 	if p.Size != n.Size || p.ETag != n.ETag || p.Version != "" && n.Version != "" && p.Version != n.Version {
-		c.diff.Changed = append(c.diff.Changed, Change{p, n})
+		c.diff.Changed = append(c.diff.Changed, Change{Planned: p, Now: n})
+	} else if what := sidesChanged(p.Sides, n.Sides); what != "" {
+		c.diff.Changed = append(c.diff.Changed, Change{p, n, what})
 	}
 }
 
@@ -98,8 +103,37 @@ func more(b *strings.Builder, sort string, n int) {
 	}
 }
 
+// sidesChanged says what happened to an object's side files; "": nothing.
+func sidesChanged(planned, now []SideRef) string {
+	view := func(list []SideRef, name string) *SideRef {
+		if i := slices.IndexFunc(list, func(s SideRef) bool { return s.View == name }); i >= 0 {
+			return &list[i]
+		}
+		return nil
+	}
+	for _, p := range planned {
+		n := view(now, p.View)
+		switch {
+		case n == nil:
+			return "its side file " + p.Key + " vanished"
+		case p.Key != n.Key:
+			return "its side file is " + n.Key + ", was " + p.Key
+		case p.Size != n.Size || p.ETag != n.ETag || p.Version != "" && n.Version != "" && p.Version != n.Version:
+			return fmt.Sprintf("its side file %s has %d bytes and ETag %s, were %d and %s", p.Key, n.Size, n.ETag, p.Size, p.ETag)
+		}
+	}
+	for _, n := range now {
+		if view(planned, n.View) == nil {
+			return "the side file " + n.Key + " came beside it"
+		}
+	}
+	return ""
+}
+
 func (c Change) what() string {
 	switch {
+	case c.Side != "":
+		return c.Side
 	case c.Planned.Size > c.Now.Size: // a task that lost its partition may win with a shorter object
 		return fmt.Sprintf("%d bytes, were %d: it shrank, and may have lost records", c.Now.Size, c.Planned.Size)
 	case c.Planned.Size != c.Now.Size:

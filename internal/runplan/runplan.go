@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	"backfill/internal/account"
@@ -164,7 +165,27 @@ type ObjectRef struct {
 	Lower   bool         `json:"lower,omitempty"`   // First is a lower bound: the first record's may be higher
 
 	Generation int `json:"generation,omitempty"` // how often the topic had been made anew: offsets of another one are other records
+
+	Sides      []SideRef `json:"sides,omitempty"`      // objects that hold what else belongs to its records, row by row
+	Tombstones bool      `json:"tombstones,omitempty"` // it holds keys of records without a value
 }
+
+// SideRef is a side file as it was listed.
+type SideRef struct {
+	View    string `json:"view"` // keys or headers
+	Key     string `json:"key"`  // relative to the archive URI
+	Size    int64  `json:"size"`
+	ETag    string `json:"etag"`
+	Version string `json:"version,omitempty"`
+}
+
+// Object returns what opens the side file.
+func (s SideRef) Object() ObjectRef {
+	return ObjectRef{Key: s.Key, Size: s.Size, ETag: s.ETag, Version: s.Version, First: kafka.NoOffset}
+}
+
+// Equal reports whether both are the same objects of the same partition.
+func (in Input) Equal(other Input) bool { return reflect.DeepEqual(in, other) }
 
 // Chunk is consecutive objects of one topic-partition and generation. Following are the next
 // objects of the partition, which are read only where this chunk's records

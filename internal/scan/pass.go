@@ -165,8 +165,9 @@ func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit fu
 	}
 	p.timed.plain = p.plain
 	lane.Enter(timing.Decode)
-	done, err := p.begin()
+	done, err := p.begin(reading, ref)
 	if err != nil {
+		done()
 		return p.broken(ctx, err, ref)
 	}
 	defer done()

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"context"
 	"slices"
 
 	"backfill/internal/dataset"
@@ -8,6 +9,7 @@ import (
 	"backfill/internal/fail"
 	"backfill/internal/format"
 	"backfill/internal/registry"
+	"backfill/internal/runplan"
 )
 
 const parquetMagic = "PAR1"
@@ -24,7 +26,7 @@ func (p *pass) direct() bool {
 }
 
 // begin gives the object's records to the decoder; done frees what that took.
-func (p *pass) begin() (done func(), err error) {
+func (p *pass) begin(ctx context.Context, ref runplan.ObjectRef) (done func(), err error) {
 	ds := p.o.Dataset
 	p.frames, p.frame = nil, registry.Opened{}
 	if f := ds.Archive.Format; (f == dataset.FormatJSON || f == dataset.FormatAvro || f == dataset.FormatParquet) && p.plain.Begins(format.SequenceMagic) {
@@ -34,7 +36,11 @@ func (p *pass) begin() (done func(), err error) {
 		p.decoder.Reset(&p.timed)
 		return func() {}, nil
 	}
-	records, done, err := p.records()
+	read := p.records
+	if ds.Records.Envelope.Joined {
+		read = func() (decode.Records, func(), error) { return p.joined(ctx, ref) }
+	}
+	records, done, err := read()
 	if err != nil {
 		return done, err
 	}
@@ -59,8 +65,8 @@ func deletes(ds *dataset.Dataset) format.Deletes {
 	e := ds.Records.Envelope
 	o := format.Deletes{Value: e.Value, Keys: ds.Records.KeyDeletes, Field: dataset.DeletedField, Witness: e.Witness()}
 	if i := slices.Index(e.Layers, dataset.LayerDebezium); i >= 0 {
-		o.Before = append(slices.Clone(e.Value[:i]), "before")
-		o.Op = append(slices.Clone(e.Value[:i]), "op")
+		o.Before = append(slices.Clone(e.Value[:e.Depth(i)]), "before")
+		o.Op = append(slices.Clone(e.Value[:e.Depth(i)]), "op")
 	}
 	return o
 }
@@ -68,7 +74,7 @@ func deletes(ds *dataset.Dataset) format.Deletes {
 // packed reports whether values must be opened before they are read.
 func (p *pass) packed() bool {
 	r := p.o.Dataset.Records
-	return r.Unpack != "" || r.Registry != nil || len(r.JSONIn) > 0 || r.Deletes
+	return r.Envelope.Joined || r.Unpack != "" || r.Registry != nil || len(r.JSONIn) > 0 || r.Deletes
 }
 
 // records opens the object as records that are texts.

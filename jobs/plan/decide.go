@@ -107,7 +107,7 @@ func decide(st standing, o Options) (decision, error) {
 // standing asks the listing, the ledger and the table.
 func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, error) {
 	st := standing{seq: head.Seq, slices: len(head.Slices), converter: head.Converter != runplan.Converter,
-		appendOnly: p.w.Dataset.Records.EventTime == nil, asked: head.Asked, sameDamaged: slices.Equal(head.Damaged, p.damaged),
+		appendOnly: p.w.Dataset.Records.EventTime == nil, asked: head.Asked, sameDamaged: slices.EqualFunc(head.Damaged, p.damaged, runplan.Input.Equal),
 		merging: p.w.Dataset.Table.Mode == dataset.Upsert || p.w.Dataset.Table.Mode == dataset.InsertMissing}
 	chunks, err := p.w.Runs.Chunks(ctx, head)
 	if err != nil {

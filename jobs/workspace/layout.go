@@ -34,6 +34,9 @@ func (w *Workspace) named(l dataset.Layout) (archive.Layout, error) {
 		for _, view := range l.Ignore {
 			o.Ignore = append(o.Ignore, archive.View(view))
 		}
+		for _, view := range l.Join {
+			o.Join = append(o.Join, archive.View(view))
+		}
 		return archive.ConfluentWith(o), nil
 	case dataset.LayoutLenses:
 		return archive.Lenses(), nil

@@ -66,14 +66,23 @@ func (w *Workspace) List(ctx context.Context, windows ...kafka.Window) (*Listing
 		}
 		l.Objects = append(l.Objects, runplan.Input{
 			Partition: o.Name.TopicPartition,
-			ObjectRef: runplan.ObjectRef{
-				Key: o.Key, Size: o.Size, ETag: o.ETag, Version: o.Version, First: o.Name.FirstOffset,
-				Ordered: o.Name.Ordered, Lower: o.Name.Lower, Generation: o.Generation,
-			},
+			ObjectRef: refOf(o),
 		})
 	}
 	l.ID = runplan.ListingID(l.Objects)
 	return l, nil
+}
+
+// refOf returns the object as a plan holds it.
+func refOf(o archive.Object) runplan.ObjectRef {
+	ref := runplan.ObjectRef{
+		Key: o.Key, Size: o.Size, ETag: o.ETag, Version: o.Version, First: o.Name.FirstOffset,
+		Ordered: o.Name.Ordered, Lower: o.Name.Lower, Generation: o.Generation, Tombstones: o.Name.View == archive.Tombstones,
+	}
+	for _, s := range o.Sides {
+		ref.Sides = append(ref.Sides, runplan.SideRef{View: string(s.View), Key: s.Key, Size: s.Size, ETag: s.ETag, Version: s.Version})
+	}
+	return ref
 }
 
 // wanted says which objects the windows need, as far as the dataset knows.

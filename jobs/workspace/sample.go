@@ -84,8 +84,7 @@ func (w *Workspace) Sample(ctx context.Context, limit int) (*Sample, error) {
 	}
 	for o := range found.All() {
 		newest(s.Written, o.Name.TopicPartition, o.Modified)
-		ref := runplan.ObjectRef{Key: o.Key, Size: o.Size, ETag: o.ETag, Version: o.Version, First: o.Name.FirstOffset, Ordered: o.Name.Ordered, Lower: o.Name.Lower}
-		s.Data = append(s.Data, runplan.Chunk{Partition: o.Name.TopicPartition, Objects: []runplan.ObjectRef{ref}, Bytes: o.Size})
+		s.Data = append(s.Data, runplan.Chunk{Partition: o.Name.TopicPartition, Objects: []runplan.ObjectRef{refOf(o)}, Bytes: o.Size})
 		s.Classes = append(s.Classes, class[o.Key])
 	}
 	return s, nil
