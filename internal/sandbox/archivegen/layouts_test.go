@@ -61,3 +61,38 @@ func TestUnknownLayout(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestDamagedObjectsOfLayouts reads objects cut in half, and expects the truth to leave their records out.
+func TestDamagedObjectsOfLayouts(t *testing.T) {
+	for _, name := range []string{"confluent-json", "confluent-avro", "confluent-parquet"} {
+		o := fall(name)
+		o.Faults = Faults{DamagedObjects: 1}
+		m, truth := generate(t, o)
+		var read, damaged int64
+		for _, ob := range truth.Objects {
+			if !ob.Damaged {
+				read += ob.Records
+				continue
+			}
+			damaged++
+			_, err := unpack(m.objects[ob.Key])
+			switch name {
+			case "confluent-avro":
+				_, err = readAvro(m.objects[ob.Key])
+			case "confluent-parquet":
+				_, err = readParquet(m.objects[ob.Key])
+			}
+			if err == nil {
+				t.Errorf("%s reads well", ob.Key)
+			}
+		}
+		if damaged != 1 || truth.PlantedCounts[DamagedObject] != 1 || truth.Dispositions.RecordsRead != read {
+			t.Errorf("%s: %d damaged, %d records read, want %d", name, damaged, truth.Dispositions.RecordsRead, read)
+		}
+	}
+	o := fall("confluent-json")
+	o.Faults, o.Codec = Faults{DamagedObjects: 1}, CodecNone
+	if _, err := Generate(t.Context(), o, counting{}); err == nil || !strings.Contains(err.Error(), "cannot show damaged_objects: half of an uncompressed object reads well") {
+		t.Errorf("got %v", err)
+	}
+}
