@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build worker e2e demo loadtest soak test faults mutations browser guarantees archives errors race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
+.PHONY: help build worker e2e demo loadtest soak test faults mutations browser guarantees archives errors metrics race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ archives: ## write README's table of archives from what the tests see
 
 errors: ## write the page of error codes from the program
 	BACKFILL_UPDATE_README=1 $(GO) test -count=1 -run TestErrorsPage ./cmd/backfill
+
+metrics: ## write the page of metrics from the program
+	BACKFILL_UPDATE_README=1 $(GO) test -count=1 -run TestMetricsPage ./internal/metrics
 
 race: ## all tests under the race detector
 	$(GO) test -race -timeout 60m ./...

@@ -9,7 +9,7 @@ import (
 // layers gives each package its layer; imports may only point to a lower one.
 // Packages of jobs may use workspace and, for run, each other.
 var layers = map[string]int{
-	"fail": 0, "kafka": 0, "schema": 0, "columns": 0, "account": 0, "objstore": 0, "progress": 0, "pod": 0, "mask": 0, "suppression": 0, "timing": 0,
+	"fail": 0, "kafka": 0, "schema": 0, "columns": 0, "account": 0, "objstore": 0, "progress": 0, "pod": 0, "mask": 0, "suppression": 0, "timing": 0, "metrics": 0,
 	"dataset": 1, "archive": 1, "codec": 1, "decode": 1, "format": 1, "registry": 1, "parquetio": 1, "canon": 1, "runplan": 1, "runstore": 1, "redshift": 1, "login": 1, "tieout": 1, "report": 1, "seal": 1, "outside": 1, "survey": 1, "quarantine": 1,
 	"scan": 2, "publish": 2, "rowdiff": 2,
 	"folder": 0, "inventory": 1,
