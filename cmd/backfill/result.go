@@ -82,6 +82,9 @@ type result struct {
 	Quarantined []quarantine.Shown  `json:"quarantined,omitempty"` // of quarantine show; not in XCom
 	Replay      *quarantine.Replay  `json:"replay,omitempty"`
 
+	rejects map[string]int64 // by reason, of chunks converted now
+	through kafka.Instant    // what the watermark reaches; 0: not known
+
 	Timing *timing.Snapshot `json:"timing,omitempty"` // where the time went
 
 	Verdict  string          `json:"verdict,omitempty"`
@@ -117,6 +120,7 @@ const maxSchemas = 20
 
 func (r *result) converted(c *convert.Result) {
 	r.Schemas = c.Schemas[:min(len(c.Schemas), maxSchemas)]
+	r.rejects = c.Reasons
 	r.Records, r.Tally, r.Converted, r.Reused = c.Tally.Read(), &c.Tally, c.Converted, c.Reused
 }
 
@@ -131,7 +135,7 @@ func (r *result) reconciled(c *reconcile.Result) {
 	r.Verdict, r.Sentence, r.Report, r.Breaks = c.Report.Verdict, c.Report.Sentence, c.URI, len(c.Report.Breaks)
 	r.Page, r.Number = c.Page, c.Number
 	if c.Verified != nil {
-		r.Verified = c.Verified.Through.String()
+		r.Verified, r.through = c.Verified.Through.String(), c.Verified.Through
 	}
 }
 

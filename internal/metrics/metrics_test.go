@@ -157,4 +157,3 @@ func TestDashboardAndMonitors(t *testing.T) {
 		}
 	}
 }
-

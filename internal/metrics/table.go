@@ -51,7 +51,9 @@ type Metric struct {
 
 // CommonTags are on every metric. env, service and version come from DD_ENV,
 // DD_SERVICE and DD_VERSION; dataset and table are there once they are known.
-func CommonTags() []string { return []string{"command", "dataset", "table", "env", "service", "version"} }
+func CommonTags() []string {
+	return []string{"command", "dataset", "table", "env", "service", "version"}
+}
 
 // Table lists all metrics. No tag holds an object, a run or a time: the number
 // of series stays bounded.

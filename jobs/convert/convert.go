@@ -42,6 +42,7 @@ type Result struct {
 	Converted int
 	Bytes     int64 // compressed archive bytes read
 	Tally     account.Tally
+	Reasons   map[string]int64      // of quarantine, by chunks converted now
 	Schemas   []account.SchemaCount // of framed values; receipts that were there included
 	Took      time.Duration
 }
@@ -69,7 +70,7 @@ func Convert(ctx context.Context, w *workspace.Workspace, head *runplan.Head, ch
 	if err != nil {
 		return nil, err
 	}
-	c := &converter{w: w, schemas: schemas, head: head, size: size, alone: len(chunks) - (workers - 1), result: &Result{Chunks: len(chunks)}}
+	c := &converter{w: w, schemas: schemas, head: head, size: size, alone: len(chunks) - (workers - 1), result: &Result{Chunks: len(chunks), Reasons: map[string]int64{}}}
 	c.meter = progress.Sized("converting", "chunks", planBytes(chunks), len(chunks), w.Now)
 	w.Pulse.Follow(c.meter)
 	err = c.all(ctx, chunks, workers)
@@ -207,6 +208,9 @@ func (c *converter) done(chunk runplan.Chunk, r *runplan.ChunkReceipt, reused bo
 	} else {
 		c.result.Converted++
 		c.result.Bytes += chunk.Bytes
+		for reason, n := range r.Counts.Reasons {
+			c.result.Reasons[reason] += n
+		}
 	}
 	c.mu.Unlock()
 	if reused {
