@@ -14,9 +14,16 @@ import (
 	"backfill/internal/tieout"
 )
 
-// compared are the layouts of the generator that are read whole: side files are
-// not joined here, and dated folders of other times are not read.
-var compared = []string{"confluent-json", "confluent-avro", "confluent-bytes", "confluent-schedule", "confluent-field", "confluent-field-avro"}
+// compared are the layouts of the generator, of every archiver and format that
+// it writes.
+var compared = []string{
+	"confluent-json", "confluent-avro", "confluent-bytes", "confluent-schedule", "confluent-field", "confluent-field-avro", "confluent-blank",
+	"lenses-partitionby-json", "lenses-envelope-json", "lenses-envelope-avro",
+	"aiven-jsonl", "aiven-json", "aiven-csv", "aiven-avro", "aiven-fields-jsonl", "aiven-fields-json", "aiven-fields-csv", "aiven-fields-avro",
+	"aiven-time-jsonl", "aiven-key-jsonl",
+	"firehose-json", "firehose-lines", "firehose-msk-envelope", "msk-delivery", "secor-delimited", "wix-text", "vector-json", "vector-text",
+	"fluentbit-json", "fluentd-json", "logstash-json", "redpanda-lines", "redpanda-concatenate", "redpanda-json-array", "camel-streaming",
+}
 
 // TestSameRowsWhateverTheArchiver archives the same events as different
 // archivers do, with retries and records that can't become rows,
