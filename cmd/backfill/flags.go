@@ -56,6 +56,7 @@ type flags struct {
 	layout, table, calendar, out string // of infer
 
 	chosen chosen // of quarantine show
+	looks  looks  // of plan --preview
 
 	controls, ends, exceptions, cutoff  string // files that people brought
 	cutoffTime                          string

@@ -10,7 +10,7 @@ import (
 // Packages of jobs may use workspace and, for run, each other.
 var layers = map[string]int{
 	"fail": 0, "kafka": 0, "schema": 0, "columns": 0, "account": 0, "objstore": 0, "progress": 0, "pod": 0, "mask": 0, "suppression": 0, "timing": 0, "metrics": 0,
-	"dataset": 1, "archive": 1, "codec": 1, "decode": 1, "format": 1, "registry": 1, "parquetio": 1, "canon": 1, "runplan": 1, "runstore": 1, "redshift": 1, "login": 1, "tieout": 1, "report": 1, "seal": 1, "outside": 1, "survey": 1, "quarantine": 1,
+	"dataset": 1, "archive": 1, "codec": 1, "decode": 1, "format": 1, "registry": 1, "parquetio": 1, "canon": 1, "runplan": 1, "runstore": 1, "redshift": 1, "login": 1, "tieout": 1, "report": 1, "seal": 1, "outside": 1, "survey": 1, "quarantine": 1, "forecast": 1,
 	"scan": 2, "publish": 2, "rowdiff": 2,
 	"folder": 0, "inventory": 1,
 }
@@ -26,6 +26,7 @@ var allowed = map[string]string{
 	"runstore→runplan": "it keeps the plan's types", "report→tieout": "it shows the result", "outside→tieout": "it reads what is compared",
 	"run→plan": "the main job is its steps", "run→convert": "the main job is its steps", "run→load": "the main job is its steps", "run→reconcile": "the main job is its steps",
 	"plan→workspace": "", "convert→workspace": "", "load→workspace": "", "reconcile→workspace": "", "status→workspace": "", "run→workspace": "", "undo→workspace": "", "abort→workspace": "", "repair→workspace": "", "doctor→workspace": "", "infer→workspace": "", "quarantine→workspace": "", "doctor→convert": "it knows what fits in memory", "repair→reconcile": "it reconciles again",
+	"forecast→runplan": "it judges what a plan would list", "preview→workspace": "", "preview→convert": "it knows what fits in memory",
 	"load→plan": "object URIs have one form", "plan→reconcile": "what the table must hold is said in one place", "status→reconcile": "likewise",
 }
 

@@ -198,7 +198,7 @@ func (p *program) report(r result) {
 		p.printJSON(r)
 	}
 	short := r
-	short.Ledger, short.History, short.Quarantined, short.Status = nil, nil, nil, r.Status.Short()
+	short.Ledger, short.History, short.Quarantined, short.Preview, short.Status = nil, nil, nil, nil, r.Status.Short()
 	short.Verification = r.Verification.Short()
 	if err := pod.WriteXCom(orDefault(p.flags.xcomFile, pod.XComFile), short); err != nil {
 		fmt.Fprintf(p.stderr, "WARNING %v\n", err)

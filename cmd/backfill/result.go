@@ -22,6 +22,7 @@ import (
 	"backfill/jobs/doctor"
 	"backfill/jobs/load"
 	"backfill/jobs/plan"
+	"backfill/jobs/preview"
 	"backfill/jobs/quarantine"
 	"backfill/jobs/reconcile"
 	"backfill/jobs/repair"
@@ -75,8 +76,9 @@ type result struct {
 	Loaded    int            `json:"slices_loaded,omitempty"` // of an aborted plan
 	Forgotten []publish.Kept `json:"forgotten,omitempty"`
 
-	Dataset string         `json:"dataset,omitempty"` // that infer proposes
-	Checks  []doctor.Check `json:"checks,omitempty"`
+	Preview *preview.Result `json:"preview,omitempty"` // not in XCom
+	Dataset string          `json:"dataset,omitempty"` // that infer proposes
+	Checks  []doctor.Check  `json:"checks,omitempty"`
 
 	Reasons     []quarantine.Reason `json:"reasons,omitempty"`     // of quarantine ls
 	Quarantined []quarantine.Shown  `json:"quarantined,omitempty"` // of quarantine show; not in XCom

@@ -8,6 +8,7 @@ import (
 	"backfill/internal/format"
 	"backfill/internal/objstore"
 	"backfill/internal/parquetio"
+	"backfill/internal/runplan"
 	"backfill/internal/scan"
 	"backfill/internal/schema"
 	"backfill/jobs/workspace"
@@ -76,6 +77,30 @@ func (s sizes) worker(stage []schema.Column) int64 {
 func Workers(w *workspace.Workspace, objects int, o Options) (int, error) {
 	n, _, err := fit(w, objects, o)
 	return n, err
+}
+
+// Need is what converting takes of the machine.
+type Need struct {
+	Workers    int   // chunks at a time
+	Bytes      int64 // of memory, at most
+	PieceBytes int64 // of an object that one request gets
+}
+
+// NeedOf says what Convert would take for the chunks of so many objects;
+// fail.Memory when the limit can't hold one worker.
+func NeedOf(w *workspace.Workspace, chunks []runplan.Chunk, objects int, o Options) (Need, error) {
+	o.parquet = workspace.MayBeParquet(w.Dataset.Archive.Format, chunks)
+	n, s, err := fit(w, objects, o)
+	if err != nil {
+		return Need{}, err
+	}
+	n = min(n, max(1, len(chunks)))
+	each := s.worker(scan.StageColumns(w.Dataset))
+	if o.parquet {
+		each += archivedBytes + max(s.archived.PageBytes, fewPages)
+	}
+	used := int64(programBytes+objects*objectBytes) + int64(n)*each
+	return Need{Workers: n, Bytes: used / 4 * 5, PieceBytes: int64(s.pieceBytes)}, nil
 }
 
 // archivedPages are the most bytes for open pages of an archived Parquet object
