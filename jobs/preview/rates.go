@@ -15,6 +15,7 @@ import (
 const (
 	mostPlans    = 3
 	mostReceipts = 40 // of each, the first ones
+	leastLoad    = 1  // seconds: what is shorter is lost in the difference of two machines' clocks
 )
 
 // The rate where no earlier run tells: archived bytes a second of one processor.
@@ -115,7 +116,7 @@ func (p *preview) measureLoad(ctx context.Context, head *runplan.Head, converted
 			last = at
 		}
 	}
-	if took := last.Sub(converted).Seconds(); took > 0 && staged > 0 {
+	if took := last.Sub(converted).Seconds(); took >= leastLoad && staged > 0 {
 		rate := float64(staged) / took
 		m.loaded++
 		m.slowLoad, m.fastLoad = min(m.slowLoad, rate), max(m.fastLoad, rate)
@@ -145,7 +146,7 @@ func (m *measured) convert(bytes int64) Span {
 func (m *measured) load(r *Result) (*Span, string) {
 	switch {
 	case m.loaded == 0:
-		return nil, "no earlier load; a cluster's rate is not known"
+		return nil, "no earlier load of a second or more; a cluster's rate is not known"
 	case r.Rows == nil || r.Rows.Unbounded:
 		return nil, "the rows are not known: nothing or too little was sampled"
 	}
