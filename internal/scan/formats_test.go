@@ -43,12 +43,21 @@ func madeFile(t testing.TB, name string) []byte {
 // scanFile reads one object that begins at offset 100, and the one behind it.
 func scanFile(t testing.TB, ds *dataset.Dataset, body []byte, next string) (*recorder, *account.Chunk, error) {
 	t.Helper()
+	return scanFileAhead(t, ds, body, next, false)
+}
+
+// scanFileAhead reads, when ahead, as the last chunks of a plan are read:
+// decompressed on a goroutine of its own.
+func scanFileAhead(t testing.TB, ds *dataset.Dataset, body []byte, next string, ahead bool) (*recorder, *account.Chunk, error) {
+	t.Helper()
 	a := newArchive().add("A", 100, body)
 	if next != "" {
 		a.add("B", 120, []byte(next))
 	}
+	s := newScanner(t, ds, a)
+	s.ReadAhead(ahead)
 	sink := &recorder{}
-	counts, err := newScanner(t, ds, a).Chunk(context.Background(), a.cut(1)[0], sink)
+	counts, err := s.Chunk(context.Background(), a.cut(1)[0], sink)
 	return sink, counts, err
 }
 
@@ -114,8 +123,8 @@ func TestSameRecords(t *testing.T) {
 	var rows []row
 	for _, c := range same {
 		t.Run(c.file+" "+strings.TrimSpace(c.records), func(t *testing.T) {
-			for name, body := range map[string][]byte{"plain": madeFile(t, c.file), "gzip": gzipped(t, madeFile(t, c.file))} {
-				sink, counts, err := scanFile(t, compileWith(t, c.format, c.records), body, "")
+			for name, body := range map[string][]byte{"plain": madeFile(t, c.file), "gzip": gzipped(t, madeFile(t, c.file)), "ahead": madeFile(t, c.file)} {
+				sink, counts, err := scanFileAhead(t, compileWith(t, c.format, c.records), body, "", name == "ahead")
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}

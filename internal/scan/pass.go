@@ -165,6 +165,7 @@ func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit fu
 	}
 	p.timed.plain = p.plain
 	lane.Enter(timing.Decode)
+	straight := p.direct() && !p.packed() // told from the first bytes: begin may read them
 	done, err := p.begin(reading, ref)
 	if err != nil {
 		done()
@@ -172,7 +173,7 @@ func (p *pass) decodeObject(ctx context.Context, ref runplan.ObjectRef, admit fu
 	}
 	defer done()
 	admit = p.opened(admit)
-	if p.direct() && !p.packed() && p.readAhead {
+	if straight && p.readAhead {
 		p.timed.lane = lane.Beside()
 		p.ahead.start(&p.timed, lane)
 		defer func() {

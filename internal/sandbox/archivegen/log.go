@@ -90,7 +90,7 @@ func (k *kafkaLog) add(w *writer, l *layout, p *partition, from origin, offset, 
 		Topic: l.o.Topic, Partition: p.number, Offset: offset, Arrived: arrived, Timestamp: archived/1000 + 5,
 		Headers: []archiver.Header{{Key: "source", Value: "payroll-core"}, {Key: "schema-rev", Value: "2026.3"}},
 	}
-	company := p.companies[0].id
+	var company int64
 	if from.known {
 		e := &from.event
 		company = e.company

@@ -13,7 +13,7 @@ import (
 // ParquetFile writes a Parquet file whose columns follow an Avro schema, as Connect's sinks do: lists in three levels,
 // decimals as byte arrays.
 type ParquetFile struct {
-	w      *parquet.Writer
+	w      *parquet.GenericWriter[any]
 	schema *schema
 	row    parquet.Row
 }
@@ -41,7 +41,7 @@ func NewParquetFile(w io.Writer, schemaText, codec string) (*ParquetFile, error)
 		return nil, err
 	}
 	return &ParquetFile{
-		w:      parquet.NewWriter(w, parquet.NewSchema(s.name, root), parquet.Compression(packed), parquet.CreatedBy("parquet-mr", "1.15.2", "")),
+		w:      parquet.NewGenericWriter[any](w, parquet.NewSchema(s.name, root), parquet.Compression(packed), parquet.CreatedBy("parquet-mr", "1.15.2", "")),
 		schema: s,
 	}, nil
 }
