@@ -17,11 +17,11 @@ import (
 // compared are the layouts of the generator, of every archiver and format that
 // it writes.
 var compared = []string{
-	"confluent-json", "confluent-avro", "confluent-bytes", "confluent-schedule", "confluent-field", "confluent-field-avro", "confluent-blank",
-	"lenses-partitionby-json", "lenses-envelope-json", "lenses-envelope-avro",
+	"confluent-json", "confluent-avro", "confluent-bytes", "confluent-schedule", "confluent-field", "confluent-field-avro", "confluent-parquet", "confluent-field-parquet", "confluent-blank",
+	"lenses-partitionby-json", "lenses-envelope-json", "lenses-envelope-avro", "lenses-envelope-parquet",
 	"aiven-jsonl", "aiven-json", "aiven-csv", "aiven-avro", "aiven-fields-jsonl", "aiven-fields-json", "aiven-fields-csv", "aiven-fields-avro",
-	"aiven-time-jsonl", "aiven-key-jsonl",
-	"firehose-json", "firehose-lines", "firehose-msk-envelope", "msk-delivery", "secor-delimited", "wix-text", "vector-json", "vector-text",
+	"aiven-time-jsonl", "aiven-key-jsonl", "aiven-parquet", "aiven-fields-parquet",
+	"firehose-json", "firehose-lines", "firehose-parquet", "firehose-msk-envelope", "msk-delivery", "secor-delimited", "wix-text", "vector-json", "vector-text",
 	"fluentbit-json", "fluentd-json", "logstash-json", "redpanda-lines", "redpanda-concatenate", "redpanda-json-array", "camel-streaming",
 }
 
