@@ -69,10 +69,9 @@ type flags struct {
 	systemRoot                  string
 
 	deadline, grace, heartbeat string
-	statsd                     string
-	progress                   string
-	deadlineAt                 time.Time // zero: none
-	graceTime, heartbeatTime   time.Duration
+	instruments
+	deadlineAt               time.Time // zero: none
+	graceTime, heartbeatTime time.Duration
 }
 
 // chosen says which quarantined records to show, and how.
@@ -174,8 +173,7 @@ func (p *program) commonFlags(command string) *pflag.FlagSet {
 	s.StringVar(&p.flags.deadline, "deadline", "", "when the process must have ended, as a duration from its start or an RFC 3339 time; it stops as by SIGTERM so much earlier as --grace says")
 	s.StringVar(&p.flags.grace, "grace", "25s", "after SIGTERM or SIGINT: how long until the process has ended; less than the pod's terminationGracePeriodSeconds")
 	s.StringVar(&p.flags.heartbeat, "heartbeat", "30s", "how often the log says where the work stands; 0s: never")
-	s.StringVar(&p.flags.progress, "progress", "auto", "where the work stands: view (drawn below the log), lines (in the log, each --heartbeat), or auto: view on a terminal")
-	s.StringVar(&p.flags.statsd, "statsd", "", "send metrics to the DogStatsD agent at udp://host:8125 or unix:///path (default: as DD_DOGSTATSD_URL or DD_AGENT_HOST say, else none)")
+	p.flags.instruments.add(s)
 	s.StringVar(&p.flags.systemRoot, "system-root", "", "folder that stands for / where the pod's memory limit is read, for tests (default /)")
 	s.StringVar(&p.flags.xcomFile, "xcom-file", "", "where the result JSON goes if its directory exists (default /airflow/xcom/return.json)")
 	s.StringVar(&p.flags.terminationLog, "termination-log", "", "where the cause of a failure goes (default /dev/termination-log)")

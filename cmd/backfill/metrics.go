@@ -62,20 +62,26 @@ func (p *program) measure(ctx context.Context, cmd command) (end func(fail.Exit)
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				g.sender.Send(g.beat(p.times.Snapshot()), "command:"+cmd.name)
+				g.sender.Send(g.beat(p.times.Snapshot()), p.tags(cmd)...)
 			}
 		}
 	}()
 	return func(exit fail.Exit) {
 		stop()
 		<-stopped
-		tags := []string{"command:" + cmd.name}
-		if p.space != nil {
-			tags = append(tags, "dataset:"+p.space.Dataset.Name, "table:"+p.space.TargetName())
-		}
-		g.sender.Send(append(g.beat(p.times.Snapshot()), p.outcome(exit)...), tags...)
+		g.sender.Send(append(g.beat(p.times.Snapshot()), p.outcome(exit)...), p.tags(cmd)...)
 		g.sender.Close(metricsClose)
 	}
+}
+
+// tags are those of every metric: dataset and table once they are known, which
+// another goroutine finds out.
+func (p *program) tags(cmd command) []string {
+	tags := []string{"command:" + cmd.name}
+	if labels := p.labels.Load(); labels != nil {
+		tags = append(tags, *labels...)
+	}
+	return tags
 }
 
 // beat is what came since the last one.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -37,7 +38,9 @@ type program struct {
 	started  time.Time
 	halt     *workspace.Halt
 	pulse    *progress.Pulse
-	screen   *progress.Screen // nil: nobody sits at a terminal
+	labels   atomic.Pointer[[]string] // of metrics: dataset and table; nil before they are known
+	profiler *profiler                // nil: no profiles were asked for
+	screen   *progress.Screen         // nil: nobody sits at a terminal
 	times    *timing.Times
 	space    *workspace.Workspace // the one that was opened; nil: none was
 	ended    chan struct{}        // closed when the command has returned
@@ -101,6 +104,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 	rest := p.watch(ctx, cmd)
 	defer rest()
 	measured := p.measure(ctx, cmd)
+	p.profiles(cmd)
 	err := recovered(ctx, p, cmd)
 	rest()
 	measured(exitOf(ctx, err))

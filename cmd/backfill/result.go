@@ -87,7 +87,8 @@ type result struct {
 	rejects map[string]int64 // by reason, of chunks converted now
 	through kafka.Instant    // what the watermark reaches; 0: not known
 
-	Timing *timing.Snapshot `json:"timing,omitempty"` // where the time went
+	Timing   *timing.Snapshot `json:"timing,omitempty"`   // where the time went
+	Profiles []string         `json:"profiles,omitempty"` // URIs
 
 	Verdict  string          `json:"verdict,omitempty"`
 	Sentence string          `json:"sentence,omitempty"`

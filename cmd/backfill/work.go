@@ -21,12 +21,15 @@ func (p *program) account(ctx context.Context, cmd command, exit fail.Exit) {
 	spent := p.times.Snapshot()
 	spent.Process = timing.ReadProcess()
 	p.result.Timing = &spent
-	p.log.Info("where the time went: " + spent.String())
+	defer p.log.Info("where the time went: " + spent.String())
 	if p.space == nil || p.space.Run == "" {
+		if p.profiler != nil {
+			p.log.Warn("no profiles are kept: the command ended before it had a run to keep them beside")
+		}
 		return
 	}
-	// A tenth of the grace period: the outcome must be reported within it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.flags.graceTime/10)
+	// A fifth of the grace period: the outcome must be reported within it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.flags.graceTime/5)
 	defer cancel()
 	if err := p.keepWork(ctx, cmd, exit, spent); err != nil {
 		p.log.Warn(fmt.Sprintf("where the time went is not kept in staging: %v", err))
@@ -36,7 +39,12 @@ func (p *program) account(ctx context.Context, cmd command, exit fail.Exit) {
 func (p *program) keepWork(ctx context.Context, cmd command, exit fail.Exit, spent timing.Snapshot) error {
 	w := p.space
 	folder := runstore.NewWork(w.TargetName(), w.Run, p.started, cmd.name)
-	body, err := json.MarshalIndent(timing.Work{Command: cmd.name, Version: version, Began: p.started.UTC(), Exit: int(exit), Timing: spent}, "", " ")
+	profiles, err := p.keepProfiles(ctx, folder)
+	if err != nil {
+		p.log.Warn(fmt.Sprintf("profiles are not kept in staging: %v", err))
+	}
+	p.result.Profiles = profiles
+	body, err := json.MarshalIndent(timing.Work{Command: cmd.name, Version: version, Began: p.started.UTC(), Exit: int(exit), Timing: spent, Profiles: profiles}, "", " ")
 	if err != nil {
 		return fail.Wrap(err, fail.Internal, "encoding where the time went")
 	}
@@ -48,6 +56,7 @@ func (p *program) keepWork(ctx context.Context, cmd command, exit fail.Exit, spe
 func (p *program) opened(w *workspace.Workspace, err error) (*workspace.Workspace, error) {
 	if err == nil {
 		p.space = w
+		p.labels.Store(&[]string{"dataset:" + w.Dataset.Name, "table:" + w.TargetName()})
 	}
 	return w, err
 }
