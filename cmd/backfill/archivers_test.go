@@ -17,7 +17,7 @@ import (
 // compared are the layouts of the generator, of every archiver and format that
 // it writes.
 var compared = []string{
-	"confluent-json", "confluent-avro", "confluent-bytes", "confluent-schedule", "confluent-field", "confluent-field-avro", "confluent-parquet", "confluent-field-parquet", "confluent-blank",
+	"confluent-json", "confluent-avro", "confluent-bytes", "confluent-schedule", "confluent-field", "confluent-field-avro", "confluent-parquet", "confluent-field-parquet", "confluent-sides", "confluent-sides-avro", "confluent-blank",
 	"lenses-partitionby-json", "lenses-envelope-json", "lenses-envelope-avro", "lenses-envelope-parquet",
 	"aiven-jsonl", "aiven-json", "aiven-csv", "aiven-avro", "aiven-fields-jsonl", "aiven-fields-json", "aiven-fields-csv", "aiven-fields-avro",
 	"aiven-time-jsonl", "aiven-key-jsonl", "aiven-parquet", "aiven-fields-parquet",

@@ -137,6 +137,19 @@ func (s *sink) layoutLines() []string {
 	} else {
 		lines = append(lines, "format: auto")
 	}
+	var sides []string
+	if s.keys != nil {
+		sides = append(sides, "keys")
+	}
+	if s.headers != nil {
+		sides = append(sides, "headers")
+	}
+	if s.nulls == nullsWrite {
+		sides = append(sides, "tombstones")
+	}
+	if sides != nil {
+		lines = append(lines, "join: ["+strings.Join(sides, ", ")+"]")
+	}
 	return append(lines, s.folders.lines()...)
 }
 
