@@ -113,7 +113,7 @@ func TestSealFindsEveryChange(t *testing.T) {
 	folder := strings.TrimPrefix(strings.TrimSuffix(o.result.Report, "report.json"), "s3://staging/")
 	changed := 0
 	for _, key := range h.keys(t, "staging", prefix) {
-		if strings.Contains(key, ".parquet") || strings.Contains(key, "manifest") || strings.Contains(key, "quarantine") || strings.Contains(key, "/work/") || strings.Contains(key, "/reports/") && !strings.HasPrefix(key, folder) {
+		if strings.Contains(key, ".parquet") || strings.Contains(key, "manifest") || strings.Contains(key, "quarantine") || strings.Contains(key, "/work/") || strings.Contains(key, "/marks/") || strings.Contains(key, "/reports/") && !strings.HasPrefix(key, folder) {
 			continue // not of this report's chain
 		}
 		body := h.get(t, "staging", key)

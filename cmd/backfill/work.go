@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"backfill/internal/fail"
 	"backfill/internal/runstore"
 	"backfill/internal/timing"
 	"backfill/jobs/workspace"
 )
+
+// soon is how long a command may take before a person asks where its time went.
+const soon = 10 * time.Second
 
 // account says where the time of a command that works went: in the result, in
 // the log, and in staging beside the run's receipts. It never fails a command:
@@ -21,7 +25,11 @@ func (p *program) account(ctx context.Context, cmd command, exit fail.Exit) {
 	spent := p.times.Snapshot()
 	spent.Process = timing.ReadProcess()
 	p.result.Timing = &spent
-	defer p.log.Info("where the time went: " + spent.String())
+	say := p.log.Info
+	if spent.Wall < soon.Seconds() {
+		say = p.log.Debug
+	}
+	defer say("where the time went: " + spent.String())
 	if p.space == nil || p.space.Run == "" {
 		if p.profiler != nil {
 			p.log.Warn("no profiles are kept: the command ended before it had a run to keep them beside")

@@ -13,7 +13,7 @@ import (
 func TestWhereTheTimeGoes(t *testing.T) {
 	h := shared
 	a, args := small(t, h, "timed", "--chunk-bytes", "16KiB")
-	o := h.run(t, 0, append([]string{"run"}, args...)...)
+	o := h.run(t, 0, append([]string{"run", "--log-level", "debug"}, args...)...)
 	spent := o.result.Timing
 	if spent == nil || spent.Process == nil {
 		t.Fatalf("no timing: %s", o.stdout)
@@ -41,7 +41,7 @@ func TestWhereTheTimeGoes(t *testing.T) {
 		t.Errorf("fetch %d of %d, decompress %d, upload %d bytes", stages["fetch"].Bytes, o.result.Bytes, stages["decompress"].Bytes, stages["upload"].Bytes)
 	}
 	lines := strings.Split(strings.TrimSpace(o.stderr), "\n")
-	if last := lines[len(lines)-1]; last != "INFO where the time went: "+spent.String() {
+	if last := lines[len(lines)-1]; last != "DEBUG where the time went: "+spent.String() {
 		t.Errorf("last line %q", last)
 	}
 	table := args[len(args)-4:]

@@ -101,13 +101,13 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, session publish.Sess
 		}
 		return fromArchive(ctx, w, s, o)
 	}
-	if o.Way == tieout.ByReceipts && o.Plan == nil && len(held) == 0 && len(w.Dataset.Table.Key) > 0 {
-		return nil, fail.New(fail.Incomplete, "no load of %s by this dataset stands in the ledger, so that there are no receipts to compare the table with", o.Window).
-			At("%s", w.TargetName()).Try("another pipeline loaded it: compare with the archive itself by --way archive; else load the window with backfill run")
-	}
 	if o.Cutoff.Time > 0 || o.Given.Cutoff != nil {
 		return nil, fail.New(fail.Usage, "a cut-off is for --way archive: the cut-off of loads by this tool is what their plans listed").
 			Try("leave it out, or compare with the archive itself by --way archive")
+	}
+	if o.Way == tieout.ByReceipts && o.Plan == nil && len(held) == 0 && len(w.Dataset.Table.Key) > 0 {
+		return nil, fail.New(fail.Incomplete, "no load of %s by this dataset stands in the ledger, so that there are no receipts to compare the table with", o.Window).
+			At("%s", w.TargetName()).Try("another pipeline loaded it: compare with the archive itself by --way archive; else load the window with backfill run")
 	}
 	parts, uncovered, err := cover(held, o.Window, w.Calendar())
 	if err != nil {
