@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"backfill/internal/sandbox/fault"
 	"backfill/internal/sandbox/s3d"
 )
 
@@ -62,15 +61,10 @@ Restores that fail: sandbox fault add 's3 RestoreObject fail=no-expedited' or fa
 }
 
 func runCold(ctx context.Context, p process, o coldOptions) error {
-	env, err := openEnvironment(o.envFile, p.getenv)
+	client, err := dialSandbox(p, o.envFile)
 	if err != nil {
 		return err
 	}
-	where, err := env.require(envDir)
-	if err != nil {
-		return err
-	}
-	client := fault.Dial(where[envDir])
 	defer client.Close()
 	cooled, err := client.Cool(ctx, o.cooling)
 	if err != nil {

@@ -104,17 +104,25 @@ func runFault(ctx context.Context, p process, o faultOptions, args []string) err
 	return askSandbox(ctx, p, o, verb, args, ids)
 }
 
-// askSandbox carries out a checked command.
-func askSandbox(ctx context.Context, p process, o faultOptions, verb string, rules []string, ids []int) error {
-	env, err := openEnvironment(o.envFile, p.getenv)
+// dialSandbox returns a client of the running sandbox that the environment names.
+func dialSandbox(p process, envFile string) (*fault.Client, error) {
+	env, err := openEnvironment(envFile, p.getenv)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	where, err := env.require(envDir)
 	if err != nil {
+		return nil, err
+	}
+	return fault.Dial(where[envDir]), nil
+}
+
+// askSandbox carries out a checked command.
+func askSandbox(ctx context.Context, p process, o faultOptions, verb string, rules []string, ids []int) error {
+	client, err := dialSandbox(p, o.envFile)
+	if err != nil {
 		return err
 	}
-	client := fault.Dial(where[envDir])
 	defer client.Close()
 	switch verb {
 	case "add":
