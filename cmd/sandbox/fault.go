@@ -36,9 +36,11 @@ A rule names a server and its operations, then conditions, a time, an effect, an
 
   sandbox fault add 's3 PutObject key=/receipt.json lost'      # it took place, the answer is lost
   sandbox fault add "s3 GetObject key~'\.parquet\$' nth=3 every=5 times=all fail=throttled"
+  sandbox fault add 's3 PutObject,CopyObject,CreateMultipartUpload bucket=staging encryption=none times=all fail=denied'
   sandbox fault add 'sql COPY during cut' 'sql INSERT text=ledger fail=conflict times=2'
 
   conditions  key=TEXT key~REGEXP bucket=NAME agent=TEXT (s3; COPY's own reads are agent=redshift), text=TEXT text~REGEXP (sql)
+              encryption=none|AES256|aws:kms|'aws:kms KEY' encryption~REGEXP (s3: what a new object asks for)
   time        before (the default), after (it is done, the answer not sent), during (in the middle of sql COPY)
   effect      cut, lost (after cut), fail=NAME, delay=2s, hang (until clear), note (only counts)
               s3: cut-body, short-body, wrong-etag, slow=64KiB    sql COPY: twice, lag=30s (of sys_load_*)

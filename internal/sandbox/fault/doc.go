@@ -15,6 +15,8 @@
 //	PutObject,… | *      the operations: S3 actions, or SQL command tags ("CREATE TABLE" in quotes)
 //	key=  key~           the object's key holds this text, or matches this regular expression (s3)
 //	bucket=  agent=      the bucket is this one; the User-Agent header holds this text (s3; COPY's reads hold "Redshift")
+//	encryption=          the new object asks for none, AES256, aws:kms, or "aws:kms KEY" (s3): a bucket that denies the
+//	                     unencrypted is "s3 PutObject,CopyObject,CreateMultipartUpload encryption=none times=all fail=denied"
 //	text=  text~         the statement holds this text, or matches this regular expression (sql)
 //	before | after       before the operation, or once it is done and not answered yet; before unless said
 //	during               in the middle of a COPY (sql)

@@ -140,7 +140,7 @@ func (r *Rule) word(w string, seen map[string]bool) error {
 
 // properties are what conditions can be about; takesValue are the other words that have a value.
 var (
-	properties = map[string]map[string]bool{S3: {"key": true, "bucket": true, "agent": true}, SQL: {"text": true}}
+	properties = map[string]map[string]bool{S3: {"key": true, "bucket": true, "agent": true, "encryption": true}, SQL: {"text": true}}
 	takesValue = map[string]bool{"nth": true, "every": true, "times": true, "delay": true, "fail": true, "slow": true, "lag": true}
 )
 
@@ -315,12 +315,15 @@ func (r Rule) matches(op Operation) bool {
 }
 
 func (t test) holds(op Operation) bool {
-	value := map[string]string{"key": op.Key, "text": op.Text, "bucket": op.Bucket, "agent": op.Agent}[t.property]
+	value := map[string]string{"key": op.Key, "text": op.Text, "bucket": op.Bucket, "agent": op.Agent, "encryption": op.Encryption}[t.property]
 	switch {
 	case t.pattern != nil:
 		return t.pattern.MatchString(value)
 	case t.property == "bucket":
 		return value == t.value
+	case t.property == "encryption":
+		method, _, _ := strings.Cut(value, " ")
+		return value == t.value || method == t.value
 	case t.property == "agent":
 		return strings.Contains(strings.ToLower(value), strings.ToLower(t.value))
 	}

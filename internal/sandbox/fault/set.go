@@ -26,7 +26,9 @@ type Operation struct {
 	Bucket string `json:"bucket,omitempty"`
 	Key    string `json:"key,omitempty"`
 	Agent  string `json:"agent,omitempty"`
-	Text   string `json:"text,omitempty"` // of the statement
+	// Encryption is what a new object asks for: none, AES256, aws:kms or "aws:kms KEY".
+	Encryption string `json:"encryption,omitempty"`
+	Text       string `json:"text,omitempty"` // of the statement
 }
 
 // Event tells that a rule has fired. The operation waits or fails only after the event was sent.
@@ -174,7 +176,7 @@ func (s *Set) S3(op s3d.Op) s3d.Action {
 		phase = after
 	}
 	action := s3d.Continue
-	for _, e := range s.fire(Operation{Server: S3, Number: op.Number, Phase: phase, Kind: op.Kind, Bucket: op.Bucket, Key: op.Key, Agent: op.Agent}) {
+	for _, e := range s.fire(Operation{Server: S3, Number: op.Number, Phase: phase, Kind: op.Kind, Bucket: op.Bucket, Key: op.Key, Agent: op.Agent, Encryption: op.Encryption}) {
 		e.wait(op.Done)
 		if action == s3d.Continue {
 			action = e.rule.does.s3

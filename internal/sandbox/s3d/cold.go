@@ -34,6 +34,7 @@ type stored struct {
 	Restoring bool                `json:"restoring,omitempty"` // a restore was asked for and has not ended
 	Days      int                 `json:"days,omitempty"`      // of the restored copy, as the restore asks for
 	Until     time.Time           `json:"until,omitzero"`      // the restored copy can be read before then
+	Encrypted encryption          `json:"encrypted,omitzero"`
 }
 
 // copies tells whether the class restores a copy for some days; INTELLIGENT_TIERING moves the object itself.
@@ -98,11 +99,13 @@ func (f *folder) store(bucket, key string, s stored) error {
 	return nil
 }
 
-// asked is the storage class that a request names; the gateway itself drops that header.
-func asked(ctx context.Context) (stored, error) {
-	s := stored{}
+// asked is the storage class and the encryption that a request names; the gateway itself drops those headers.
+func (f *folder) asked(ctx context.Context) (s stored, err error) {
 	if r, ok := ctx.(*fasthttp.RequestCtx); ok {
 		s.Class = types.StorageClass(r.Request.Header.Peek("X-Amz-Storage-Class"))
+		if s.Encrypted, err = f.encrypted(&r.Request.Header); err != nil {
+			return s, err
+		}
 	}
 	if !slices.Contains(classes, s.Class) {
 		return s, s3err.APIError{Code: "InvalidStorageClass", Description: "The storage class you specified is not valid", HTTPStatusCode: http.StatusBadRequest}
@@ -110,9 +113,13 @@ func asked(ctx context.Context) (stored, error) {
 	return s, nil
 }
 
-// keep gives a new object its class.
-func (f *folder) keep(bucket, key string, s stored) error {
-	if s.named() == "" {
+// keep gives a new object, or an upload, its class and its encryption, and tells the encryption.
+func (f *folder) keep(ctx context.Context, bucket, key string, s stored) error {
+	tell(ctx, encryptionValue, s.Encrypted)
+	if s.Class == "" {
+		s.Class = types.StorageClassStandard
+	}
+	if (s == stored{Class: types.StorageClassStandard}) {
 		return nil
 	}
 	return f.store(bucket, key, s)
@@ -154,10 +161,19 @@ func passOn(c fiber.Ctx) error {
 	if status, ok := r.UserValue(statusValue).(int); ok {
 		r.Response.SetStatusCode(status)
 	}
+	tellEncryption(c)
 	return err
 }
 
 func (f *folder) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
+	if err := unasked(ctx); err != nil {
+		return nil, err
+	}
+	return f.head(ctx, in)
+}
+
+// head is HeadObject as parts of other operations need it.
+func (f *folder) head(ctx context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
 	at := *in
 	at.Bucket = f.path(in.Bucket)
 	out, err := f.posix.HeadObject(ctx, &at)
@@ -169,6 +185,7 @@ func (f *folder) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.He
 		return nil, err
 	}
 	out.StorageClass, out.Restore = s.named(), s.header(f.now())
+	tell(ctx, encryptionValue, s.Encrypted)
 	if s.Tier != "" {
 		tell(ctx, tierValue, s.Tier)
 	}
@@ -176,6 +193,14 @@ func (f *folder) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.He
 }
 
 func (f *folder) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
+	if err := unasked(ctx); err != nil {
+		return nil, err
+	}
+	return f.read(ctx, in)
+}
+
+// read is GetObject as copies need it.
+func (f *folder) read(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
 	if err := f.unreadable(*in.Bucket, *in.Key); err != nil {
 		return nil, err
 	}
@@ -190,6 +215,7 @@ func (f *folder) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetO
 		return nil, errors.Join(err, out.Body.Close())
 	}
 	out.StorageClass, out.Restore = s.named(), s.header(f.now())
+	tell(ctx, encryptionValue, s.Encrypted)
 	return out, nil
 }
 

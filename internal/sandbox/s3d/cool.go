@@ -48,7 +48,7 @@ func (c Cooling) Check() error {
 
 func (c Cooling) apply(s stored, now time.Time) stored {
 	if c.Class != "" {
-		s = stored{Class: types.StorageClass(c.Class), Tier: types.ArchiveStatus(c.Tier)}
+		s = stored{Class: types.StorageClass(c.Class), Tier: types.ArchiveStatus(c.Tier), Encrypted: s.Encrypted}
 	}
 	if c.Finish && s.Restoring {
 		s.Restoring = false

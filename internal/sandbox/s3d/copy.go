@@ -25,7 +25,7 @@ func (f *folder) CopyObject(ctx context.Context, in s3response.CopyObjectInput) 
 	if bucket == *in.Bucket && key == *in.Key && !replace && in.StorageClass == "" {
 		return out, s3err.GetAPIError(s3err.ErrInvalidCopyDest)
 	}
-	from, err := f.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key, IfMatch: in.CopySourceIfMatch, IfNoneMatch: in.CopySourceIfNoneMatch,
+	from, err := f.read(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key, IfMatch: in.CopySourceIfMatch, IfNoneMatch: in.CopySourceIfNoneMatch,
 		IfModifiedSince: in.CopySourceIfModifiedSince, IfUnmodifiedSince: in.CopySourceIfUnmodifiedSince})
 	if err != nil {
 		return out, notModified(err)
@@ -42,7 +42,7 @@ func (f *folder) CopyObject(ctx context.Context, in s3response.CopyObjectInput) 
 	if err != nil {
 		return out, err
 	}
-	head, err := f.HeadObject(ctx, &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
+	head, err := f.head(ctx, &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
 	if err != nil {
 		return out, err
 	}

@@ -6,6 +6,10 @@
 // pages are its own. The front passes every byte of a request and of an answer through unchanged, Host header
 // included, so that signatures stay valid; it only adds an [Op] number and asks the hook what to do.
 //
+// Objects tell how they are encrypted, AES256 or by a KMS key, as their PUT asked; the bytes in the folder are plain, and
+// every well-formed key of the region exists. With a KMS key the ETag is not the MD5 of the content, as in S3. A bucket
+// that denies unencrypted objects is a hook, or a rule of package fault, on [Op.Encryption].
+//
 // The faults are errors by S3's names, connections that end before, in or after an answer, short and slow bodies, and
 // wrong ETags ([Action]). Package fault chooses them by rules that people can write. Temporary access keys, as sts mints
 // them, are let in by [Server.Admit] and refused as expired later.

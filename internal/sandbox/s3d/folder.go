@@ -29,12 +29,13 @@ type folder struct {
 	backend.BackendUnsupported
 	posix  *posix.Posix
 	dir    string
+	region string           // of the KMS keys
 	now    func() time.Time // by which restored copies expire
 	states sync.Mutex       // held while a change of how an object is stored is read and written
 }
 
 // newFolder opens dir, an absolute path.
-func newFolder(dir string, now func() time.Time) (*folder, error) {
+func newFolder(dir, region string, now func() time.Time) (*folder, error) {
 	if err := (meta.XattrMeta{}).Test(dir); err != nil {
 		return nil, fmt.Errorf("folder %s has no extended attributes, which keep ETags and checksums; "+
 			"choose one on ext4, xfs, btrfs or a recent tmpfs: %w", dir, err)
@@ -48,7 +49,7 @@ func newFolder(dir string, now func() time.Time) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the POSIX backend: %w", err)
 	}
-	return &folder{posix: p, dir: dir, now: now}, nil
+	return &folder{posix: p, dir: dir, region: region, now: now}, nil
 }
 
 func (f *folder) path(bucket *string) *string {

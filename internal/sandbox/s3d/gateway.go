@@ -40,7 +40,7 @@ type gateway struct {
 
 // startGateway returns once the gateway answers.
 func startGateway(ctx context.Context, c Config) (*gateway, error) {
-	store, err := newFolder(c.Dir, c.Now)
+	store, err := newFolder(c.Dir, c.Region, c.Now)
 	if err != nil {
 		return nil, err
 	}

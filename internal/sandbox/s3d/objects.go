@@ -8,7 +8,7 @@ import (
 )
 
 func (f *folder) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
-	class, err := asked(ctx)
+	as, err := f.asked(ctx)
 	if err != nil {
 		return s3response.PutObjectOutput{}, err
 	}
@@ -19,7 +19,10 @@ func (f *folder) PutObject(ctx context.Context, in s3response.PutObjectInput) (s
 	if err != nil {
 		return out, named(err, bucket)
 	}
-	return out, f.keep(bucket, *in.Key, class)
+	if out.ETag, err = f.opaque(bucket, *in.Key, out.ETag, as.Encrypted); err != nil {
+		return out, err
+	}
+	return out, f.keep(ctx, bucket, *in.Key, as)
 }
 
 func (f *folder) GetObjectAttributes(ctx context.Context, in *s3.GetObjectAttributesInput) (s3response.GetObjectAttributesResponse, error) {
@@ -71,7 +74,7 @@ func (f *folder) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (
 }
 
 func (f *folder) CreateMultipartUpload(ctx context.Context, in s3response.CreateMultipartUploadInput) (s3response.InitiateMultipartUploadResult, error) {
-	class, err := asked(ctx)
+	as, err := f.asked(ctx)
 	if err != nil {
 		return s3response.InitiateMultipartUploadResult{}, err
 	}
@@ -82,19 +85,32 @@ func (f *folder) CreateMultipartUpload(ctx context.Context, in s3response.Create
 	if err != nil {
 		return out, named(err, bucket)
 	}
-	return out, f.keep(bucket, uploadKey(*in.Key, out.UploadId), class)
+	return out, f.keep(ctx, bucket, uploadKey(*in.Key, out.UploadId), as)
 }
 
 func (f *folder) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
+	if err := unasked(ctx); err != nil {
+		return nil, err
+	}
+	upload, err := f.stored(*in.Bucket, uploadKey(*in.Key, *in.UploadId))
+	if err != nil {
+		return nil, err
+	}
 	at := *in
 	at.Bucket = f.path(in.Bucket)
 	at.Body = whole(in.Body, in.ContentLength)
 	out, err := f.posix.UploadPart(ctx, &at)
+	if err == nil {
+		tell(ctx, encryptionValue, upload.Encrypted)
+	}
 	return out, named(err, *in.Bucket)
 }
 
 func (f *folder) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
-	class, err := f.stored(*in.Bucket, uploadKey(*in.Key, *in.UploadId))
+	if err := unasked(ctx); err != nil {
+		return s3response.CompleteMultipartUploadResult{}, "", err
+	}
+	as, err := f.stored(*in.Bucket, uploadKey(*in.Key, *in.UploadId))
 	if err != nil {
 		return s3response.CompleteMultipartUploadResult{}, "", err
 	}
@@ -105,7 +121,12 @@ func (f *folder) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMul
 	if err != nil {
 		return out, version, named(err, *in.Bucket)
 	}
-	return out, version, f.keep(*in.Bucket, *in.Key, class)
+	etag, err := f.opaque(*in.Bucket, *in.Key, *out.ETag, as.Encrypted)
+	if err != nil {
+		return out, version, err
+	}
+	out.ETag = &etag
+	return out, version, f.keep(ctx, *in.Bucket, *in.Key, as)
 }
 
 func (f *folder) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput) error {

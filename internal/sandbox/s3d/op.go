@@ -32,6 +32,9 @@ type Op struct {
 	Kind   string // the S3 action: "PutObject", "ListObjectsV2", …; "Unknown" if there is none
 	Status int    // After: the gateway's HTTP status, so that a hook can tell a success from a refusal; Before: 0
 	Agent  string // the User-Agent header, which tells readers apart
+	// Encryption is what a new object asks for, "none", "AES256", "aws:kms" or "aws:kms KEY" as a bucket policy would see
+	// it; empty for operations that make no object.
+	Encryption string
 	// Done is closed when the client has gone (as far as that shows) and when the server closes: a hook that waits must
 	// give up then.
 	Done <-chan struct{}
@@ -53,10 +56,22 @@ func describe(r *http.Request) Op {
 			op.Kind = map[string]string{"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}[op.Kind]
 		}
 	}
-	if op.Kind == "" {
+	switch op.Kind {
+	case "":
 		op.Kind = "Unknown"
+	case "PutObject", "CopyObject", "CreateMultipartUpload":
+		op.Encryption = encryptionOf(r.Header)
 	}
 	return op
+}
+
+// encryptionOf is the encryption that a request names, right or wrong.
+func encryptionOf(h http.Header) string {
+	method, key := h.Get(encryptionHeader), h.Get(keyHeader)
+	if method == "" {
+		method = "none"
+	}
+	return strings.TrimSpace(method + " " + key)
 }
 
 // kind is one row of a table: a request with this method and this query parameter is that action.

@@ -42,7 +42,7 @@ func (e stateError) XMLBody(requestID, hostID string) []byte {
 // RestoreObject begins a restore, which [Server.Cool] ends, or gives a restored copy more days. A faster tier while a
 // restore is going on is refused like any other request: that S3 would speed it up is not played.
 func (f *folder) RestoreObject(ctx context.Context, in *s3.RestoreObjectInput) error {
-	if _, err := f.HeadObject(context.WithoutCancel(ctx), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key}); err != nil {
+	if _, err := f.head(context.WithoutCancel(ctx), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key}); err != nil {
 		return err
 	}
 	f.states.Lock()

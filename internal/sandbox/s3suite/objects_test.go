@@ -22,7 +22,7 @@ import (
 )
 
 func checks() []check {
-	return slices.Concat(objectChecks(), conditionChecks(), listChecks(), multipartChecks(), refusalChecks(), classChecks())
+	return slices.Concat(objectChecks(), conditionChecks(), listChecks(), multipartChecks(), refusalChecks(), classChecks(), encryptionChecks())
 }
 
 func pattern(n int) []byte {

@@ -103,6 +103,13 @@ func TestMoto(t *testing.T) {
 		"copies take the content and the metadata, or new metadata": "no error, want 412 PreconditionFailed",
 		"a quiet delete of many tells errors alone":                 "what was deleted quietly is told",
 
+		// It takes every encryption that is asked for and never refuses one.
+		"what no encryption is asked for is AES256":             `PUT tells ""`,
+		"with a KMS key the ETag is not the MD5 of the content": "the ETag is the MD5",
+		"a key without aws:kms is refused":                      "no error, want 400 InvalidArgument",
+		"an unknown method of encryption is refused":            "no error, want 400 InvalidArgument",
+		"a key of another region is refused":                    "no error, want 400 KMS.NotFoundException",
+
 		"Expedited is not for DEEP_ARCHIVE": "no error, want 400 InvalidArgument",
 		"a restore is accepted and told":    `HEAD tells the restore "ongoing-request=\"false\"`, // it ends at once
 	})
