@@ -49,6 +49,8 @@ func commands() []command {
 			examples: []string{"backfill quarantine show 3 --dataset payroll.yaml --with-reason out_of_range --limit 5"}},
 		{name: "quarantine replay", does: "say what a mended dataset does with rejected records; run their window again with --apply", flags: replayFlags, run: runQuarantineReplay, works: true, arg: "RUN", finishes: true,
 			examples: []string{"backfill quarantine replay 3 --dataset payroll.yaml", "backfill quarantine replay 3 --dataset payroll.yaml --apply --reason 'scale is 3 now'"}},
+		{name: "gc", does: "remove from staging what finished runs no longer need; a dry run unless --apply", flags: gcFlags, run: runGC,
+			examples: []string{"backfill gc --dataset payroll.yaml", "backfill gc --dataset payroll.yaml --apply"}},
 		{name: "explain", does: "what an error code, an exit code or a reason of quarantine means, and what to do", arg: "CODE", run: runExplain, talks: true,
 			examples: []string{"backfill explain rows_would_vanish", "backfill explain 3"}},
 		{name: "completion", does: "print a script that completes commands and flags in bash, zsh or fish", arg: "SHELL", run: runCompletion, talks: true,

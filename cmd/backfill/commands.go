@@ -228,6 +228,9 @@ func runConvert(ctx context.Context, p *program) error {
 		return err
 	}
 	p.result.head(head, p.flags.plan)
+	if err := w.Claim(ctx, head); err != nil {
+		return err
+	}
 	o := p.convertOptions()
 	if o.Only, err = p.flags.onlyPartitions(); err != nil {
 		return err
@@ -262,6 +265,9 @@ func runLoad(ctx context.Context, p *program) error {
 		return err
 	}
 	p.result.head(head, p.flags.plan)
+	if err := w.Claim(ctx, head); err != nil {
+		return err
+	}
 	s, done, err := connector(w)(ctx)
 	if err != nil {
 		return err

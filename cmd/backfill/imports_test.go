@@ -25,7 +25,7 @@ var allowed = map[string]string{
 	"rowdiff→scan":     "it takes the archive's rows",
 	"runstore→runplan": "it keeps the plan's types", "report→tieout": "it shows the result", "outside→tieout": "it reads what is compared",
 	"run→plan": "the main job is its steps", "run→convert": "the main job is its steps", "run→load": "the main job is its steps", "run→reconcile": "the main job is its steps",
-	"plan→workspace": "", "convert→workspace": "", "load→workspace": "", "reconcile→workspace": "", "status→workspace": "", "run→workspace": "", "undo→workspace": "", "abort→workspace": "", "repair→workspace": "", "doctor→workspace": "", "infer→workspace": "", "quarantine→workspace": "", "doctor→convert": "it knows what fits in memory", "repair→reconcile": "it reconciles again",
+	"plan→workspace": "", "convert→workspace": "", "load→workspace": "", "reconcile→workspace": "", "status→workspace": "", "run→workspace": "", "undo→workspace": "", "abort→workspace": "", "repair→workspace": "", "doctor→workspace": "", "infer→workspace": "", "quarantine→workspace": "", "gc→workspace": "", "doctor→convert": "it knows what fits in memory", "repair→reconcile": "it reconciles again",
 	"forecast→runplan": "it judges what a plan would list", "preview→workspace": "", "preview→convert": "it knows what fits in memory",
 	"load→plan": "object URIs have one form", "plan→reconcile": "what the table must hold is said in one place", "status→reconcile": "likewise",
 }

@@ -132,6 +132,9 @@ func runQuarantineReplay(ctx context.Context, p *program) error {
 }
 
 func (p *program) printReplay(head *runplan.Head, r *quarantine.Replay) {
+	if r.Removed > 0 {
+		p.print("the bytes of %d of the records were removed from quarantine on %s; they are read in the archive, as all are\n", r.Removed, r.Since)
+	}
 	p.print("plan %d of %s has %d records in quarantine. By the dataset as it is now:\n", head.Seq, head.Target, r.Records)
 	p.print("  %7d become rows of the plan's window\n", r.Fit)
 	for _, day := range r.Days() {

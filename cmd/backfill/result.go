@@ -20,6 +20,7 @@ import (
 	"backfill/internal/timing"
 	"backfill/jobs/convert"
 	"backfill/jobs/doctor"
+	"backfill/jobs/gc"
 	"backfill/jobs/load"
 	"backfill/jobs/plan"
 	"backfill/jobs/preview"
@@ -83,6 +84,8 @@ type result struct {
 	Reasons     []quarantine.Reason `json:"reasons,omitempty"`     // of quarantine ls
 	Quarantined []quarantine.Shown  `json:"quarantined,omitempty"` // of quarantine show; not in XCom
 	Replay      *quarantine.Replay  `json:"replay,omitempty"`
+
+	GC *gc.Result `json:"gc,omitempty"`
 
 	rejects map[string]int64 // by reason, of chunks converted now
 	through kafka.Instant    // what the watermark reaches; 0: not known

@@ -57,6 +57,7 @@ type Dataset struct {
 	Quarantine   Quarantine
 	Reconcile    Reconcile
 	KeptRows     time.Duration // longest time that rows are kept for undo; 0: until they are dropped by command
+	Retain       Retain        // how long staging keeps what gc removes
 }
 
 // Archive says where the archived objects are and how their keys read.
@@ -235,6 +236,15 @@ type Table struct {
 	NotLoaded    []string // columns of the table that keep their default
 	Provenance   bool     // the table has the technical columns
 	Deleted      string   // boolean column: the version marks its key as deleted, and stays; "": none
+}
+
+// Retain is how long staging keeps what a finished run no longer needs, for gc.
+// It is no part of what a run is: another age is no other run.
+type Retain struct {
+	Quarantine time.Duration // raw bytes of rejected records
+	Parquet    time.Duration // Parquet of plans that are loaded and reconciled, or were stopped
+	Plans      time.Duration // plans that nobody goes on with
+	Work       time.Duration // what processes left of their work, profiles included
 }
 
 // Staging says where runs keep plans, receipts and Parquet. URI is "" where

@@ -33,7 +33,7 @@ var known = map[string][]string{
 	tlsPath:               {"ca_file", "server_name"},
 	"quarantine":          {"max_records", "max_rate"},
 	"reconcile":           {"totals", "by", "period", "tolerance", "buckets", "show"},
-	"retain":              {"kept_rows"},
+	"retain":              {"kept_rows", "quarantine", "parquet", "plans", "work"},
 }
 
 const (
@@ -59,10 +59,6 @@ var later = map[string]map[string]string{
 	"records": {
 		"key":     "only the record's value can be read",
 		"headers": "only the record's value can be read",
-	},
-	"retain": {
-		"quarantine": "let the bucket expire objects below the staging prefix",
-		"parquet":    "let the bucket expire objects below the staging prefix",
 	},
 }
 

@@ -1,9 +1,11 @@
 package dataset
 
 import (
+	"fmt"
 	"math/big"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -30,12 +32,31 @@ func (c *compiler) quarantine(root section) {
 	}
 }
 
-// retain reads how long what holds personal data is kept.
+// retain reads how long what holds personal data, and what runs leave behind, is kept.
 func (c *compiler) retain(root section) {
 	s := c.child(root, "retain")
 	c.out.KeptRows = c.duration(s, "kept_rows")
 	if n := s.values["kept_rows"]; n != nil && c.out.KeptRows == 0 {
 		c.at(n, "write how long, such as 90d, or take it away to keep the rows until they are dropped by command", "retain.kept_rows keeps nothing")
+	}
+	const day = 24 * time.Hour
+	c.out.Retain = Retain{Quarantine: 90 * day, Parquet: 30 * day, Plans: 30 * day, Work: 90 * day}
+	for _, age := range []struct {
+		key   string
+		least time.Duration
+		to    *time.Duration
+	}{
+		{"quarantine", day, &c.out.Retain.Quarantine}, {"parquet", day, &c.out.Retain.Parquet}, {"work", day, &c.out.Retain.Work},
+		{"plans", 7 * day, &c.out.Retain.Plans}, // a process may work on one plan for days
+	} {
+		n := s.values[age.key]
+		if n == nil {
+			continue
+		}
+		known := len(c.list)
+		if *age.to = c.duration(s, age.key); *age.to < age.least && len(c.list) == known {
+			c.at(n, fmt.Sprintf("write %dd or more: what is younger may belong to a run under way", age.least/day), "retain.%s is shorter than %dd", age.key, age.least/day)
+		}
 	}
 }
 

@@ -34,6 +34,8 @@ const (
 	aborting  action = "s3:AbortMultipartUpload"
 	deleting  action = "s3:DeleteObject"
 	restoring action = "s3:RestoreObject"
+
+	listingUploads action = "s3:ListBucketMultipartUploads"
 )
 
 // missing is the cause when an object is not there; it matches fs.ErrNotExist.

@@ -60,10 +60,13 @@ type fakeS3 struct {
 	uploads map[string]map[int][]byte
 	counts  map[string]int
 	denied  map[string][3]string // operation → status, code, region
+
+	kept       map[string]string // full key → code with which DeleteObjects leaves it
+	uploadKeys map[string]string // by id
 }
 
 func newFake(t *testing.T) *fakeS3 {
-	f := &fakeS3{t: t, bucket: "archive", pageSize: 3, objects: map[string]stored{}, uploads: map[string]map[int][]byte{}, counts: map[string]int{}, denied: map[string][3]string{}}
+	f := &fakeS3{t: t, bucket: "archive", pageSize: 3, objects: map[string]stored{}, uploads: map[string]map[int][]byte{}, counts: map[string]int{}, denied: map[string][3]string{}, kept: map[string]string{}, uploadKeys: map[string]string{}}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
@@ -119,8 +122,12 @@ func (f *fakeS3) get(key string) ([]byte, bool) {
 func operation(r *http.Request, key string) string {
 	q := r.URL.Query()
 	switch {
+	case r.Method == http.MethodGet && key == "" && q.Has("uploads"):
+		return "Uploads"
 	case r.Method == http.MethodGet && key == "":
 		return "List"
+	case r.Method == http.MethodPost && q.Has("delete"):
+		return "DeleteAll"
 	case r.Method == http.MethodGet, r.Method == http.MethodHead, r.Method == http.MethodDelete && !q.Has("uploadId"):
 		return r.Method[:1] + strings.ToLower(r.Method[1:])
 	case r.Method == http.MethodDelete:
@@ -217,6 +224,10 @@ func (f *fakeS3) serve(w http.ResponseWriter, r *http.Request, op, key string, b
 	case "Delete":
 		delete(f.objects, key)
 		w.WriteHeader(204)
+	case "DeleteAll":
+		f.deleteAll(w, body)
+	case "Uploads":
+		f.listUploads(w, r)
 	default:
 		f.multipart(w, r, op, key, body)
 	}
@@ -267,6 +278,57 @@ func (f *fakeS3) list(w http.ResponseWriter, r *http.Request) {
 		}
 		o := f.objects[key]
 		page.Contents = append(page.Contents, content{key, o.modified.Format(time.RFC3339), `"` + o.etag + `"`, "STANDARD", len(o.body)})
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	_ = xml.NewEncoder(w).Encode(page)
+}
+
+// deleteAll answers as S3 does: 200, with the keys that could not be deleted.
+func (f *fakeS3) deleteAll(w http.ResponseWriter, body []byte) {
+	var asked struct {
+		Object []struct{ Key string }
+		Quiet  bool
+	}
+	if err := xml.Unmarshal(body, &asked); err != nil || !asked.Quiet || len(asked.Object) > 1000 {
+		f.t.Errorf("DeleteObjects of %d keys, quiet %v: %v", len(asked.Object), asked.Quiet, err)
+	}
+	type failure struct{ Key, Code, Message string }
+	var result struct {
+		XMLName xml.Name  `xml:"DeleteResult"`
+		Errors  []failure `xml:"Error"`
+	}
+	for _, o := range asked.Object {
+		if code := f.kept[o.Key]; code != "" {
+			result.Errors = append(result.Errors, failure{o.Key, code, "the message of " + code})
+			continue
+		}
+		delete(f.objects, o.Key)
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	_ = xml.NewEncoder(w).Encode(result)
+}
+
+// listUploads lists one upload a page.
+func (f *fakeS3) listUploads(w http.ResponseWriter, r *http.Request) {
+	type upload struct{ Key, UploadId, Initiated string }
+	var page struct {
+		XMLName            xml.Name `xml:"ListMultipartUploadsResult"`
+		IsTruncated        bool
+		NextKeyMarker      string
+		NextUploadIdMarker string
+		Upload             []upload
+	}
+	q := r.URL.Query()
+	for _, id := range slices.Sorted(maps.Keys(f.uploads)) {
+		key := f.uploadKeys[id]
+		if !strings.HasPrefix(key, q.Get("prefix")) || id <= q.Get("upload-id-marker") {
+			continue
+		}
+		if len(page.Upload) == 1 {
+			page.IsTruncated, page.NextKeyMarker, page.NextUploadIdMarker = true, page.Upload[0].Key, page.Upload[0].UploadId
+			break
+		}
+		page.Upload = append(page.Upload, upload{key, id, "2026-03-01T02:03:04.000Z"})
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	_ = xml.NewEncoder(w).Encode(page)
@@ -338,7 +400,7 @@ func (f *fakeS3) multipart(w http.ResponseWriter, r *http.Request, op, key strin
 	switch op {
 	case "Begin":
 		id = fmt.Sprintf("upload-%d", f.counts[op])
-		f.uploads[id] = map[int][]byte{}
+		f.uploads[id], f.uploadKeys[id] = map[int][]byte{}, key
 		fmt.Fprintf(w, "<InitiateMultipartUploadResult><UploadId>%s</UploadId></InitiateMultipartUploadResult>", id)
 	case "Part":
 		number, _ := strconv.Atoi(q.Get("partNumber"))

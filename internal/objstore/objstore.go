@@ -82,6 +82,9 @@ type backend interface {
 	putNew(ctx context.Context, key string, body []byte) (bool, error)
 	create(ctx context.Context, key string) (uploader, error)
 	remove(ctx context.Context, key string) error
+	removeAll(ctx context.Context, keys []string) error
+	uploads(ctx context.Context, fn func(Pending) error) error
+	abortUpload(ctx context.Context, p Pending) error
 	restore(ctx context.Context, key string, r Restore) (Restoring, error)
 	checkKey(key string) error
 }

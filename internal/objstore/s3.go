@@ -160,7 +160,7 @@ func (s *s3Store) remove(ctx context.Context, key string) error {
 
 // arn names what a policy must allow.
 func arn(a action, at URI) string {
-	if a == listing || at.Key == "" {
+	if a == listing || a == listingUploads || at.Key == "" {
 		return fmt.Sprintf("arn:aws:s3:::%s", at.Bucket)
 	}
 	return fmt.Sprintf("arn:aws:s3:::%s/%s", at.Bucket, at.Key)

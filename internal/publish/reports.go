@@ -132,6 +132,24 @@ func Reports(ctx context.Context, s Session, t Target, w kafka.Window) ([]Report
 	return rows, nil
 }
 
+// RecordedSeals returns the keys of all seals that the target's ledger of reports
+// names, whatever their scope.
+func RecordedSeals(ctx context.Context, s Session, t Target) (map[string]bool, error) {
+	c, err := compile(t)
+	if err != nil {
+		return nil, err
+	}
+	keys := map[string]bool{}
+	if exists, err := tableExists(ctx, s, t.Schema, t.Table+ReportsSuffix); err != nil || !exists {
+		return keys, err
+	}
+	rows, err := c.readReports(ctx, s, "")
+	for _, r := range rows {
+		keys[r.SealKey] = true
+	}
+	return keys, err
+}
+
 func overlapping(w kafka.Window) string {
 	if w.IsAll() {
 		return ""

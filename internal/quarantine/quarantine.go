@@ -1,6 +1,7 @@
 // Package quarantine reads the files of records that could not become rows, and
 // shows records without what may be personal. convert writes the files, one JSON
-// line a record, compressed by zstd; this package opens nothing itself.
+// line a record, compressed by zstd; gc takes the raw bytes out when they are too
+// old. This package opens nothing itself.
 package quarantine
 
 import (
@@ -8,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -26,9 +28,27 @@ type Record struct {
 	Reason      string `json:"reason"`
 	Column      string `json:"column,omitempty"` // of a rejected value
 	Detail      string `json:"detail,omitempty"`
-	Raw         []byte `json:"raw"` // as archived; empty when withheld
+	Raw         []byte `json:"raw"` // as archived; empty when withheld or removed
 	Withheld    bool   `json:"withheld,omitempty"`
 	Truncated   bool   `json:"truncated,omitempty"`
+
+	Removed time.Time `json:"removed,omitzero"` // when the raw bytes were; zero: never
+	Why     string    `json:"why,omitempty"`    // they were
+}
+
+// Strip copies a file without raw bytes and details, which may quote them: what
+// stays is where each record is and why it was rejected.
+func Strip(r io.Reader, w io.Writer, at time.Time, why string) error {
+	zip, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return fail.Wrap(err, fail.Internal, "starting zstd")
+	}
+	lines := json.NewEncoder(zip)
+	err = Read(r, func(rec *Record) error {
+		rec.Raw, rec.Detail, rec.Removed, rec.Why = nil, "", at.UTC(), why
+		return lines.Encode(rec)
+	})
+	return errors.Join(err, zip.Close())
 }
 
 // Read calls fn for every record of a file, in order. fn's error ends the

@@ -38,6 +38,9 @@ type Basis struct {
 	Salt          string `json:",omitempty"` // of a conversion that must not use earlier receipts
 }
 
+// ID names the basis: chunks can be the same only where their bases are.
+func (b Basis) ID() string { return hash("basis", b) }
+
 // Cut sorts the objects and cuts each partition's, of each generation apart, into chunks of about
 // chunkBytes and at most maxObjects objects (an object is never split). Objects appended to a partition
 // leave the chunks before the last ones as they were.

@@ -287,10 +287,36 @@ func (r *SliceReceipt) Held() account.Cells {
 	return r.Inserted
 }
 
-// Abort says that a person stopped a plan: no pod goes on with it.
+// Abort says that a plan was stopped: no pod goes on with it.
 type Abort struct {
 	Format int       `json:"format"`
 	Seq    Seq       `json:"seq"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+
+	// Removed: nobody had used the plan for long, and it is taken out of staging.
+	Removed bool `json:"removed,omitempty"`
+}
+
+// String says what happened to the plan.
+func (a *Abort) String() string {
+	what := "aborted"
+	if a.Removed {
+		what = "removed from staging"
+	}
+	text := fmt.Sprintf("plan %d was %s by %s at %s", a.Seq, what, a.By, a.At.Format(time.RFC3339))
+	if a.Reason != "" {
+		text += ": " + a.Reason
+	}
+	return text
+}
+
+// Swept says that Parquet of a basis was removed: receipts of its chunks stand,
+// what they name may be gone. A plan of the basis that is sealed later takes a
+// salt, and so other chunks.
+type Swept struct {
+	Format int       `json:"format"`
 	By     string    `json:"by"`
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at"`
@@ -303,6 +329,15 @@ type PutAside struct {
 	Rows     int64         `json:"rows"`     // that were replaced and are kept
 	Replaced account.Cells `json:"replaced"` // these rows
 	Left     account.Cells `json:"left"`     // what the load wrote, as the table held it at the commit
+}
+
+// Basis returns what decided the output of the plan's chunks besides their objects.
+func (h *Head) Basis() Basis {
+	b := Basis{ConvertDigest: h.Dataset.ConvertDigest, Archive: h.Archive, Window: h.Window, Converter: h.Converter, Salt: h.Salt}
+	if h.Schemas != nil {
+		b.Schemas = h.Schemas.SHA256
+	}
+	return b
 }
 
 // NewRunID returns the id of the run for a dataset digest and a window.

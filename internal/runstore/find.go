@@ -23,11 +23,14 @@ func (s *Store) Find(ctx context.Context, target, name string) (*runplan.Head, e
 		if err != nil {
 			return nil, err
 		}
-		return s.Plan(ctx, key)
+		return s.planOr(ctx, key)
 	}
 	if n, err := strconv.ParseInt(name, 10, 64); err == nil && n > 0 {
 		head, err := s.Plan(ctx, planKey(target, runplan.Seq(n)))
 		if errors.Is(err, fs.ErrNotExist) {
+			if known := s.gone(ctx, target, runplan.Seq(n), err); known != err {
+				return nil, known
+			}
 			return nil, missing(err)
 		}
 		return head, err
@@ -73,4 +76,6 @@ func (s *Store) readAbort(key string, body []byte) (*runplan.Abort, error) {
 	return &a, s.decode(key, body, &a, &a.Format)
 }
 
-func abortKey(head *runplan.Head) string { return loadKey(head.Target, head.Seq) + "/aborted.json" }
+func abortKey(head *runplan.Head) string { return abortKeyOf(head.Target, head.Seq) }
+
+func abortKeyOf(target string, seq runplan.Seq) string { return loadKey(target, seq) + "/aborted.json" }

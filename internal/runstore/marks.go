@@ -2,7 +2,9 @@ package runstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -100,6 +102,9 @@ func (s *Store) NewestFew(ctx context.Context, target string, most int, accept f
 			}
 		}
 		head, err := s.Plan(ctx, keys[0])
+		if errors.Is(err, fs.ErrNotExist) { // removed since it was listed
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

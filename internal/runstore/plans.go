@@ -280,5 +280,13 @@ func ReadPlan(ctx context.Context, staging, uri string) (*runplan.Head, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.Plan(ctx, key)
+	return s.planOr(ctx, key)
+}
+
+// planOr reads a plan that a person names, or says why it is gone.
+func (s *Store) planOr(ctx context.Context, key string) (*runplan.Head, error) {
+	head, err := s.Plan(ctx, key)
+	folder, _, _ := strings.Cut(key, "/plans/")
+	target := strings.TrimPrefix(folder, targetKey(""))
+	return head, s.gone(ctx, target, seqOf(target, key), err)
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"backfill/internal/fail"
@@ -77,7 +76,7 @@ func (s *Store) NewParquet(ctx context.Context, id runplan.ChunkID, attempt stri
 
 // NewQuarantine starts the quarantine file of an attempt at a chunk.
 func (s *Store) NewQuarantine(ctx context.Context, id runplan.ChunkID, attempt string) (*objstore.Upload, string, error) {
-	key := fmt.Sprintf("%s/%s/quarantine.jsonl.zst", chunkKey(id), attempt)
+	key := fmt.Sprintf("%s/%s/%s", chunkKey(id), attempt, quarantineName)
 	up, err := s.objects.Create(ctx, key)
 	return up, key, err
 }
@@ -94,11 +93,6 @@ type manifestEntry struct {
 
 type manifestMeta struct {
 	ContentLength int64 `json:"content_length"`
-}
-
-// OpenQuarantine opens a quarantine file as its receipt names it.
-func (s *Store) OpenQuarantine(ctx context.Context, f *runplan.File) (io.ReadCloser, error) {
-	return s.objects.Get(ctx, f.Key, objstore.Object{Key: f.Key, Size: f.Size, ETag: f.ETag})
 }
 
 // PutManifest writes the COPY manifest of all receipts' Parquet files and

@@ -6,14 +6,17 @@
 //	targets/<table>/segments/<attempt>/…      compressed chunk lists
 //	targets/<table>/loads/<seq>/…             manifests and slice receipts
 //	targets/<table>/reports/<run>/<name>/…    a report, its evidence and its seal
+//	targets/<table>/claims/<seq>/…            that a process uses an old plan; empty
 //	targets/<table>/work/<run>/<process>/…    where the time of a process went, and its profiles
 //	suppressions/<sha256>.txt                 lists of erased people that plans were sealed with
 //	schemas/<digest>.json                     schemas of framed values, as a plan sealed them
+//	sweeping/<name>.json                      that a gc is at work
+//	swept/<basis>.json                        that Parquet of some chunks was removed
 //	chunks/<id>/receipt.json                  what converting a chunk gave
 //	chunks/<id>/<attempt>/…                   Parquet and quarantine of an attempt
 //
 // Everything is immutable and published last: a reader ignores what no plan or
-// receipt names. The package writes the types of runplan; jobs use it.
+// receipt names. Only a gc removes anything, see sweep.go. The package writes the types of runplan; jobs use it.
 package runstore
 
 import (

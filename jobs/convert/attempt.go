@@ -3,9 +3,11 @@ package convert
 import (
 	"context"
 	"errors"
+	"time"
 
 	"backfill/internal/account"
 	"backfill/internal/columns"
+	"backfill/internal/fail"
 	"backfill/internal/objstore"
 	"backfill/internal/parquetio"
 	"backfill/internal/runplan"
@@ -64,6 +66,7 @@ func (p *part) Write(b []byte) (int, error) {
 // left idle, is decompressed, decoded and encoded at once.
 func (a *attempt) convert(ctx context.Context, s *scan.Scanner, c runplan.Chunk, alone bool) (*runplan.ChunkReceipt, error) {
 	a.ctx, a.chunk = ctx, c.ID
+	began := a.w.Now().Round(0) // a machine that slept counts, too
 	a.begin()
 	a.source.begin(ctx, c)
 	defer a.source.end()
@@ -75,6 +78,10 @@ func (a *attempt) convert(ctx context.Context, s *scan.Scanner, c runplan.Chunk,
 	var rejects *runplan.File
 	if err == nil && a.rejects != nil {
 		rejects, err = a.rejects.close(ctx)
+	}
+	if took := a.w.Now().Round(0).Sub(began); err == nil && took > runstore.AttemptLimit {
+		err = fail.New(fail.Service, "converting one chunk took %s: its first files may have been removed as left behind", took.Round(time.Minute)).At("%s", c.Partition).
+			Try("run the same command again, with smaller --chunk-bytes or more processors")
 	}
 	if err != nil {
 		return nil, errors.Join(err, a.abort())

@@ -104,6 +104,9 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 	if err != nil {
 		return nil, err
 	}
+	if err := parquetThere(ctx, w, s, head, chunks); err != nil {
+		return nil, err
+	}
 	expected, tally, err := sum(receipts)
 	if err != nil {
 		return nil, err

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"backfill/internal/fail"
 	"backfill/internal/publish"
+	"backfill/internal/runplan"
 	"backfill/jobs/workspace"
 )
 
@@ -24,4 +26,27 @@ func retain(ctx context.Context, w *workspace.Workspace, s publish.Session) erro
 		return fmt.Errorf("dropping rows that are kept for too long: %w", err)
 	}
 	return nil
+}
+
+// parquetThere refuses a plan whose Parquet was removed, unless all of it is
+// loaded: then nothing is copied.
+func parquetThere(ctx context.Context, w *workspace.Workspace, s publish.Session, head *runplan.Head, chunks []runplan.Chunk) error {
+	gone, err := w.ParquetGone(ctx, head, chunks)
+	if err != nil || gone == "" {
+		return err
+	}
+	held, err := publish.Ledger(ctx, s, w.Target(), head.Window)
+	if err != nil {
+		return err
+	}
+	loaded := map[int]bool{}
+	for _, row := range held {
+		if row.Seq == head.Seq {
+			loaded[row.SliceIndex] = true
+		}
+	}
+	if len(loaded) == len(head.Slices) {
+		return nil
+	}
+	return fail.New(fail.Incomplete, "%s", gone).At("plan %d", head.Seq).Try("plan the window again with --replan: its chunks are converted anew")
 }

@@ -24,6 +24,7 @@ type standing struct {
 	merging      bool   // the mode keeps what newer plans left, so that they don't undo this one
 	overtaken    string // a newer plan's slice in the same rows; "": none
 	converter    bool   // another converter version made the plan
+	removed      string // what a gc took, or may have taken, of an unfinished plan; "": nothing
 	listing      runplan.Diff
 	schemas      string // how the schemas of framed values differ from the plan's; "": they are the same
 	stale        string // the rows that loads of other days have made old; "": none
@@ -60,6 +61,9 @@ func decide(st standing, o Options) (decision, error) {
 	}
 	if st.converter {
 		reasons = append(reasons, "a new converter version")
+	}
+	if st.removed != "" && !finished {
+		reasons = append(reasons, st.removed)
 	}
 	if st.overtaken != "" && (!finished || !st.merging) {
 		reasons = append(reasons, st.overtaken)
@@ -105,11 +109,16 @@ func decide(st standing, o Options) (decision, error) {
 }
 
 // standing asks the listing, the ledger and the table.
-func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, error) {
+// claimed: a gc may have begun to remove the plan.
+func (p *planner) standing(ctx context.Context, head *runplan.Head, claimed bool) (standing, error) {
 	st := standing{seq: head.Seq, slices: len(head.Slices), converter: head.Converter != runplan.Converter,
 		appendOnly: p.w.Dataset.Records.EventTime == nil, asked: head.Asked, sameDamaged: slices.EqualFunc(head.Damaged, p.damaged, runplan.Input.Equal),
 		merging: p.w.Dataset.Table.Mode == dataset.Upsert || p.w.Dataset.Table.Mode == dataset.InsertMissing}
 	chunks, err := p.w.Runs.Chunks(ctx, head)
+	if err != nil && claimed {
+		st.removed = "gc is removing it"
+		return st, nil
+	}
 	if err != nil {
 		return st, err
 	}
@@ -139,6 +148,15 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head) (standing, e
 		}
 	}
 	st.loaded = len(ours)
+	if claimed && st.loaded == 0 { // of a loaded one a gc removes Parquet alone
+		st.removed = "nobody had used it for long, and gc is at work"
+		return st, nil
+	}
+	if st.loaded != st.slices {
+		if st.removed, err = p.w.ParquetGone(ctx, head, chunks); err != nil {
+			return st, err
+		}
+	}
 	if st.loaded != st.slices { // a mark that came after the last slice stops nothing
 		if err := p.w.Stopped(ctx, head); fail.Is(err, fail.Stopped) {
 			st.stopped = err

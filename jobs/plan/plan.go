@@ -65,6 +65,12 @@ func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Opti
 		return nil, err
 	}
 	p := &planner{w: w, s: s, o: o, now: now, run: run}
+	removed := false
+	if head != nil {
+		if removed, err = w.Runs.Claim(ctx, head, w.Now()); err != nil {
+			return nil, err
+		}
+	}
 	if p.schemas, err = w.Schemas(ctx, now.Objects); err != nil {
 		return nil, err
 	}
@@ -72,7 +78,7 @@ func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Opti
 		return nil, err
 	}
 	if head != nil {
-		st, err := p.standing(ctx, head)
+		st, err := p.standing(ctx, head, removed)
 		if err != nil {
 			return nil, err
 		}
@@ -100,6 +106,7 @@ type planner struct {
 	now *workspace.Listing
 	run runplan.RunID
 
+	anew    string          // why no receipt of before is used; "": they are
 	damaged []runplan.Input // objects to leave out
 	schemas *registry.Set   // of framed values, as they are now; nil: values are not framed
 }
@@ -187,11 +194,15 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 	if head.Schemas, err = p.w.SealSchemas(ctx, p.schemas); err != nil {
 		return nil, err
 	}
-	basis := runplan.Basis{ConvertDigest: ds.ConvertDigest, Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Salt: head.Salt}
-	if head.Schemas != nil {
-		basis.Schemas = head.Schemas.SHA256
+	if p.anew == "" {
+		if p.anew, err = p.swept(ctx, head); err != nil {
+			return nil, err
+		}
 	}
-	chunks := runplan.CutWithout(p.readable(p.now.Objects), except(p.now.Objects, objects, p.damaged), p.o.ChunkBytes, basis)
+	if p.anew != "" {
+		head.Salt = head.Attempt
+	}
+	chunks := runplan.CutWithout(p.readable(p.now.Objects), except(p.now.Objects, objects, p.damaged), p.o.ChunkBytes, head.Basis())
 	r := &Result{}
 	if err := p.readableNow(ctx, chunks, r); err != nil {
 		return nil, err
@@ -202,7 +213,18 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 	if _, err := p.w.Runs.Seal(ctx, head, chunks); err != nil {
 		return nil, err
 	}
+	if p.anew == "" { // a gc that began meanwhile may not have seen the plan
+		if p.anew, err = p.swept(ctx, head); err != nil {
+			return nil, err
+		}
+		if p.anew != "" {
+			return p.seal(ctx, head, []string{p.anew})
+		}
+	}
 	notes := r.Notes
+	if p.anew != "" && len(chunks) > 0 {
+		notes = append(notes, p.anew+": all chunks are converted anew")
+	}
 	r = p.result(head, chunks)
 	r.Sealed, r.Notes = true, notes
 	if p.now.Layout != "" {

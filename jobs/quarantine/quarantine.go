@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"backfill/internal/fail"
 	"backfill/internal/kafka"
@@ -86,6 +87,8 @@ func Show(ctx context.Context, w *workspace.Workspace, chunks []runplan.Chunk, o
 		}
 		s := Shown{Object: r.Object, Row: r.Row, Offset: r.Offset, Disposition: r.Disposition, Reason: r.Reason, Column: r.Column}
 		switch {
+		case !r.Removed.IsZero():
+			s.Text = removed(r)
 		case r.Withheld:
 			s.Text = "‹not kept: the dataset has masked columns; read it in the archive›"
 		case o.Raw:
@@ -93,7 +96,7 @@ func Show(ctx context.Context, w *workspace.Workspace, chunks []runplan.Chunk, o
 		default:
 			s.Text = quarantine.Shown(r.Raw, paths)
 		}
-		if r.Truncated {
+		if r.Truncated && r.Removed.IsZero() {
 			s.Text += " (cut off: the record is longer)"
 		}
 		if list = append(list, s); len(list) == o.Limit {
@@ -105,6 +108,11 @@ func Show(ctx context.Context, w *workspace.Workspace, chunks []runplan.Chunk, o
 		err = nil
 	}
 	return list, err
+}
+
+// removed says what became of a record's bytes.
+func removed(r *quarantine.Record) string {
+	return fmt.Sprintf("‹its bytes were removed on %s: %s; read it in the archive›", r.Removed.Format(time.DateOnly), r.Why)
 }
 
 // shownPaths are the paths, from the archived record down, of columns whose
@@ -164,11 +172,13 @@ func one(ctx context.Context, w *workspace.Workspace, c *runplan.Chunk, f *runpl
 
 // Replay is what a changed dataset would do with quarantined records.
 type Replay struct {
-	Records int64            `json:"records"`        // in quarantine
-	Fit     int64            `json:"fit"`            // of them, now rows of the plan's window
-	Others  map[string]int64 `json:"other_days"`     // of them, now rows of days outside of it, by day
-	Dropped int64            `json:"left_out"`       // of them, now left out by the dataset: filtered, tombstones, undatable
-	Still   map[string]int64 `json:"still_rejected"` // by reason and column
+	Records int64            `json:"records"`                 // in quarantine
+	Removed int64            `json:"removed_bytes,omitempty"` // of them, without their bytes: the archive has them
+	Since   string           `json:"removed_since,omitempty"` // and the first day of that, with why; "": none
+	Fit     int64            `json:"fit"`                     // of them, now rows of the plan's window
+	Others  map[string]int64 `json:"other_days"`              // of them, now rows of days outside of it, by day
+	Dropped int64            `json:"left_out"`                // of them, now left out by the dataset: filtered, tombstones, undatable
+	Still   map[string]int64 `json:"still_rejected"`          // by reason and column
 }
 
 // Days returns the days outside of the plan's window, in order.

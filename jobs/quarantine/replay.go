@@ -3,6 +3,7 @@ package quarantine
 import (
 	"context"
 	"strings"
+	"time"
 
 	"backfill/internal/columns"
 	"backfill/internal/fail"
@@ -22,12 +23,18 @@ const maxRecords = 1_000_000
 // records. old is the workspace of the plan, whose quarantine it is.
 func Preview(ctx context.Context, old, w *workspace.Workspace, head *runplan.Head, chunks []runplan.Chunk) (*Replay, error) {
 	wanted := map[place]bool{}
+	stripped, first := int64(0), (*quarantine.Record)(nil)
 	objects := map[string]runplan.Chunk{}
 	err := each(ctx, old, chunks, func(c *runplan.Chunk, r *quarantine.Record) error {
 		if len(wanted) == maxRecords {
 			return fail.New(fail.Memory, "more than %d records are in quarantine", maxRecords).Try("they are too many to look at one by one: run the window again, which reads all of them")
 		}
 		wanted[place{r.Object, r.Row}] = true
+		if !r.Removed.IsZero() {
+			if stripped++; first == nil || r.Removed.Before(first.Removed) {
+				first = r
+			}
+		}
 		for _, o := range c.Objects {
 			if o.Key == r.Object {
 				objects[o.Key] = runplan.Chunk{Partition: c.Partition, Objects: []runplan.ObjectRef{o}, Bytes: o.Size}
@@ -39,6 +46,9 @@ func Preview(ctx context.Context, old, w *workspace.Workspace, head *runplan.Hea
 		return nil, err
 	}
 	all := &Replay{Records: int64(len(wanted)), Others: map[string]int64{}, Still: map[string]int64{}}
+	if all.Removed = stripped; first != nil {
+		all.Since = first.Removed.Format(time.DateOnly) + ": " + first.Why
+	}
 	all.Dropped = all.Records
 	var inputs []runplan.Input
 	for _, c := range objects {

@@ -135,11 +135,7 @@ func (w *Workspace) Stopped(ctx context.Context, head *runplan.Head) error {
 	if err != nil || mark == nil {
 		return err
 	}
-	text := fmt.Sprintf("plan %d was aborted by %s at %s", head.Seq, mark.By, mark.At.Format(time.RFC3339))
-	if mark.Reason != "" {
-		text += ": " + mark.Reason
-	}
-	return fail.New(fail.Stopped, "%s", text).At("%s", head.Target).Try("if the window is to be loaded, seal a new plan with --replan")
+	return fail.New(fail.Stopped, "%s", mark).At("%s", head.Target).Try("if the window is to be loaded, seal a new plan with --replan")
 }
 
 // Step logs a step that is done.
