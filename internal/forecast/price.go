@@ -13,13 +13,14 @@ type Requests struct {
 }
 
 // Prices of S3 Standard in us-east-1, in billionths of a dollar a request. They
-// are Amazon's list prices as they stood in January 2025; reading within the
-// bucket's region has no price of its own.
+// are Amazon's list prices as published guides of June 2026 quote them (Amazon's own
+// page shows its numbers to browsers only). Reading within the bucket's region has
+// no price of its own; other regions ask up to a third more.
 const (
 	getPrice    = 400   // $0.0004 per 1,000
 	putPrice    = 5_000 // $0.005 per 1,000; LIST too
 	cent        = 10_000_000
-	PricesNamed = "S3 Standard, list prices of us-east-1 in January 2025, reading in the same region"
+	PricesNamed = "S3 Standard, list prices of us-east-1 as of June 2026, reading in the same region"
 )
 
 // Priced returns the requests with their cost.

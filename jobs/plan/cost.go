@@ -16,7 +16,9 @@ type price struct {
 }
 
 // prices are Amazon's list prices in us-east-1, which other regions exceed by up
-// to a third. Times are what the S3 User Guide calls typical ("Archive retrieval
+// to a third: of Glacier as Amazon's support article on retrieval costs has them
+// (repost.aws, "s3-manage-data-retrieval"), of Deep Archive and of storage as
+// published guides of June 2026 quote them. Times are what the S3 User Guide calls typical ("Archive retrieval
 // options").
 var prices = map[objstore.Class]map[objstore.Tier]price{
 	objstore.Glacier: {
