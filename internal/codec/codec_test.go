@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	stdgzip "compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -96,6 +97,23 @@ func TestRead(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Values framed for a registry, in a file of bytes, begin like the lengths of
+// Hadoop's blocks, whatever the schema's id is.
+func TestFramedValuesAreNoSnappy(t *testing.T) {
+	for _, id := range []uint32{1, 255, 256, 512, 768, 100_041, 65_536, 1 << 24, 1<<32 - 1} {
+		for _, body := range []string{"\x02H00000000-0000", "\x00\n$5a1b2c3d4e5", "\x04\x02\x00\n$5a1b2c3d", `{"event_id":1}`} {
+			object := string(binary.BigEndian.AppendUint32([]byte{0}, id)) + body
+			r, err := Open(strings.NewReader(object), Limits{})
+			if err != nil {
+				t.Fatalf("schema %d: %v", id, err)
+			}
+			if got, err := io.ReadAll(r); err != nil || string(got) != object || r.Kind() != Plain {
+				t.Errorf("schema %d: %q of %s, %v", id, got, r.Kind(), err)
+			}
+		}
 	}
 }
 

@@ -72,12 +72,14 @@ func unsupported(first []byte) string {
 }
 
 // isHadoopSnappy reports Hadoop's block framing, which has no magic: two
-// big-endian lengths, then a raw block that begins with its own length.
+// big-endian lengths, then a raw block that begins with its own length. A block
+// grows by at most a sixth and 32 bytes: values framed for a schema registry,
+// which begin like a length, name a chunk that is far larger.
 func isHadoopSnappy(first []byte) bool {
 	if len(first) < 13 {
 		return false
 	}
 	whole, chunk := binary.BigEndian.Uint32(first), binary.BigEndian.Uint32(first[4:])
 	inner, n := binary.Uvarint(first[8:])
-	return whole < 1<<24 && chunk > 0 && n > 0 && inner > 0 && inner <= uint64(whole)
+	return whole < 1<<24 && chunk > 0 && n > 0 && inner > 0 && inner <= uint64(whole) && uint64(chunk) <= 32+inner+inner/6
 }
