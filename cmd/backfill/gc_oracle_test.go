@@ -19,8 +19,8 @@ import (
 // referred is what some document names.
 type referred struct {
 	plans  map[string]plainPlan // by key
-	all    map[string]string    // key → who names it
-	wanted map[string]string    // Parquet that a load may still copy → its plan
+	all    map[string][]string  // key → who names it
+	wanted map[string][]string  // Parquet that a load may still copy → its plans
 }
 
 type plainPlan struct {
@@ -43,9 +43,9 @@ const gcTarget = "targets/payroll.events/"
 // to missing.
 func refer(t *testing.T, l *lane, files map[string][]byte, missing func(key, by string)) *referred {
 	t.Helper()
-	r := &referred{plans: map[string]plainPlan{}, all: map[string]string{}, wanted: map[string]string{}}
+	r := &referred{plans: map[string]plainPlan{}, all: map[string][]string{}, wanted: map[string][]string{}}
 	name := func(key, by string) {
-		r.all[key] = by
+		r.all[key] = append(r.all[key], by)
 		if _, there := files["w/"+key]; !there {
 			missing(key, by)
 		}
@@ -72,7 +72,7 @@ func refer(t *testing.T, l *lane, files map[string][]byte, missing func(key, by 
 	}
 	for key, p := range r.plans {
 		if p.Seq == newest {
-			r.all[key] = "it is the newest"
+			r.all[key] = append(r.all[key], "it is the newest")
 		}
 		r.chunks(t, files, key, p, p.loaded && p.tied || p.stopped && !p.loaded || done[p.Run] > p.Seq, name)
 	}
@@ -88,14 +88,14 @@ func (r *referred) chunks(t *testing.T, files map[string][]byte, key string, p p
 		if !there {
 			continue // not converted
 		}
-		r.all[receipt] = key
+		r.all[receipt] = append(r.all[receipt], key)
 		got := parsed[struct {
 			Parquet    []struct{ Key string } `json:"parquet"`
 			Quarantine *struct{ Key string }  `json:"quarantine"`
 		}](t, receipt, body)
 		for _, f := range got.Parquet {
 			if !over {
-				r.wanted[f.Key] = key
+				r.wanted[f.Key] = append(r.wanted[f.Key], key)
 				name(f.Key, key)
 			}
 		}
@@ -124,7 +124,7 @@ func (r *referred) evidence(t *testing.T, files map[string][]byte, name func(key
 		for _, f := range seal.Files {
 			name(folder+"/"+f.Name, key)
 		}
-		r.all[folder+"/seal.json"] = "it is a seal"
+		r.all[folder+"/seal.json"] = append(r.all[folder+"/seal.json"], "it is a seal")
 		zip, err := gzip.NewReader(bytes.NewReader(files["w/"+folder+"/evidence.jsonl.gz"]))
 		if err != nil {
 			t.Fatal(err)
