@@ -41,6 +41,7 @@ type program struct {
 	labels   atomic.Pointer[[]string] // of metrics: dataset and table; nil before they are known
 	profiler *profiler                // nil: no profiles were asked for
 	screen   *progress.Screen         // nil: nobody sits at a terminal
+	terminal *os.File                 // the one that stdout is; nil: it is none
 	times    *timing.Times
 	space    *workspace.Workspace // the one that was opened; nil: none was
 	ended    chan struct{}        // closed when the command has returned

@@ -164,7 +164,7 @@ func (p *program) printReport(r *reconcile.Result) error {
 	if p.flags.output != "text" {
 		return nil
 	}
-	if err := r.Report.Text(p.stdout, r.URI); err != nil {
+	if err := r.Report.Text(p.stdout, r.URI, p.width()); err != nil {
 		return fail.Wrap(err, fail.Internal, "printing the report")
 	}
 	if r.Verified != nil {

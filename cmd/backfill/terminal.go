@@ -37,6 +37,9 @@ func (p *program) watch(ctx context.Context, cmd command) func() {
 // openScreen puts a view on stderr where it is a terminal that a person reads;
 // from then on stdout and stderr are written through it.
 func (p *program) openScreen() {
+	if out, ok := p.stdout.(*os.File); ok && isTerminal(out) {
+		p.terminal = out
+	}
 	f, ok := p.stderr.(*os.File)
 	view := p.flags.progress == "view"
 	if p.flags.progress == "auto" {
@@ -63,6 +66,14 @@ func (p *program) speaksUTF8() bool {
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
+}
+
+// width is that of the terminal that stdout is; 0: it is none.
+func (p *program) width() int {
+	if p.terminal == nil {
+		return 0
+	}
+	return columns(p.terminal)
 }
 
 // columns returns the width of a terminal's window at this moment.

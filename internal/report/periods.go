@@ -90,7 +90,7 @@ func (b *builder) periods() error {
 }
 
 // textPeriods shows the legs of each accounting period.
-func (r *Report) textPeriods(b *strings.Builder) {
+func (r *Report) textPeriods(b *strings.Builder, columns int) {
 	if len(r.Periods) == 0 {
 		return
 	}
@@ -98,13 +98,7 @@ func (r *Report) textPeriods(b *strings.Builder) {
 	if len(lines) > maxGroups {
 		slices.SortStableFunc(lines, func(x, y PeriodLine) int { return rank(x.Line) - rank(y.Line) })
 	}
-	columns := append([]string{r.PeriodColumn}, r.mainColumns()...)
-	head, right := []string{strings.Join(columns, " / "), "", "rows"}, []bool{false, false, true}
-	for _, c := range r.TotalColumns {
-		head, right = append(head, c.Name), append(right, true)
-	}
-	rows := [][]string{append(head, "")}
-	right = append(right, false)
+	var blocks [][][]string
 	for _, l := range lines[:min(len(lines), maxGroups)] {
 		cells := l.text()
 		if cells[0][0] = l.name(); len(l.Group) > 0 {
@@ -116,10 +110,10 @@ func (r *Report) textPeriods(b *strings.Builder) {
 			}
 			cells[1][0] = "  " + l.days()
 		}
-		rows = append(rows, cells...)
+		blocks = append(blocks, cells)
 	}
 	b.WriteString("Accounting periods, with the event days of their rows:\n")
-	table(b, rows, right)
+	r.figures(b, strings.Join(append([]string{r.PeriodColumn}, r.mainColumns()...), " / "), blocks, columns)
 	if hidden := lines[min(len(lines), maxGroups):]; len(hidden) > 0 {
 		differ := 0
 		for _, l := range hidden {

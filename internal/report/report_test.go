@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -201,15 +203,40 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			var text bytes.Buffer
-			if err := back.Text(&text, "s3://lake/targets/payroll.events/reports/r1/20240401T060000Z.json"); err != nil {
+			if err := back.Text(&text, "s3://lake/targets/payroll.events/reports/r1/20240401T060000Z.json", 0); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, name+".txt", append([]byte(r.Sentence+"\n"), text.Bytes()...))
 			var direct bytes.Buffer
-			if err := r.Text(&direct, ""); err != nil || !strings.HasPrefix(text.String(), direct.String()) {
+			if err := r.Text(&direct, "", 0); err != nil || !strings.HasPrefix(text.String(), direct.String()) {
 				t.Errorf("the document that was read back shows another text, %v", err)
 			}
 		})
+	}
+}
+
+// TestNarrowTerminal: tables of money that are wider than the terminal stand
+// upright; a wide terminal changes nothing.
+func TestNarrowTerminal(t *testing.T) {
+	for name, s := range scenes(t) {
+		var narrow, wide, piped bytes.Buffer
+		r := build(t, s)
+		if err := errors.Join(r.Text(&narrow, "", 44), r.Text(&wide, "", 500), r.Text(&piped, "", 0)); err != nil {
+			t.Fatal(err)
+		}
+		if name == "breaks" || name == "periods" || name == "reconciled" {
+			golden(t, name+".narrow.txt", narrow.Bytes())
+		}
+		if wide.String() != piped.String() {
+			t.Errorf("%s: a wide terminal shows another text than a pipe", name)
+		}
+		amounts := regexp.MustCompile(`-?[0-9]+\.[0-9]+`)
+		a, b := amounts.FindAllString(narrow.String(), -1), amounts.FindAllString(piped.String(), -1)
+		slices.Sort(a)
+		slices.Sort(b)
+		if !slices.Equal(a, b) {
+			t.Errorf("%s: a narrow terminal shows the amounts %v, a wide one %v", name, a, b)
+		}
 	}
 }
 
@@ -218,7 +245,7 @@ func TestGolden(t *testing.T) {
 func TestTextFits(t *testing.T) {
 	for name, s := range scenes(t) {
 		var text bytes.Buffer
-		if err := build(t, s).Text(&text, ""); err != nil {
+		if err := build(t, s).Text(&text, "", 0); err != nil {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(text.String()) {
@@ -248,7 +275,7 @@ func TestLongListsAreCut(t *testing.T) {
 		t.Fatalf("%d breaks, %d groups, %d unknown", len(r.Breaks), len(r.Totals), len(r.Unknown))
 	}
 	var text bytes.Buffer
-	if err := r.Text(&text, ""); err != nil {
+	if err := r.Text(&text, "", 0); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "long.txt", text.Bytes())
@@ -283,7 +310,7 @@ func TestTerminalIsSafe(t *testing.T) {
 	add(s.in.Table, bad, 1)
 	r := build(t, s)
 	var text bytes.Buffer
-	if err := r.Text(&text, ""); err != nil {
+	if err := r.Text(&text, "", 0); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(text.String()+r.Sentence, "\x1b") || !strings.Contains(text.String(), `"\x1b[2Jnull"`) {
@@ -330,7 +357,7 @@ var errBroken = errors.New("broken pipe")
 func (broken) Write([]byte) (int, error) { return 0, errBroken }
 
 func TestTextSaysWhenItCannotWrite(t *testing.T) {
-	if err := build(t, newScene(t)).Text(broken{}, ""); !errors.Is(err, errBroken) {
+	if err := build(t, newScene(t)).Text(broken{}, "", 0); !errors.Is(err, errBroken) {
 		t.Error(err)
 	}
 }

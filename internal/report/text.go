@@ -3,11 +3,8 @@ package report
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"backfill/internal/account"
 )
 
 // Limits of what a terminal shows; the JSON holds all.
@@ -17,9 +14,10 @@ const (
 	width     = 80 // columns that text is wrapped at
 )
 
-// Text writes the report for a person at a terminal. uri is where the JSON
-// document stands; "" when it was not kept.
-func (r *Report) Text(w io.Writer, uri string) error {
+// Text writes the report for a person. uri is where the JSON document stands; ""
+// when it was not kept. columns is the terminal's width, which wider tables of
+// money are turned upright for; 0: no terminal.
+func (r *Report) Text(w io.Writer, uri string, columns int) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s\n", r.Verdict)
 	fmt.Fprintf(&b, "  table    %s, scope %s\n  window   %s\n  dataset  %s\n\n", r.Target, r.Scope, windowText(r), r.Dataset)
@@ -29,8 +27,8 @@ func (r *Report) Text(w io.Writer, uri string) error {
 		}
 	}
 	r.textLadder(&b)
-	r.textTotals(&b)
-	r.textPeriods(&b)
+	r.textTotals(&b, columns)
+	r.textPeriods(&b, columns)
 	list(&b, "Breaks", len(r.Breaks), func(i int) string { return r.Breaks[i].Leg + " " + r.Breaks[i].Text })
 	list(&b, "Unknown", len(r.Unknown), func(i int) string { return r.Unknown[i] })
 	list(&b, "Exceptions", len(r.Exceptions), func(i int) string {
@@ -71,37 +69,6 @@ func (r *Report) textLadder(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
-// textTotals shows the legs of each group below each other, so that digits can
-// be compared. Neighbours with the same figures share a line.
-func (r *Report) textTotals(b *strings.Builder) {
-	lines := r.Totals
-	if len(lines) == 0 {
-		return
-	}
-	if len(lines) > maxGroups {
-		lines = slices.Clone(lines)
-		slices.SortStableFunc(lines, func(x, y Line) int { return rank(x) - rank(y) })
-	}
-	head, right := []string{strings.Join(r.mainColumns(), " / "), "", "rows"}, []bool{false, false, true}
-	for _, c := range r.TotalColumns {
-		head, right = append(head, c.Name), append(right, true)
-	}
-	rows := [][]string{append(head, "")}
-	right = append(right, false)
-	for _, l := range lines[:min(len(lines), maxGroups)] {
-		rows = append(rows, l.text()...)
-	}
-	table(b, rows, right)
-	if hidden := lines[min(len(lines), maxGroups):]; len(hidden) > 0 {
-		differ := 0
-		for _, l := range hidden {
-			differ += 1 - rank(l)
-		}
-		fmt.Fprintf(b, "  … and %d more in the report, %d of them with a break\n", len(hidden), differ)
-	}
-	b.WriteString("\n")
-}
-
 // rank is 0 for lines that differ, 1 for those that match.
 func rank(l Line) int {
 	if l.Match {
@@ -110,49 +77,10 @@ func rank(l Line) int {
 	return 0
 }
 
-// text gives the line's cells: group, legs, rows, amounts, mark.
-func (l Line) text() [][]string {
-	names := []string{"archive", "stage", "expected", "table"}
-	legs := []Figures{l.Archive, l.Stage, l.Expected, l.Table}
-	var rows [][]string
-	for i := 0; i < len(legs); {
-		end := i + 1
-		for end < len(legs) && legs[end].Rows == legs[i].Rows && slices.Equal(legs[end].Amounts, legs[i].Amounts) {
-			end++
-		}
-		name := strings.Join(names[i:end], ", ")
-		switch {
-		case end-i == len(legs):
-			name = "all legs"
-		case end-i == len(legs)-1 && i == 0:
-			name = "all but table"
-		case end-i == len(legs)-1:
-			name = "all but archive"
-		}
-		rows = append(rows, append([]string{"", name, fmt.Sprint(legs[i].Rows)}, legs[i].Amounts...))
-		i = end
-	}
-	rows[0][0] = account.GroupText(l.Group)
-	mark := "match"
-	switch {
-	case !l.Match && len(rows) == 1:
-		mark = "BREAK (content)"
-	case !l.Match:
-		mark = "BREAK"
-	}
-	rows[len(rows)-1] = append(rows[len(rows)-1], mark)
-	return rows
-}
-
 // table writes rows of cells, two blanks apart; right says which columns are
 // aligned to the right. A column without any text takes no room.
 func table(b *strings.Builder, rows [][]string, right []bool) {
-	widths := make([]int, len(right))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
+	widths := widthsOf(rows, len(right))
 	for _, row := range rows {
 		line := ""
 		for i, cell := range row {
@@ -167,6 +95,17 @@ func table(b *strings.Builder, rows [][]string, right []bool) {
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
+}
+
+// widthsOf gives the widest cell of each column.
+func widthsOf(rows [][]string, columns int) []int {
+	widths := make([]int, columns)
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	return widths
 }
 
 func list(b *strings.Builder, title string, n int, line func(int) string) {
