@@ -61,6 +61,9 @@ func Parse(text string) (Rule, error) {
 	if len(text) > maxRuleBytes {
 		return r, fmt.Errorf("a rule has at most %d bytes, this one has %d", maxRuleBytes, len(text))
 	}
+	if strings.ContainsRune(text, 0) {
+		return r, errors.New("a rule is text, this one holds a byte 0")
+	}
 	words, err := split(text)
 	if err != nil {
 		return r, err
