@@ -34,6 +34,7 @@ type Scanner struct {
 	misfits bool               // some bad may be set
 	unicode bool               // some string has a \u escape
 	inside  columns.ScalarKind // what stands at Spec.Value
+	around  bool               // a null stands on the way to Spec.Value, where that counts
 	witness bool               // something stands at Spec.Witness
 
 	// The batch being filled.
@@ -238,7 +239,7 @@ func (s *Scanner) record() outcome {
 // restart clears what belongs to one record.
 func (s *Scanner) restart() {
 	clear(s.seen)
-	s.depth, s.unicode = 0, false
+	s.depth, s.unicode, s.around = 0, false, false
 	if s.misfits {
 		clear(s.bad)
 		s.misfits = false
@@ -297,7 +298,7 @@ func (s *Scanner) complete() {
 // unwrapped reports whether the envelope holds no value, and says why.
 func (s *Scanner) unwrapped() bool {
 	switch {
-	case s.inside == columns.Null, s.inside == columns.Absent && s.witness:
+	case s.inside == columns.Null, s.inside == columns.Absent && (s.witness || s.around):
 		s.rec.Kind = Tombstone
 	case s.inside == columns.Absent:
 		s.rec.Kind, s.rec.Reason, s.rec.Detail = Unreadable, NoEnvelope, "nothing stands where the envelope should have the value"

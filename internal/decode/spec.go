@@ -72,9 +72,11 @@ type Spec struct {
 	Offset    []string   // nil: not in the body
 	Where     [][]string // scalars that the filter looks at
 	// Value is where the value stands in its envelope; nil: the record is it. A
-	// null there is a tombstone. A record that has nothing there is no such
+	// null there is a tombstone; where each step leads into an envelope of its
+	// own, Layered, a null at any of them is. A record that has nothing there is no such
 	// envelope, unless it has something at Witness: then it is a tombstone, too.
 	Value   []string
+	Layered bool
 	Witness []string
 	MaskKey *mask.Key // of columns with a Mask; nil: there are none
 }

@@ -133,6 +133,8 @@ func (s *Scanner) storeField(k *sink, t *token) {
 		}
 	case toValue:
 		s.inside = t.kind
+	case toAround:
+		s.around = s.around || t.kind == columns.Null
 	case toWitness:
 		s.witness = t.kind != columns.Absent
 	case toWhere:

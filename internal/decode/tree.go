@@ -137,6 +137,7 @@ const (
 	toOffset
 	toWhere
 	toValue
+	toAround
 	toWitness
 )
 
@@ -222,6 +223,9 @@ func newTree(s *Spec) *tree {
 	}
 	if s.Value != nil {
 		t.add(s.Value, sink{op: toValue})
+		for i := 1; s.Layered && i < len(s.Value); i++ {
+			t.add(s.Value[:i], sink{op: toAround})
+		}
 	}
 	if s.Witness != nil {
 		t.add(s.Witness, sink{op: toWitness})

@@ -229,7 +229,7 @@ func spec(o Options, stage []schema.Column) decode.Spec {
 		}
 	}
 	if e := ds.Records.Envelope; e.Value != nil {
-		sp.Value = e.Value
+		sp.Value, sp.Layered = e.Value, len(e.Layers) > 0
 		if len(e.Layers) == 1 {
 			sp.Witness = e.Witness()
 		}
