@@ -23,6 +23,7 @@ const maxParallel = 64
 type generateOptions struct {
 	archive  archivegen.Options
 	settings []string
+	values   []string // settings of the values
 	envFile  string
 	bucket   string
 	dir      string
@@ -60,7 +61,12 @@ default mix, and refused where --fault asks for them. --setting NAME=VALUE sets 
   sandbox generate --seed 1 --events 5000 --from 2026-10-25 --to 2026-11-08 --zone America/New_York --truth truth.json \
       --dir ./archive --layout confluent-hourly --setting timestamp.extractor=Wallclock --setting store.kafka.keys=true
 
-` + layoutHelp(),
+` + layoutHelp() + `
+
+--values SHAPE writes what the events are as other producers do, in layouts that can hold it; --value-setting NAME=VALUE
+sets the producer. Schemas of framed values are exported beside the archive, below <prefix>.schemas, and the dataset
+reads them there. The shapes are plain and:
+` + valueHelp(),
 		bind: bindGenerate,
 	}
 }
@@ -79,6 +85,8 @@ func bindGenerate(flags *pflag.FlagSet) func(context.Context, process, []string)
 	flags.StringVar(&o.archive.Codec, "codec", "", "none, gzip, zstd or mixed (default: gzip; with --layout: what its archiver does)")
 	flags.StringVar(&o.archive.Layout, "layout", "", "archiver, keys and format (default: Confluent, default partitioner, JSON lines, where every fault can be planted)")
 	flags.StringArrayVar(&o.settings, "setting", nil, "a setting of the layout's archiver, as NAME=VALUE; may be repeated")
+	flags.StringVar(&o.archive.Values, "values", archivegen.ValuesPlain, "what producers make of the events; other shapes than plain need --layout")
+	flags.StringArrayVar(&o.values, "value-setting", nil, "a setting of the producer, as NAME=VALUE; may be repeated")
 	flags.BoolVar(&o.archive.BodyOffsets, "body-offsets", false, "put partition, offset and timestamp into each event, as a transform in Connect can")
 	flags.IntVar(&o.archive.EventsPerObject, "events-per-object", 20_000, "events per object")
 	flags.StringVar(&o.mix, "faults", "default", "what to begin with: default or none")
@@ -138,18 +146,15 @@ func (o *generateOptions) complete() error {
 
 // chooseLayout reads the settings of the layout, and leaves out of the default mix what it can't show.
 func (o *generateOptions) chooseLayout() error {
-	for _, change := range o.settings {
-		name, value, ok := strings.Cut(change, "=")
-		if !ok {
-			return usagef("--setting %q is not of the form NAME=VALUE", change)
-		}
-		if o.archive.Layout == "" {
-			return usagef("--setting %s needs --layout", name)
-		}
-		if o.archive.Settings == nil {
-			o.archive.Settings = make(map[string]string)
-		}
-		o.archive.Settings[name] = value
+	var err error
+	if o.archive.Settings, err = o.readSettings("setting", o.settings); err != nil {
+		return err
+	}
+	if o.archive.ValueSettings, err = o.readSettings("value-setting", o.values); err != nil {
+		return err
+	}
+	if o.archive.Values != archivegen.ValuesPlain && o.archive.Layout == "" {
+		return usagef("--values %s needs --layout", o.archive.Values)
 	}
 	cannot, err := archivegen.Impossible(o.archive)
 	if err != nil {
@@ -162,16 +167,6 @@ func (o *generateOptions) chooseLayout() error {
 		}
 	}
 	return nil
-}
-
-// layoutHelp lists the layouts.
-func layoutHelp() string {
-	var b strings.Builder
-	b.WriteString("The layouts are:\n")
-	for _, l := range archivegen.Layouts() {
-		fmt.Fprintf(&b, "  %-26s %s\n", l.Name, l.Line)
-	}
-	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // parseDay reads a date as midnight in zone, or an instant.

@@ -12,11 +12,10 @@ import (
 // archiving writes a log through an archiver and works out the truth about what came of it.
 type archiving struct {
 	*layout
-	ctx   context.Context
-	sink  Sink
-	a     archiver.Archiver
-	facts archiver.Facts
-	left  map[FaultKind]bool
+	ctx  context.Context
+	sink Sink
+	shaped
+	left map[FaultKind]bool
 
 	log     *kafkaLog // of the partitions at hand
 	held    []bool    // by record of the log: in an object so far
@@ -31,11 +30,11 @@ type archiving struct {
 
 // generateLayout is Generate for a layout other than the default one.
 func generateLayout(ctx context.Context, o Options, s Sink) (Truth, error) {
-	a, err := o.open()
+	opened, err := o.openShaped()
 	if err != nil {
 		return Truth{}, fmt.Errorf("reading the options: %w", err)
 	}
-	w := archiving{ctx: ctx, sink: s, a: a, facts: a.Facts(), best: make(map[[2]uint64]origin), records: make(map[FaultKind]int64)}
+	w := archiving{ctx: ctx, sink: s, shaped: opened, best: make(map[[2]uint64]origin), records: make(map[FaultKind]int64)}
 	if w.left, err = o.leftOut(w.facts.Cannot); err != nil {
 		return Truth{}, fmt.Errorf("reading the options: %w", err)
 	}
@@ -43,6 +42,9 @@ func generateLayout(ctx context.Context, o Options, s Sink) (Truth, error) {
 	plan.Codec = CodecNone
 	if w.layout, err = newLayout(plan); err != nil {
 		return Truth{}, fmt.Errorf("laying out the archive: %w", err)
+	}
+	if err := w.putSchemas(w.values.Schemas); err != nil {
+		return Truth{}, err
 	}
 	w.tally = newTally(w.cal)
 	w.truth.addPartitions(w.layout)
@@ -55,12 +57,16 @@ func generateLayout(ctx context.Context, o Options, s Sink) (Truth, error) {
 		rest.Overlaps = 0
 	}
 	for part := 0; part < len(w.parts); part++ {
-		w.log = &kafkaLog{}
+		w.log = &kafkaLog{shaped: w.shaped}
 		left := len(w.parts) - part
-		w.log.addPartition(w.layout, &g, json, w.left, part)
+		if err := w.log.addPartition(w.layout, &g, json, w.left, part); err != nil {
+			return Truth{}, err
+		}
 		if w.facts.Together {
 			for part++; part < len(w.parts); part++ {
-				w.log.addPartition(w.layout, &g, json, w.left, part)
+				if err := w.log.addPartition(w.layout, &g, json, w.left, part); err != nil {
+					return Truth{}, err
+				}
 			}
 			w.log.sort()
 			left = 1
@@ -103,7 +109,7 @@ func (w *archiving) archive(r archiver.Retries) error {
 		return nil
 	}
 	w.held, w.read, w.first = make([]bool, n), make([]bool, n), make([]string, n)
-	if err := w.a.Archive(w.log.records, r, w.put); err != nil {
+	if err := w.archiver.Archive(w.log.records, r, w.put); err != nil {
 		return fmt.Errorf("archiving partition %d: %w", w.log.records[0].Partition, err)
 	}
 	for i := range w.log.records {
@@ -244,7 +250,7 @@ func (w *archiving) decide(from *origin, again bool) disposition {
 	if from.known {
 		e = &from.event
 	}
-	return decide(w.cal, e, from.kind(), again && w.facts.Identity != archiver.Unproven)
+	return decide(w.cal, e, from.kind(), from.damaged, again && w.facts.Identity != archiver.Unproven)
 }
 
 // add counts a readable record.

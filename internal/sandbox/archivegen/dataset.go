@@ -15,19 +15,19 @@ import (
 // be Options that Generate takes; of others the text is empty.
 func DatasetYAML(o Options) string {
 	o = o.withDefaults()
-	root, facts, err := o.facts()
+	root, s, err := o.facts()
 	if err != nil {
 		return ""
 	}
+	facts := s.facts
 	var b strings.Builder
 	b.WriteString("version: 1\nname: payroll_events\narchive:\n")
 	fmt.Fprintf(&b, "  uri: %q\n", strings.TrimSuffix("{{archive}}/"+root, "/"))
 	writeLines(&b, facts.Archive)
 	b.WriteString("  lateness: 72h\nrecords:\n")
-	writeLines(&b, facts.Records)
-	b.WriteString(`  where: 'value.type in ["payment.settled", "payment.reversed"]'
-  event_time: value.occurred_at
-`)
+	writeLines(&b, s.lines(o))
+	b.WriteString(`  where: '` + s.path("value.type") + ` in ["payment.settled", "payment.reversed"]'
+  event_time: ` + s.path("value.occurred_at") + "\n")
 	if o.BodyOffsets {
 		b.WriteString(`  partition: value._kafka.partition
   offset: value._kafka.offset
@@ -37,26 +37,34 @@ func DatasetYAML(o Options) string {
 	rejects := 3 * (o.Faults.MalformedJSON + o.Faults.BadValues)
 	rate := max(0.001, float64(rejects)/float64(max(o.Events, 1)))
 	tail := datasetTail
-	for name, more := range facts.Columns {
-		tail = addToColumn(tail, name, more)
+	for _, columns := range []map[string]string{facts.Columns, s.values.Columns} {
+		for name, more := range columns {
+			tail = addToColumn(tail, name, more)
+		}
+	}
+	for usual, path := range s.values.Paths {
+		tail = strings.ReplaceAll(tail, "from: "+usual+",", "from: "+path+",")
 	}
 	fmt.Fprintf(&b, tail, o.Zone, max(100, rejects), min(rate, 1))
 	return b.String()
 }
 
 // facts returns the folder of the keys and how the archive is to be read.
-func (o Options) facts() (root string, facts archiver.Facts, err error) {
+func (o Options) facts() (root string, s shaped, err error) {
 	if o.Layout == "" {
-		return o.Prefix + "/" + o.Topic, archiver.Facts{
-			Archive: []string{"layout: confluent", "format: auto"}, Records: []string{"envelope: none"},
-		}, nil
+		s.facts = archiver.Facts{Archive: []string{"layout: confluent", "format: auto"}, Records: []string{"envelope: none"}}
+		return o.Prefix + "/" + o.Topic, s, nil
 	}
-	a, err := o.open()
-	if err != nil {
-		return "", facts, err
+	s, err = o.openShaped()
+	return s.facts.Root, s, err
+}
+
+// path is where a field stands, by its path in plain values.
+func (s shaped) path(usual string) string {
+	if path, ok := s.values.Paths[usual]; ok {
+		return path
 	}
-	facts = a.Facts()
-	return facts.Root, facts, nil
+	return usual
 }
 
 func writeLines(b *strings.Builder, lines []string) {

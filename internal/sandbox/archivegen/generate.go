@@ -230,7 +230,7 @@ func (w *worker) record(p *partition, e *event, x *extra, slot int64, d int, arc
 	}
 	w.buf = append(w.buf, '\n')
 	w.out.records++
-	end := decide(w.cal, e, kind, w.ob.copy || slot < w.ob.from)
+	end := decide(w.cal, e, kind, false, w.ob.copy || slot < w.ob.from)
 	w.out.counts[end]++
 	if !w.ob.damaged {
 		w.tally.count(e, end, d)

@@ -45,8 +45,8 @@ func LayoutNames() []string {
 // Impossible returns the faults that the layout of o can't show, by their names in the JSON of Faults, and
 // why not. The default layout shows all. It fails on a layout or on settings that there are not.
 func Impossible(o Options) (map[string]string, error) {
-	_, facts, err := o.withDefaults().facts()
-	return facts.Cannot, err
+	_, s, err := o.withDefaults().facts()
+	return s.facts.Cannot, err
 }
 
 // Root returns the folder of the keys of o, without a slash at its end; "" is the bucket itself.

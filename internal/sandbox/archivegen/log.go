@@ -12,6 +12,8 @@ type origin struct {
 	known bool  // the record is an event, whatever became of its text
 	extra *extra
 	day   int // of the log
+
+	damaged bool // the producer's values don't keep its amounts
 }
 
 func (g *origin) kind() FaultKind {
@@ -40,6 +42,7 @@ type gap struct {
 
 // kafkaLog is the log of some partitions, in the order in which an archiver reads it.
 type kafkaLog struct {
+	shaped  // how values are written
 	records []archiver.Record
 	origins []origin
 	gaps    []gap
@@ -49,7 +52,7 @@ type kafkaLog struct {
 const readDelay = 2_000
 
 // addPartition appends the log of a partition, left-out kinds skipped.
-func (k *kafkaLog) addPartition(l *layout, g *draw, w *writer, left map[FaultKind]bool, part int) {
+func (k *kafkaLog) addPartition(l *layout, g *draw, w *writer, left map[FaultKind]bool, part int) error {
 	p := &l.parts[part]
 	next, arrived := p.offset, int64(0)
 	d := 0
@@ -67,7 +70,9 @@ func (k *kafkaLog) addPartition(l *layout, g *draw, w *writer, left map[FaultKin
 			e := g.ordinary(p, d, slot)
 			archived := e.occurred
 			arrived = max(arrived, archived/1000+readDelay)
-			k.add(w, l, p, origin{event: e, known: true, day: d}, next, archived, arrived)
+			if err := k.add(w, l, p, origin{event: e, known: true, day: d}, next, archived, arrived); err != nil {
+				return err
+			}
 			next++
 			for ; len(extras) > 0 && extras[0].slot == slot; extras = extras[1:] {
 				x := &extras[0]
@@ -78,14 +83,17 @@ func (k *kafkaLog) addPartition(l *layout, g *draw, w *writer, left map[FaultKin
 				if x.kind != Tombstone && x.kind != NullTail {
 					from.event, from.known = g.planted(p, x, d, archived), true
 				}
-				k.add(w, l, p, from, next, archived, arrived)
+				if err := k.add(w, l, p, from, next, archived, arrived); err != nil {
+					return err
+				}
 				next++
 			}
 		}
 	}
+	return nil
 }
 
-func (k *kafkaLog) add(w *writer, l *layout, p *partition, from origin, offset, archived, arrived int64) {
+func (k *kafkaLog) add(w *writer, l *layout, p *partition, from origin, offset, archived, arrived int64) error {
 	r := archiver.Record{
 		Topic: l.o.Topic, Partition: p.number, Offset: offset, Arrived: arrived, Timestamp: archived/1000 + 5,
 		Headers: []archiver.Header{{Key: "source", Value: "payroll-core"}, {Key: "schema-rev", Value: "2026.3"}},
@@ -100,7 +108,13 @@ func (k *kafkaLog) add(w *writer, l *layout, p *partition, from origin, offset, 
 		}
 		r.Value = w.appendEvent(nil, e, coordinates{p.number, offset, r.Timestamp})
 		r.Event, r.HasEvent = e.occurred, from.kind() != Undatable && from.kind() != MalformedJSON
-		if from.kind() == MalformedJSON {
+		broken := from.kind() == MalformedJSON
+		if k.producer != nil && !(broken && k.values.Bytes) { // what is broken among bytes came from a producer without a serializer
+			if err := k.reshape(&r, &from, l.later(archived)); err != nil {
+				return err
+			}
+		}
+		if r.Bytes = k.values.Bytes; broken {
 			r.Value = malformations[from.extra.ordinal%len(malformations)].mangle(r.Value)
 		}
 	} else {
@@ -108,4 +122,10 @@ func (k *kafkaLog) add(w *writer, l *layout, p *partition, from origin, offset, 
 	}
 	r.Key = strconv.AppendInt(nil, company, 10)
 	k.records, k.origins = append(k.records, r), append(k.origins, from)
+	return nil
+}
+
+// later tells whether an instant is in the second half of the window or behind it.
+func (l *layout) later(archived int64) bool {
+	return archived >= l.cal.days[(l.cal.from+l.cal.to)/2].start
 }

@@ -48,6 +48,13 @@ type Options struct {
 	// events are the same whatever the layout.
 	Layout   string            `json:"layout,omitempty"`
 	Settings map[string]string `json:"settings,omitempty"`
+
+	// Values is ValuesPlain or the name of one of ValueShapes, which needs a layout; empty: plain. ValueSettings are the
+	// producer's own and override those of the shape. The schemas of framed values are put below <Prefix>.schemas, which
+	// Truth.Objects does not list.
+	Values        string            `json:"values,omitempty"`
+	ValueSettings map[string]string `json:"value_settings,omitempty"`
+
 	// LeaveOut names faults, as in the JSON of Faults, that the layout cannot show: they are drawn, so that all
 	// else stays where it is, but not archived. Such a fault that is asked for and not named here is refused.
 	LeaveOut []string `json:"leave_out,omitempty"`
@@ -172,6 +179,7 @@ func (o Options) validate() error {
 	}
 	check(o.Events >= 1 && o.Events <= maxEvents, "events is %d: want 1 to %d", o.Events, maxEvents)
 	check(o.Layout == "" || o.Events <= maxLayoutEvents, "events is %d: want at most %d in layout %s", o.Events, maxLayoutEvents, o.Layout)
+	check(o.Layout != "" || o.plainValues(), "values %s need a layout", o.Values)
 	check(o.Layout != "" || len(o.Settings)+len(o.LeaveOut) == 0, "settings and faults to leave out need a layout")
 	check(o.Partitions >= 1 && o.Partitions <= 1000, "partitions is %d: want 1 to 1000", o.Partitions)
 	check(o.EventsPerObject >= 1, "events per object is %d: want at least 1", o.EventsPerObject)

@@ -21,9 +21,9 @@ const (
 	dispositions
 )
 
-// decide returns the disposition of a record; again means that its offset was archived before. A nil
-// event is a line without one.
-func decide(cal *calendar, e *event, kind FaultKind, again bool) disposition {
+// decide returns the disposition of a record; damaged means that its amounts are not what they were, again that its
+// offset was archived before. A nil event is a line without one.
+func decide(cal *calendar, e *event, kind FaultKind, damaged, again bool) disposition {
 	switch {
 	case kind == MalformedJSON:
 		return unreadable
@@ -35,7 +35,7 @@ func decide(cal *calendar, e *event, kind FaultKind, again bool) disposition {
 		return outOfWindow
 	case !e.kind.wanted():
 		return filtered
-	case e.defect != nil:
+	case e.defect != nil || damaged:
 		return rejected
 	case again:
 		return duplicateOffset

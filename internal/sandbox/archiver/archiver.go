@@ -15,11 +15,15 @@ type Record struct {
 	HasEvent  bool     // Value has a usable event time
 	Key       []byte   // the company's number as text; nil: null
 	Headers   []Header // may be empty
-	Value     []byte   // an event as JSON, or text that is no JSON where such was planted; nil: a tombstone
+	Value     []byte   // JSON, or text that is no JSON where such was planted; nil: a tombstone
+	Bytes     bool     // Value is bytes, as of a ByteArraySerializer: JSON has it in base64
 }
 
 // Header is a record's header.
-type Header struct{ Key, Value string }
+type Header struct {
+	Key, Value string
+	Binary     bool // Value is bytes, not text
+}
 
 // Object is one object of an archive.
 type Object struct {
@@ -89,4 +93,7 @@ type Facts struct {
 	Columns  map[string]string // more keys of a column, by its name
 	Cannot   map[string]string // faults that can't be planted, by their names in Options, and why
 	Lost     func(Record) bool // records that are never archived; nil: all are
+	Fixed    string            // why values must be payroll events as JSON objects; "": any JSON is archived as it is
+	Bytes    bool              // values that are bytes are archived, too
+	Headers  string            // the dataset's path to the headers; "": they are not archived, or not to be read by name
 }

@@ -123,14 +123,27 @@ func (f *AvroFile) pack() ([]byte, error) {
 	return f.block, nil
 }
 
-// AvroDatum encodes one datum alone, as it stands behind the frame of a schema registry.
-func AvroDatum(schemaText string, datum any) ([]byte, error) {
+// Avro is a schema that datums are written by one at a time, as they stand behind the frame of a schema registry.
+type Avro struct{ schema *schema }
+
+// ParseAvro reads an Avro schema in JSON.
+func ParseAvro(schemaText string) (Avro, error) {
 	s, err := parseSchema(schemaText)
+	return Avro{s}, err
+}
+
+// AppendJSON gives a JSON value, its numbers as json.Number, the schema's types and appends it in binary. Decimals are
+// given as amounts; a value with fields that the schema lacks is an error.
+func (a Avro) AppendJSON(buf []byte, value any) ([]byte, error) {
+	datum, err := fit(a.schema, value)
 	if err != nil {
 		return nil, err
 	}
-	return appendAvro(nil, s, datum)
+	return a.Append(buf, datum)
 }
+
+// Append appends a datum in binary.
+func (a Avro) Append(buf []byte, datum any) ([]byte, error) { return appendAvro(buf, a.schema, datum) }
 
 func appendText(buf []byte, s string) []byte {
 	return append(binary.AppendVarint(buf, int64(len(s))), s...)

@@ -90,8 +90,8 @@ func fit(s *schema, v any) (any, error) {
 		}
 	case json.Number:
 		switch s.kind {
-		case "long":
-			return v.Int64()
+		case "long", "int":
+			return v.Int64() // that an int holds it is checked when it is written
 		case "double":
 			return v.Float64()
 		}
@@ -139,20 +139,24 @@ func fitRecord(s *schema, record map[string]any) (any, error) {
 
 // unscaled returns the digits of an amount at the schema's scale.
 func unscaled(s *schema, v any) ([]byte, error) {
-	text := fmt.Sprint(v)
 	switch v.(type) {
 	case string, json.Number:
-	default:
-		return nil, s.misfit(v)
+		return Unscaled(s.scale, v)
 	}
+	return nil, s.misfit(v)
+}
+
+// Unscaled returns the digits of an amount, a decimal as text or as a json.Number, at a scale: the shortest big-endian two's
+// complement. One that is not exact there is an error.
+func Unscaled(scale int, v any) ([]byte, error) {
+	text := fmt.Sprint(v)
 	r, ok := new(big.Rat).SetString(text)
 	if !ok || strings.ContainsAny(text, "/_") {
 		return nil, fmt.Errorf("%q is no decimal", text)
 	}
-	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(s.scale)), nil)
-	r.Mul(r, new(big.Rat).SetInt(scale))
+	r.Mul(r, new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil)))
 	if !r.IsInt() {
-		return nil, fmt.Errorf("%q is not exact at %d decimals", text, s.scale)
+		return nil, fmt.Errorf("%q is not exact at %d decimals", text, scale)
 	}
 	return TwosComplement(r.Num()), nil
 }

@@ -76,6 +76,11 @@ func (l layout) open(c archiver.Config) (archiver.Archiver, error) {
 			b.About.Records = append(b.About.Records, "offset: envelope.offset")
 		}
 	}
+	if b.Checked {
+		b.About.Fixed = batch.FixedBySchema
+	} else {
+		b.About.Bytes = true
+	}
 	l.body(b)
 	b.Key = l.key(c, ext)
 	switch l.template {
@@ -182,7 +187,7 @@ func (l layout) line0(r archiver.Record) []byte {
 func headers(r archiver.Record) string {
 	var parts []string
 	for _, h := range r.Headers {
-		parts = append(parts, fmt.Sprintf(`{"key":%s,"value":%s}`, batch.Text([]byte(h.Key)), batch.Text([]byte(h.Value))))
+		parts = append(parts, fmt.Sprintf(`{"key":%s,"value":%s}`, batch.Text([]byte(h.Key)), batch.Text([]byte(batch.HeaderText(h)))))
 	}
 	return "[" + strings.Join(parts, ",") + "]"
 }

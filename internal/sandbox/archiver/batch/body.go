@@ -3,6 +3,7 @@ package batch
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -32,12 +33,23 @@ func hash(seed uint64, kind string, n int) [32]byte {
 	return sha256.Sum256(append(text, kind...))
 }
 
-// Value is a record's value, null where it is a tombstone.
+// Value is a record's value as JSON has it: null where it is a tombstone, bytes in base64.
 func Value(r archiver.Record) []byte {
-	if r.Value == nil {
+	switch {
+	case r.Value == nil:
 		return []byte("null")
+	case r.Bytes:
+		return []byte(`"` + base64.StdEncoding.EncodeToString(r.Value) + `"`)
 	}
 	return r.Value
+}
+
+// HeaderText is a header's value as text: bytes in base64.
+func HeaderText(h archiver.Header) string {
+	if h.Binary {
+		return base64.StdEncoding.EncodeToString([]byte(h.Value))
+	}
+	return h.Value
 }
 
 // Lines writes each record behind the others, each ended by end.

@@ -37,6 +37,9 @@ func Whole() map[string]string {
 	}
 }
 
+// FixedBySchema is why files of a schema hold no other values.
+const FixedBySchema = "the file holds values of its schema"
+
 // Typed says what values of a schema can't hold.
 func Typed() map[string]string {
 	const why = "a value of an Avro schema holds the schema's types only"

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"backfill/internal/sandbox/archiver"
+	"backfill/internal/sandbox/archiver/batch"
 	"backfill/internal/sandbox/formats"
 )
 
@@ -135,6 +136,9 @@ func (f *format) line(v view, r *archiver.Record) ([]byte, error) {
 		if f.class == formatBytes && strings.Contains(string(r.Value), f.separator) {
 			return nil, fmt.Errorf("the value at offset %d holds the separator %q: choose another %s", r.Offset, f.separator, setSeparator)
 		}
+		if f.class == formatJSON {
+			return batch.Value(*r), nil
+		}
 		return r.Value, nil
 	case v == viewHeaders:
 		return jsonHeaders(r.Headers)
@@ -154,7 +158,7 @@ func jsonHeaders(headers []archiver.Header) ([]byte, error) {
 	}
 	all := make([]header, len(headers))
 	for i, h := range headers {
-		all[i] = header(h)
+		all[i] = header{h.Key, batch.HeaderText(h)}
 	}
 	return json.Marshal(map[string]any{"headers": all})
 }
@@ -189,7 +193,7 @@ func (f *format) datum(v view, r *archiver.Record) (any, error) {
 	}
 	all := make([]any, len(r.Headers))
 	for i, h := range r.Headers {
-		all[i] = map[string]any{"key": h.Key, "value": h.Value}
+		all[i] = map[string]any{"key": h.Key, "value": batch.HeaderText(h)}
 	}
 	if f.class == formatAvro {
 		return all, nil

@@ -119,6 +119,17 @@ func (s *sink) Facts() archiver.Facts {
 	if s.values.class == formatBytes && s.values.separator != "\n" {
 		f.Records = append(f.Records, "unpack: text")
 	}
+	switch {
+	case s.values.typed():
+		f.Fixed = s.values.class + " holds values of its schema"
+	case s.folders.reads():
+		f.Fixed = "the partitioner reads fields of the value"
+	default:
+		f.Bytes = true
+	}
+	if s.headers != nil {
+		f.Headers = "envelope.headers"
+	}
 	if s.nulls == nullsIgnore {
 		f.Lost = func(r archiver.Record) bool { return r.Value == nil }
 	}

@@ -43,6 +43,10 @@ func open(body func(batch.Upload) ([]byte, error), lines, parquet bool) func(arc
 			cannot = batch.Cannot(cannot, batch.NoMalformed("without separators what is no JSON takes its neighbours along"))
 		}
 		root := c.Prefix + "/" + c.Topic
+		fixed := ""
+		if parquet {
+			fixed = batch.FixedBySchema
+		}
 		return &batch.Batches{
 			Size: c.Size, Until: batch.Day, Codec: codec, Body: body, Checked: parquet,
 			Key: func(u batch.Upload) string {
@@ -52,7 +56,7 @@ func open(body func(batch.Upload) ([]byte, error), lines, parquet bool) func(arc
 			},
 			About: archiver.Facts{
 				Identity: batch.IdentityOf(c, archiver.Unproven), Together: true, Root: root,
-				Archive: batch.Auto("firehose", "topic: "+c.Topic, "partition: 0"), Lost: batch.Tombstone, Cannot: cannot,
+				Archive: batch.Auto("firehose", "topic: "+c.Topic, "partition: 0"), Lost: batch.Tombstone, Cannot: cannot, Fixed: fixed,
 			},
 		}, nil
 	}
@@ -64,7 +68,7 @@ func openEvents(c archiver.Config) (archiver.Archiver, error) {
 		return nil, err
 	}
 	b := a.(*batch.Batches)
-	b.About.Identity = archiver.Body
+	b.About.Identity, b.About.Bytes = archiver.Body, true
 	// Dynamic partitioning with !{partitionKeyFromQuery:topic}/!{partitionKeyFromQuery:partition}/ in the prefix.
 	b.About.Root, b.About.Together = c.Prefix, false
 	b.About.Archive = batch.Auto(`{key_pattern: '(?P<topic>[^/]+)/(?P<partition>\d+)/.*'}`)

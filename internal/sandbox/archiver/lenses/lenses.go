@@ -39,6 +39,9 @@ func base(c archiver.Config, format string) (*batch.Batches, error) {
 		Identity: batch.IdentityOf(c, archiver.Derived), Root: c.Prefix, Archive: batch.Auto("lenses"),
 		Cannot: batch.Cannot(batch.Whole(), batch.NoCopies(sameName), batch.NoOverlaps(exactlyOnce)),
 	}
+	if b.Checked {
+		b.About.Fixed = batch.FixedBySchema
+	}
 	ext := "." + format
 	own := []batch.Codec{{Name: archiver.None}}
 	if format == "json" {
@@ -104,7 +107,7 @@ func partitioned(c archiver.Config) (archiver.Archiver, error) {
 	if b.Codec.Ext != "" {
 		ext = b.Codec.Ext
 	}
-	b.About.Identity = batch.IdentityOf(c, archiver.Unproven)
+	b.About.Identity, b.About.Fixed = batch.IdentityOf(c, archiver.Unproven), "PARTITIONBY reads a field of the value"
 	b.About.Cannot = batch.Cannot(b.About.Cannot, batch.NoTombstones("PARTITIONBY finds no field in a null value"),
 		batch.NoMalformed("PARTITIONBY finds no field in what is no JSON"))
 	b.Body = batch.Lines("\n", batch.Value)
@@ -138,6 +141,7 @@ func envelope(format string) func(archiver.Config) (archiver.Archiver, error) {
 			b.Body = batch.Parquet("snappy", envelopeSchema, envelopeDatum)
 		default:
 			b.Body = batch.Lines("\n", envelopeLine)
+			b.About.Bytes, b.About.Headers = true, "envelope.headers"
 			return b, nil
 		}
 		b.About.Cannot = batch.Cannot(b.About.Cannot, batch.Typed())
@@ -160,13 +164,17 @@ func envelopeLine(r archiver.Record) []byte {
 			out = append(out, ',')
 		}
 		seen[h.Key] = true
-		out = append(append(append(out, batch.Text([]byte(h.Key))...), ':'), batch.Text([]byte(h.Value))...)
+		out = append(append(append(out, batch.Text([]byte(h.Key))...), ':'), batch.Text([]byte(batch.HeaderText(h)))...)
 	}
 	out = append(out, `},"metadata":{`...)
 	if r.Timestamp >= 0 {
 		out = append(strconv.AppendInt(append(out, `"timestamp":`...), r.Timestamp, 10), ',')
 	}
-	return fmt.Appendf(out, `"topic":%s,"partition":%d,"offset":%d}}`, batch.Text([]byte(r.Topic)), r.Partition, r.Offset)
+	out = fmt.Appendf(out, `"topic":%s,"partition":%d,"offset":%d}`, batch.Text([]byte(r.Topic)), r.Partition, r.Offset)
+	if r.Bytes && r.Value != nil {
+		out = append(out, `,"valueIsArray":true`...)
+	}
+	return append(out, '}')
 }
 
 // variant changes where the schema of the envelope does: another one begins another file.

@@ -59,7 +59,7 @@ func sequence(blocks, msgpack bool) func(archiver.Config) (archiver.Archiver, er
 		if err != nil {
 			return nil, err
 		}
-		b.About.Identity = archiver.Body
+		b.About.Identity, b.About.Bytes = archiver.Body, true
 		b.About.Records = []string{"envelope: secor", "unpack: base64"}
 		b.Body = func(u batch.Upload) ([]byte, error) { return file(u, blocks, msgpack) }
 		return b, nil
