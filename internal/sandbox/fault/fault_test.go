@@ -82,7 +82,7 @@ func TestParseRefuses(t *testing.T) {
 		"s3 * 'key=a cut":                   "a quote ' is not closed",
 		"s3 * fail=deadlock":                "fail=deadlock: s3 has no such error; it has internal, throttled, unavailable, conflict, denied, clock-skew, expired-token, timeout, late, disk-full, no-expedited",
 		"sql * fail=nothing":                "fail=nothing: there is no such error; there are internal, throttled, conflict, expired-token, disk-full, deadlock, retries-exceeded, shutdown, canceled, resize, bad-value",
-		"s3 a\x00 cut": "a rule is text, this one holds a byte 0",
+		"s3 a\x00 cut":                      "a rule is text, this one holds a byte 0",
 		"s3 * " + strings.Repeat("x", 5000): "a rule has at most 4096 bytes, this one has 5005",
 	} {
 		if _, err := Parse(text); err == nil || err.Error() != want {
