@@ -76,42 +76,6 @@ func TestText(t *testing.T) {
 	}
 }
 
-// TestTextFixtures reads the lines of another project's samples.
-func TestTextFixtures(t *testing.T) {
-	for file, want := range map[string]int{"uncompressed.log": 2, "multiline.log": 2, "invalid_utf8.gbk.log": 2, "json.log": 2} {
-		b := fixture(t, "text/"+file)
-		got, err := all(NewText(bytes.NewReader(b), Text{Delimiter: "\n"}, Limits{}))
-		if n := bytes.Count(bytes.TrimSuffix(b, []byte("\n")), []byte("\n")) + 1; err != nil || len(got) != n || n < want {
-			t.Errorf("%s: %d lines, %v, want %d", file, len(got), err, n)
-		}
-		if bad := strings.HasPrefix(got[0], "!invalid_utf8"); bad != (file == "invalid_utf8.gbk.log") {
-			t.Errorf("%s: %s", file, got[0])
-		}
-	}
-	got, err := all(NewCSV(bytes.NewReader(fixture(t, "text/lenses.csv")), CSV{}, Limits{}))
-	if err != nil || len(got) != 200 {
-		t.Fatal(len(got), err)
-	}
-	// Records with the same fields as JSON, by the same sink.
-	records, err := decode.NewRecords(bytes.NewReader(fixture(t, "text/lenses.json")), decode.JSON, decode.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	texts, err := all(records)
-	if err != nil || len(texts) != len(got) {
-		t.Fatal(len(texts), err)
-	}
-	a, b := tree(t, got[0]).(map[string]any), tree(t, texts[0]).(map[string]any)
-	for name := range b {
-		if _, there := a[name]; !there || len(a) != len(b) {
-			t.Errorf("CSV has %v, JSON %v", a, b)
-		}
-	}
-	if a["name"] != "nkjdf" || b["name"] != "tgdrqcsnw" {
-		t.Errorf("CSV begins with %v, JSON with %v", a, b)
-	}
-}
-
 // FuzzCSV compares rows in one piece and in many, and looks for panics.
 func FuzzCSV(f *testing.F) {
 	f.Add([]byte("a,b\n1,\"x\"\"\"\r\n\"y\n"))

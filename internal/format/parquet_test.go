@@ -1,7 +1,6 @@
 package format
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -10,9 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -57,117 +54,6 @@ func fixture(t testing.TB, name string) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-func tree(t testing.TB, text string) (v any) {
-	t.Helper()
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	if err := d.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-// agree compares with what pyarrow read: {"number": …} is a decimal with all
-// its digits, {"float": …, "bits": …} the float that the digits are read as.
-func agree(got, want any) bool {
-	if w, ok := want.(map[string]any); ok {
-		if n, ok := w["number"]; ok && len(w) == 1 {
-			return got == json.Number(n.(string))
-		}
-		if f, ok := w["float"]; ok && len(w) == 2 {
-			bits, _ := strconv.Atoi(string(w["bits"].(json.Number)))
-			n, ok := got.(json.Number)
-			a, err := strconv.ParseFloat(string(n), bits)
-			b, err2 := strconv.ParseFloat(f.(string), 64)
-			return ok && err == nil && err2 == nil && a == b
-		}
-		g, ok := got.(map[string]any)
-		if !ok || len(g) != len(w) {
-			return false
-		}
-		for k := range w {
-			if v, there := g[k]; !there || !agree(v, w[k]) {
-				return false
-			}
-		}
-		return true
-	}
-	if w, ok := want.([]any); ok {
-		g, ok := got.([]any)
-		if !ok || len(g) != len(w) {
-			return false
-		}
-		for i := range w {
-			if !agree(g[i], w[i]) {
-				return false
-			}
-		}
-		return true
-	}
-	return reflect.DeepEqual(got, want)
-}
-
-// byHand begins the first row of files that pyarrow does not read, or reads
-// otherwise: it takes a map without values for a list.
-var byHand = map[string]string{
-	"map_no_value":         `{"my_map":{"1":null,"2":null,"3":null},"my_map_no_v":{"1":null,"2":null,"3":null},"my_list":[1,2,3]}`,
-	"incorrect_map_schema": `{"my_map":{"parent":"another","name":"report"}}`,
-	"nested_structs.rust":  `{"roll_num":{"min":190406409000602,"max":190407175004000,"mean":190406671229999,`,
-	"bad-ARROW-GH-43605":   `{"min_fl":0}`,
-}
-
-// TestParquetFixtures reads the files of other writers; what pyarrow read of
-// them must be the same.
-func TestParquetFixtures(t *testing.T) {
-	refused := map[string]string{
-		"hadoop_lz4_compressed":             "codec LZ4 is not read",
-		"non_hadoop_lz4_compressed":         "codec LZ4 is not read",
-		"bad-ARROW-GH-41321":                "damaged",
-		"large_string_map.brotli":           "needs more than 134217728 bytes for its open pages", // 2 GiB of text
-		"datapage_v2_empty_datapage.snappy": "a data page V2 of NULLs alone, compressed to nothing, which is not read",
-	}
-	rows := map[string]int{}
-	s := bufio.NewScanner(bytes.NewReader(fixture(t, "parquet/rows.txt")))
-	for s.Scan() {
-		name, n, _ := strings.Cut(s.Text(), " ")
-		rows[name], _ = strconv.Atoi(n)
-	}
-	files, err := filepath.Glob("testdata/parquet/*.parquet")
-	if err != nil || len(files) < 30 {
-		t.Fatal(len(files), err)
-	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".parquet")
-		t.Run(name, func(t *testing.T) {
-			got, err := readParquet(fixture(t, "parquet/"+name+".parquet"))
-			if why := refused[name]; why != "" {
-				if err == nil || !strings.Contains(err.Error(), why) || !fail.Is(err, fail.Damaged) && !fail.Is(err, fail.BadLayout) && !fail.Is(err, fail.Memory) {
-					t.Fatalf("%d rows, %v, want %s", len(got), err, why)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			expected, err := os.ReadFile("testdata/parquet/" + name + ".jsonl")
-			if err != nil {
-				if want := byHand[name]; want == "" || len(got) == 0 || !strings.HasPrefix(got[0], want) {
-					t.Errorf("%d rows, the first %.400s", len(got), got[0])
-				}
-				return
-			}
-			if len(got) != rows[name] {
-				t.Errorf("%d rows, want %d", len(got), rows[name])
-			}
-			for i, want := range strings.Split(strings.TrimSpace(string(expected)), "\n") {
-				if want != "" && !agree(tree(t, got[i]), tree(t, want)) {
-					t.Fatalf("row %d\n got %s\nwant %s", i, got[i], want)
-				}
-			}
-		})
-	}
 }
 
 // FuzzParquet looks for panics, and errors without a code.
