@@ -70,7 +70,7 @@ func (p *program) open(ctx context.Context, ds *dataset.Dataset, key *mask.Key) 
 	}
 	return p.opened(workspace.Open(ctx, ds, workspace.Options{
 		Env: p.env, Log: p.log, Now: now, Version: version, By: p.by(), Image: p.env("BACKFILL_IMAGE"), Airflow: p.airflow(), Timeout: timeout, Lock: lock,
-		Halt: p.halt, Pulse: p.pulse, Times: p.times, MaskKey: key,
+		Halt: p.halt, Pulse: p.pulse, Times: p.times, MaskKey: key, Works: p.worksOn,
 	}))
 }
 
@@ -100,7 +100,7 @@ func (p *program) openPlan(ctx context.Context) (*workspace.Workspace, *runplan.
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	w.Run = head.Run
+	w.WorkOn(head.Run, head.Seq)
 	chunks, err := w.Runs.Chunks(ctx, head)
 	return w, head, chunks, err
 }

@@ -78,8 +78,8 @@ func (p *program) measure(ctx context.Context, cmd command) (end func(fail.Exit)
 // another goroutine finds out.
 func (p *program) tags(cmd command) []string {
 	tags := []string{"command:" + cmd.name}
-	if labels := p.labels.Load(); labels != nil {
-		tags = append(tags, *labels...)
+	if l := p.labels.Load(); l != nil {
+		tags = append(tags, "dataset:"+l.dataset, "table:"+l.table)
 	}
 	return tags
 }

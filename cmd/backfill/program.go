@@ -38,10 +38,10 @@ type program struct {
 	started  time.Time
 	halt     *workspace.Halt
 	pulse    *progress.Pulse
-	labels   atomic.Pointer[[]string] // of metrics: dataset and table; nil before they are known
-	profiler *profiler                // nil: no profiles were asked for
-	screen   *progress.Screen         // nil: nobody sits at a terminal
-	terminal *os.File                 // the one that stdout is; nil: it is none
+	labels   atomic.Pointer[labels] // of logs and metrics; nil before anything is known
+	profiler *profiler              // nil: no profiles were asked for
+	screen   *progress.Screen       // nil: nobody sits at a terminal
+	terminal *os.File               // the one that stdout is; nil: it is none
 	times    *timing.Times
 	space    *workspace.Workspace // the one that was opened; nil: none was
 	ended    chan struct{}        // closed when the command has returned
@@ -82,7 +82,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 	cmd, ok := find(args[0])
 	p.args = args
 	set := p.flagSet(cmd)
-	p.flags.output = wantedOutput(args) // also for errors before the flags are read
+	p.flags.output, p.flags.logFormat = wanted(args, "--output"), wanted(args, "--log-format") // also for errors before the flags are read
 	if !ok {
 		return p.finish(ctx, command{name: args[0]}, fail.New(fail.Usage, "there is no command %q", args[0]).Try("`backfill help` lists them"), p.result)
 	}
@@ -94,7 +94,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 		return p.finish(ctx, cmd, fail.Wrap(err, fail.Usage, "reading the flags").Try("`backfill %s --help` shows them", cmd.name), p.result)
 	}
 	p.openScreen()
-	p.log = newLogger(p.stderr, p.flags.logFormat, p.flags.logLevel)
+	p.log = p.newLogger(cmd)
 	p.settle(cmd)
 	p.halt, p.ended = workspace.NewHalt(), make(chan struct{})
 	p.times = timing.New(now)
@@ -147,10 +147,10 @@ func (p *program) diskUse(cmd command) string {
 	return fmt.Sprintf("files below %s hold %d MiB at most", os.TempDir(), int64(p.flags.disk)/4*3>>20)
 }
 
-// wantedOutput looks for --output without reading the other flags.
-func wantedOutput(args []string) string {
+// wanted looks for a flag that says text or json without reading the other flags.
+func wanted(args []string, flag string) string {
 	for i, a := range args {
-		if a == "--output=json" || (a == "--output" && i+1 < len(args) && args[i+1] == "json") {
+		if a == flag+"=json" || (a == flag && i+1 < len(args) && args[i+1] == "json") {
 			return "json"
 		}
 	}
@@ -172,6 +172,9 @@ func recovered(ctx context.Context, p *program, cmd command) (err error) {
 // finish reports the outcome on every channel, once, and returns the exit code.
 func (p *program) finish(ctx context.Context, cmd command, err error, r result) fail.Exit {
 	exit := exitOf(ctx, err)
+	if p.log == nil { // it ended before its flags were read
+		p.log = p.newLogger(cmd)
+	}
 	p.reported.Do(func() {
 		r.Command, r.Exit, r.Version = cmd.name, int(exit), version
 		if err != nil {
@@ -206,11 +209,11 @@ func (p *program) report(r result) {
 	short.Ledger, short.History, short.Quarantined, short.Preview, short.Status = nil, nil, nil, nil, r.Status.Short()
 	short.Verification = r.Verification.Short()
 	if err := pod.WriteXCom(orDefault(p.flags.xcomFile, pod.XComFile), short); err != nil {
-		fmt.Fprintf(p.stderr, "WARNING %v\n", err)
+		p.log.Warn(err.Error())
 	}
 	if message := r.termination(); message != "" {
 		if err := pod.WriteTermination(orDefault(p.flags.terminationLog, pod.TerminationFile), message); err != nil {
-			fmt.Fprintf(p.stderr, "WARNING %v\n", err)
+			p.log.Warn(err.Error())
 		}
 	}
 }
@@ -229,8 +232,17 @@ func (r *result) termination() string {
 	return ""
 }
 
-// complain prints the error for people: level first, one record a line.
+// complain prints the error: for people level first, one record a line; for
+// machines one record.
 func (p *program) complain(r result) {
+	line := p.commandLine()
+	if !fail.Exit(r.Exit).Retryable() {
+		line = ""
+	}
+	if p.flags.logFormat == "json" {
+		p.log.Error(r.Code+": "+r.Error, failure(r, line)...)
+		return
+	}
 	for i, line := range strings.Split(strings.TrimRight(r.Error, "\n"), "\n") {
 		if i == 0 {
 			line = r.Code + ": " + line
@@ -240,7 +252,7 @@ func (p *program) complain(r result) {
 	if r.Hint != "" {
 		fmt.Fprintf(p.stderr, "ERROR what to do: %s\n", strings.ReplaceAll(r.Hint, "\n", " "))
 	}
-	if line := p.commandLine(); line != "" && fail.Exit(r.Exit).Retryable() {
+	if line != "" {
 		fmt.Fprintf(p.stderr, "ERROR go on with: %s\n", line)
 	}
 }

@@ -3,13 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"backfill/internal/account"
 	"backfill/internal/dataset"
@@ -156,7 +152,7 @@ func (p *program) printJSON(r result) {
 	enc := json.NewEncoder(p.stdout)
 	enc.SetIndent("", " ")
 	if err := enc.Encode(r); err != nil {
-		fmt.Fprintf(p.stderr, "WARNING writing the result: %v\n", err)
+		p.log.Warn(fmt.Sprintf("writing the result: %v", err))
 	}
 }
 
@@ -245,28 +241,4 @@ func instant(text string, zone *time.Location) (kafka.Instant, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, strings.Replace(text, " ", "T", 1))
 	return kafka.InstantOf(t), err
-}
-
-// newLogger returns a logger whose text lines begin with the level, which
-// Airflow maps to its own.
-func newLogger(w io.Writer, format, level string) *zap.Logger {
-	cfg := zapcore.EncoderConfig{
-		LevelKey: "level", MessageKey: "message", EncodeLevel: encodeLevel, EncodeDuration: zapcore.StringDurationEncoder,
-		ConsoleSeparator: " ", EncodeTime: zapcore.RFC3339NanoTimeEncoder,
-	}
-	encoder := zapcore.NewConsoleEncoder(cfg)
-	if format == "json" {
-		cfg.TimeKey = "time"
-		encoder = zapcore.NewJSONEncoder(cfg)
-	}
-	levels := map[string]zapcore.Level{"debug": zap.DebugLevel, "info": zap.InfoLevel, "warning": zap.WarnLevel, "error": zap.ErrorLevel}
-	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(w), levels[level]))
-}
-
-func encodeLevel(l zapcore.Level, enc zapcore.PrimitiveArrayEncoder) {
-	if l == zapcore.WarnLevel {
-		enc.AppendString("WARNING")
-		return
-	}
-	zapcore.CapitalLevelEncoder(l, enc)
 }

@@ -64,7 +64,7 @@ func (p *program) keepWork(ctx context.Context, cmd command, exit fail.Exit, spe
 func (p *program) opened(w *workspace.Workspace, err error) (*workspace.Workspace, error) {
 	if err == nil {
 		p.space = w
-		p.labels.Store(&[]string{"dataset:" + w.Dataset.Name, "table:" + w.TargetName()})
+		p.labels.Store(&labels{dataset: w.Dataset.Name, table: w.TargetName()})
 	}
 	return w, err
 }

@@ -167,7 +167,7 @@ class StartTest(Scenario):
             return seconds(next(r["timestamp"] for r in records if str(r.get("event")).startswith(begin)))
 
         lines = [str(r["event"]).removeprefix("[base] ") for r in records if str(r.get("event")).startswith("[base] {")]
-        worker = [seconds(json.loads(line)["time"]) for line in lines]
+        worker = [seconds(json.loads(line)["timestamp"]) for line in lines]
         asked, result = logged("Building pod"), logged("Running command... if [ -s")
         return [seconds(task["queued_when"]), seconds(task["start_date"]), asked, worker[0], worker[-1], result, seconds(task["end_date"])]
 

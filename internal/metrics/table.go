@@ -92,6 +92,23 @@ func WritePage(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Kind, m.Unit, tags, m.Meaning)
 	}
+	b.WriteString(logs)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// logs say how log lines find their metrics.
+const logs = `
+## Logs beside them
+
+Lines of ` + "`--log-format json`" + ` are joined with metrics and results by the same names; text lines, for people, carry none of it.
+
+| field | on | what |
+|---|---|---|
+| ` + "`timestamp`, `level`, `message`" + ` | every line | by these names Datadog reads time and status without a pipeline |
+| ` + "`dd.env`, `dd.service`, `dd.version`" + ` | every line, where ` + "`DD_ENV`, `DD_SERVICE`, `DD_VERSION`" + ` are set | unified service tags |
+| ` + "`command`, `dataset`, `table`" + ` | every line from when they are known | as the metrics' tags |
+| ` + "`run`, `seq`" + ` | likewise | the run's id and the plan's number of its table, as in the result; no tags of metrics, which stay few |
+| ` + "`dd.trace_id`, `dd.span_id`" + ` | every line, where ` + "`TRACEPARENT`" + ` (W3C Trace Context) is set and sound | the span that started the process; backfill makes no spans, so it invents no ids |
+| ` + "`exit`, `code`, `hint`, `go_on_with`" + ` | the record of a failure, the last one | exit code, error code, what to do, and the command to type where trying again helps |
+`

@@ -59,7 +59,7 @@ func Plan(ctx context.Context, w *workspace.Workspace, s publish.Session, o Opti
 	}
 	w.Pulse.Step("planning: reading earlier plans and the ledger")
 	run := runplan.NewRunID(w.Dataset.Digest, o.Window)
-	w.Run = run
+	w.WorkOn(run, 0)
 	head, err := w.Runs.Newest(ctx, w.TargetName(), func(m runplan.Mark) bool { return m.Run == run })
 	if err != nil {
 		return nil, err
@@ -339,6 +339,7 @@ func ObjectURI(archive, key string) string { return archive + "/" + key }
 
 func (p *planner) result(head *runplan.Head, chunks []runplan.Chunk) *Result {
 	key := runstore.KeyOf(head)
+	p.w.WorkOn(head.Run, head.Seq)
 	return &Result{Head: head, Key: key, URI: p.w.Runs.URI(key), Chunks: chunks}
 }
 

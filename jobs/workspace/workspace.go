@@ -36,9 +36,10 @@ type Options struct {
 	Lock    time.Duration // longest wait for a lock in the warehouse
 	MaskKey *mask.Key     // of masked columns; nil: there is none
 
-	Halt  *Halt           // nil: nobody asks to end soon
-	Pulse *progress.Pulse // says what is worked on; nil: nobody is told
-	Times *timing.Times   // where time goes; nil: nobody counts
+	Halt  *Halt                            // nil: nobody asks to end soon
+	Pulse *progress.Pulse                  // says what is worked on; nil: nobody is told
+	Times *timing.Times                    // where time goes; nil: nobody counts
+	Works func(runplan.RunID, runplan.Seq) // is told what is worked on; nil: nobody is told
 }
 
 // Workspace is an opened dataset.
@@ -136,6 +137,15 @@ func (w *Workspace) Stopped(ctx context.Context, head *runplan.Head) error {
 		return err
 	}
 	return fail.New(fail.Stopped, "%s", mark).At("%s", head.Target).Try("if the window is to be loaded, seal a new plan with --replan")
+}
+
+// WorkOn says which run, and which plan of its table, the process works on now;
+// seq is 0 while the plan is not known.
+func (w *Workspace) WorkOn(run runplan.RunID, seq runplan.Seq) {
+	w.Run = run
+	if w.Works != nil {
+		w.Works(run, seq)
+	}
 }
 
 // Step logs a step that is done.
