@@ -121,6 +121,7 @@ func (p *program) planEnv(head *runplan.Head, staging string) func(string) strin
 	}
 	planned := map[string]string{
 		"BACKFILL_WAREHOUSE_URL": wh.URL, "BACKFILL_WAREHOUSE_IAM_ROLE": wh.IAMRole, "BACKFILL_WAREHOUSE_TLS": tls,
+		"BACKFILL_STAGING_KMS_KEY": head.KMSKey,
 	}
 	if unset(p.env(passwordFile)) && unset(p.env(signIn)) {
 		planned[signIn] = wh.SignIn

@@ -250,7 +250,8 @@ type Retain struct {
 // Staging says where runs keep plans, receipts and Parquet. URI is "" where
 // neither the file nor the environment names one; see NeedStaging.
 type Staging struct {
-	URI string
+	KMSKey string // that S3 encrypts its objects by: id, alias/NAME or the ARN of either; "": as the bucket does by itself
+	URI    string
 }
 
 // Warehouse says how Redshift is reached. URL and IAMRole are "" where neither

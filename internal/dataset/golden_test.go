@@ -83,7 +83,7 @@ func TestGood(t *testing.T) {
 				t.Fatal(err)
 			}
 			fmt.Fprintf(&b, "digest    %s\nconvert   %s\nstaging   %s\nwarehouse %s role=%s tls=%s sign_in=%s\n",
-				d.Digest, d.ConvertDigest, d.Staging.URI, d.Warehouse.URL, d.Warehouse.IAMRole, tls, signIn)
+				d.Digest, d.ConvertDigest, strings.TrimSpace(d.Staging.URI+" "+d.Staging.KMSKey), d.Warehouse.URL, d.Warehouse.IAMRole, tls, signIn)
 			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", b.Bytes())
 		})
 	}

@@ -25,7 +25,7 @@ var known = map[string][]string{
 	registryTLSPath:       {"ca_file"},
 	columnPath:            {"name", "type", "from", "const", "required", "fraction", "zone", "unit", "unscaled", "overflow", "mask"},
 	"table":               {"name", "mode", "scope", "window_column", "key", "latest_by", "not_loaded", "provenance", "deleted"},
-	"staging":             {"uri"},
+	"staging":             {"uri", "kms_key"},
 	"warehouse":           {"url", "iam_role", "sign_in", "password", "tls"},
 	signInPath:            {"password", "iam", "secret"},
 	passwordPath:          {"file"},

@@ -9,6 +9,7 @@ import (
 // The environment variables that stand in for keys that the file leaves out.
 const (
 	stagingURIVar            = "BACKFILL_STAGING_URI"
+	stagingKeyVar            = "BACKFILL_STAGING_KMS_KEY"
 	warehouseURLVar          = "BACKFILL_WAREHOUSE_URL"
 	warehouseRoleVar         = "BACKFILL_WAREHOUSE_IAM_ROLE"
 	warehouseTLSVar          = "BACKFILL_WAREHOUSE_TLS"
@@ -128,6 +129,7 @@ func inside(a, b string) bool { return a == b || strings.HasPrefix(a, strings.Tr
 // staging reads the staging section.
 func (c *compiler) staging(root section) {
 	s := c.child(root, "staging")
+	defer c.stagingKey(s)
 	value, at, ok := c.setting(s, "uri", stagingURIVar)
 	if !ok {
 		return
@@ -140,5 +142,23 @@ func (c *compiler) staging(root section) {
 		} else if inside(archive, uri) {
 			at("choose a prefix of its own", "the archive lies in staging")
 		}
+	}
+}
+
+// kmsKey is a key by its id, its alias or the ARN of either.
+var kmsKey = regexp.MustCompile(`^(arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:(key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)|[0-9a-f-]{36}|mrk-[0-9a-f]{32}|alias/[A-Za-z0-9/_-]+)$`)
+
+// stagingKey reads the key that staging is encrypted by.
+func (c *compiler) stagingKey(s section) {
+	value, at, ok := c.setting(s, "kms_key", stagingKeyVar)
+	if !ok {
+		return
+	}
+	c.out.Staging.KMSKey = value
+	switch {
+	case !kmsKey.MatchString(value):
+		at("write arn:aws:kms:REGION:ACCOUNT:key/ID, an id, or alias/NAME", "staging.kms_key is not a KMS key")
+	case strings.HasPrefix(c.out.Staging.URI, "file://"):
+		at("take it away: files are not encrypted by S3", "staging.kms_key needs staging in S3")
 	}
 }

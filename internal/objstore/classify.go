@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"regexp"
 	"syscall"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -119,6 +120,9 @@ func byCode(a action, at URI, err error) *fail.Error {
 	case "AccessDenied", "AllAccessDisabled", "AccountProblem":
 		// A policy says no, be it IAM, bucket, KMS key or organization.
 		return denied(a, at, err)
+	case "KMS.NotFoundException", "KMS.DisabledException", "KMS.InvalidStateException", "KMS.KMSInvalidStateException", "KMS.InvalidKeyUsageException", "KMS.KeyUnavailableException":
+		// The key of the bucket or of staging.kms_key: gone, disabled, for something else, or of another region.
+		return fail.Wrap(err, fail.Permission, "the KMS key can't be used: %s", kmsWords(err)).Try("check that the key exists in the bucket's region, is enabled and encrypts symmetrically, and its name in staging.kms_key")
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity", "InvalidClientTokenId", "UnrecognizedClientException":
 		// The login itself is wrong.
 		return fail.Wrap(err, fail.Credentials, "S3 refused the credentials").Try("check the access key, the secret and the session token, and that they belong to this endpoint")
@@ -153,10 +157,30 @@ func byCode(a action, at URI, err error) *fail.Error {
 	return nil
 }
 
+// kmsWords is what KMS says of a key.
+func kmsWords(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorMessage()
+	}
+	return err.Error()
+}
+
+// kmsAction is the right on a KMS key that S3 says is missing, "" for others: S3
+// uses the key with the caller's rights.
+var kmsAction = regexp.MustCompile(`kms:[A-Za-z]+`)
+
 func denied(a action, at URI, err error) *fail.Error {
+	if right := kmsAction.FindString(kmsWords(err)); right != "" {
+		return fail.Wrap(err, fail.Permission, "%s of the KMS key is not allowed, so that %s on %s is refused", right, a, arn(a, at)).
+			Try("allow kms:GenerateDataKey and kms:Decrypt on the key to the role in use, in IAM and in the key's policy")
+	}
 	e := fail.Wrap(err, fail.Permission, "%s on %s is not allowed", a, arn(a, at))
 	if a == getting || a == heading {
 		return e.Try("allow it to the role in use; without s3:ListBucket on arn:aws:s3:::%s a missing object looks the same", at.Bucket)
+	}
+	if a == putting {
+		return e.Try("allow it to the role in use, in IAM, in the bucket policy and for the KMS key; a bucket that takes only encrypted objects needs staging.kms_key in the dataset")
 	}
 	return e.Try("allow it to the role in use, in IAM, in the bucket policy and for the KMS key")
 }

@@ -63,10 +63,12 @@ type fakeS3 struct {
 
 	kept       map[string]string // full key → code with which DeleteObjects leaves it
 	uploadKeys map[string]string // by id
+	asked      map[string]int    // operation and encryption of requests for new objects
+	message    string            // of what is denied
 }
 
 func newFake(t *testing.T) *fakeS3 {
-	f := &fakeS3{t: t, bucket: "archive", pageSize: 3, objects: map[string]stored{}, uploads: map[string]map[int][]byte{}, counts: map[string]int{}, denied: map[string][3]string{}, kept: map[string]string{}, uploadKeys: map[string]string{}}
+	f := &fakeS3{t: t, bucket: "archive", pageSize: 3, objects: map[string]stored{}, uploads: map[string]map[int][]byte{}, counts: map[string]int{}, denied: map[string][3]string{}, kept: map[string]string{}, uploadKeys: map[string]string{}, asked: map[string]int{}}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
@@ -162,7 +164,7 @@ func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case isDenied:
 		status, _ := strconv.Atoi(denied[0])
 		w.Header().Set("X-Amz-Bucket-Region", denied[2])
-		answer(w, status, denied[1])
+		tell(w, status, denied[1], f.message)
 	case what == slowDown:
 		answer(w, 503, "SlowDown")
 	case what == internal:
@@ -183,10 +185,16 @@ func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func answer(w http.ResponseWriter, status int, code string) {
+func answer(w http.ResponseWriter, status int, code string) { tell(w, status, code, "") }
+
+// tell answers with an error; the message may be left out.
+func tell(w http.ResponseWriter, status int, code, message string) {
+	if message == "" {
+		message = "the message of " + code
+	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>the message of %s</Message></Error>", code, code)
+	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, message)
 }
 
 // drop resets the connection.
@@ -210,6 +218,10 @@ func (f *fakeS3) serve(w http.ResponseWriter, r *http.Request, op, key string, b
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if op == "Put" || op == "Begin" {
+		h := r.Header
+		f.asked[op+" "+strings.TrimSpace(h.Get("X-Amz-Server-Side-Encryption")+" "+h.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"))]++
+	}
 	switch op {
 	case "List":
 		f.list(w, r)

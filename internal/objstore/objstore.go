@@ -29,6 +29,7 @@ type Object struct {
 	Version      string    // version id; "" where the store does not tell it, as in listings
 	Modified     time.Time // UTC; zero after a write to S3
 	StorageClass string    // "" stands for the standard class
+	Encryption   string    // AES256, aws:kms, or "aws:kms KEY" with the key's ARN, as HEAD tells it; "" elsewhere
 	Cold         *Cold     // what an archive storage class says; nil: it can be read at once, as far as was told
 }
 
@@ -41,6 +42,7 @@ type Options struct {
 	PartBytes   int           // [5 MiB] part of a multipart upload, at least 5 MiB; an Upload holds at most two
 	Concurrency int           // [32] idle connections kept; callers bound what runs at once, since a limit here could deadlock a reader that waits for a writer
 	Connect     time.Duration // [10 s] limit for a TCP connection, and again for TLS
+	KMSKey      string        // [the bucket's default] by which S3 encrypts what is written: id, alias/NAME or the ARN of either
 	Silence     time.Duration // [2 min] limit without a single byte from the server, before a body and within it
 }
 
@@ -103,6 +105,9 @@ func Open(ctx context.Context, uri URI, o Options) (*Store, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
+	}
+	if o.KMSKey != "" && uri.Scheme != SchemeS3 {
+		return nil, fail.New(fail.Usage, "a KMS key is for S3").At("%s", uri).Try("take the key away: files are not encrypted")
 	}
 	root := uri
 	root.Key = strings.TrimRight(uri.Key, "/")

@@ -130,14 +130,25 @@ func (s *s3Store) head(ctx context.Context, key string) (Object, error) {
 		Cold: coldHead(out),
 		Key:  key, Size: aws.ToInt64(out.ContentLength), ETag: unquote(out.ETag), Version: aws.ToString(out.VersionId),
 		Modified: aws.ToTime(out.LastModified).UTC(), StorageClass: string(out.StorageClass),
+		Encryption: strings.TrimSpace(string(out.ServerSideEncryption) + " " + aws.ToString(out.SSEKMSKeyId)),
 	}, nil
+}
+
+// encryption is what requests for new objects ask for; both empty: what the bucket does.
+func (s *s3Store) encryption() (types.ServerSideEncryption, *string) {
+	if s.options.KMSKey == "" {
+		return "", nil
+	}
+	return types.ServerSideEncryptionAwsKms, aws.String(s.options.KMSKey)
 }
 
 func (s *s3Store) putNew(ctx context.Context, key string, body []byte) (bool, error) {
 	bucket, full := s.name(key)
+	method, kmsKey := s.encryption()
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: bucket, Key: full, Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
 		IfNoneMatch: aws.String("*"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+		ServerSideEncryption: method, SSEKMSKeyId: kmsKey,
 	})
 	if err == nil {
 		return true, nil

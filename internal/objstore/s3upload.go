@@ -92,8 +92,9 @@ func (u *s3Upload) send() {
 
 func (u *s3Upload) begin() error {
 	bucket, full := u.store.name(u.key)
+	method, kmsKey := u.store.encryption()
 	out, err := u.store.client.CreateMultipartUpload(u.ctx, &s3.CreateMultipartUploadInput{
-		Bucket: bucket, Key: full, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+		Bucket: bucket, Key: full, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ServerSideEncryption: method, SSEKMSKeyId: kmsKey,
 	})
 	if err != nil {
 		return classify(putting, u.store.uri(u.key), err)
@@ -145,9 +146,10 @@ func (u *s3Upload) commit(ctx context.Context) (Object, error) {
 
 func (u *s3Upload) put(ctx context.Context) (Object, error) {
 	bucket, full := u.store.name(u.key)
+	method, kmsKey := u.store.encryption()
 	out, err := u.store.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: bucket, Key: full, Body: bytes.NewReader(u.buffer), ContentLength: aws.Int64(u.size),
-		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ServerSideEncryption: method, SSEKMSKeyId: kmsKey,
 	})
 	if err != nil {
 		return Object{}, classify(putting, u.store.uri(u.key), err)

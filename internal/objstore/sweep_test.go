@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -167,5 +168,59 @@ func TestUploadsDenied(t *testing.T) {
 	err := f.open("s3://archive/a", quick).Uploads(t.Context(), func(objstore.Pending) error { return nil })
 	if fail.CodeOf(err) != fail.Permission || !strings.Contains(err.Error(), "s3:ListBucketMultipartUploads on arn:aws:s3:::archive is not allowed") {
 		t.Error(err)
+	}
+}
+
+// Every way to write asks for the key, and what HEAD tells of it comes back.
+func TestWritesAreEncrypted(t *testing.T) {
+	for _, key := range []string{"", "alias/staging"} {
+		f := newFake(t)
+		o := quick
+		o.KMSKey = key
+		s := f.open("s3://archive/a", o)
+		mustPut(t, s, "new", "x")
+		for _, size := range []int{1, 11 << 20} {
+			up, err := s.Create(t.Context(), fmt.Sprint("up ", size))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := up.Write(make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := up.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := map[string]int{"Put ": 2, "Begin ": 1}
+		if key != "" {
+			want = map[string]int{"Put aws:kms alias/staging": 2, "Begin aws:kms alias/staging": 1}
+		}
+		if !maps.Equal(f.asked, want) {
+			t.Errorf("key %q: asked for %v, want %v", key, f.asked, want)
+		}
+	}
+	u, err := objstore.ParseURI("file:///tmp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := objstore.Open(t.Context(), u, objstore.Options{KMSKey: "k"}); fail.CodeOf(err) != fail.Usage {
+		t.Errorf("a key for files: %v", err)
+	}
+}
+
+func TestKMSRefusals(t *testing.T) {
+	cases := []struct{ code, message, says string }{
+		{"AccessDenied", "User: arn:aws:iam::1:user/x is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-west-1:1:key/k", "kms:GenerateDataKey of the KMS key is not allowed, so that s3:PutObject on arn:aws:s3:::archive/a/x is refused"},
+		{"KMS.DisabledException", "arn:aws:kms:eu-west-1:1:key/k is disabled.", "the KMS key can't be used: arn:aws:kms:eu-west-1:1:key/k is disabled."},
+		{"AccessDenied", "Access Denied", "s3:PutObject on arn:aws:s3:::archive/a/x is not allowed"},
+	}
+	for _, c := range cases {
+		f := newFake(t)
+		f.denied["Put"] = [3]string{"403", c.code, ""}
+		f.message = c.message
+		_, err := f.open("s3://archive/a", quick).PutNew(t.Context(), "x", nil)
+		if fail.CodeOf(err) != fail.Permission || !strings.Contains(err.Error(), c.says) || !strings.Contains(fail.HintOf(err), "key") {
+			t.Errorf("%s %s: %v (%s)", c.code, c.message, err, fail.HintOf(err))
+		}
 	}
 }

@@ -2,9 +2,13 @@ package quarantine_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"io"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -88,4 +92,54 @@ func FuzzShown(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Strip leaves where each record is and why it was rejected, and nothing of what it held.
+func TestStrip(t *testing.T) {
+	var whole, left bytes.Buffer
+	zip, err := zstd.NewWriter(&whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := json.NewEncoder(zip)
+	want := []quarantine.Record{
+		{Object: "a/b", Row: 7, Offset: 107, Disposition: "rejected", Reason: "too_long_value", Column: "note", Detail: "secret value", Raw: []byte("secret"), Truncated: true},
+		{Object: "a/c", Row: 0, Offset: -1, Disposition: "unreadable", Reason: "bad_json", Raw: []byte("{secret"), Withheld: false},
+	}
+	for _, r := range want {
+		if err := lines.Encode(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 3, 1, 2, 3, 4, 0, time.UTC)
+	broken := bytes.Clone(whole.Bytes())
+	if err := quarantine.Strip(&whole, &left, at, "retain.quarantine is 90d"); err != nil {
+		t.Fatal(err)
+	}
+	plain, err := zstd.NewReader(bytes.NewReader(left.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	if text, err := io.ReadAll(plain); err != nil || bytes.Contains(text, []byte("secret")) || bytes.Contains(text, []byte("c2VjcmV0")) {
+		t.Errorf("%v, left is %s", err, text)
+	}
+	n := 0
+	err = quarantine.Read(&left, func(r *quarantine.Record) error {
+		w := want[n]
+		w.Raw, w.Detail, w.Removed, w.Why = nil, "", at, "retain.quarantine is 90d"
+		if n++; !reflect.DeepEqual(*r, w) {
+			t.Errorf("%+v, want %+v", *r, w)
+		}
+		return nil
+	})
+	if err != nil || n != len(want) {
+		t.Errorf("%d records, %v", n, err)
+	}
+	if err := quarantine.Strip(bytes.NewReader(broken[:len(broken)-3]), io.Discard, at, ""); fail.CodeOf(err) != fail.Corrupt {
+		t.Errorf("a file that is cut off: %v", err)
+	}
 }

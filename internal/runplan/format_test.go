@@ -65,7 +65,7 @@ func samples() map[string]any {
 			Format: runplan.Format, Run: "run", Seq: 12, Attempt: "ATTEMPT", Target: "payroll.events",
 			Dataset: runplan.Dataset{Name: "payroll_events", Digest: "d1", ConvertDigest: "d2", Text: "version: 1\n"},
 			Archive: "s3://archive/topics", Warehouse: runplan.Warehouse{URL: "redshift://u@h/db", IAMRole: "arn:aws:iam::1:role/copy", TLS: true, TLSOptions: `{"ca_file":"/ca.pem"}`, SignIn: `{"password":"${PW}"}`, PasswordEnv: "PW"},
-			Window: window, Converter: 1, Version: "1.0", Sealed: at, Objects: 2, Bytes: 1020, Ignored: map[string]int{"marker": 1}, SkippedFolders: 3, Inventory: "inventory of a day", AsOf: at, Chunks: 1,
+			Window: window, Converter: 1, Version: "1.0", KMSKey: "alias/staging", Sealed: at, Objects: 2, Bytes: 1020, Ignored: map[string]int{"marker": 1}, SkippedFolders: 3, Inventory: "inventory of a day", AsOf: at, Chunks: 1,
 			Segments: []runplan.Segment{{Key: "targets/payroll.events/segments/ATTEMPT/00000.jsonl.zst", Chunks: 1, Bytes: 99, SHA256: "ab"}},
 			Slices:   []runplan.Slice{slice}, ListingID: "l1", Supersedes: &runplan.Supersedes{Seq: 11, Reasons: []string{"asked for"}}, Seal: "cd",
 			Standing: []runplan.Standing{{Rows: 2, Lane1: account.FromInt64(-7), Lane2: account.FromInt64(8)}}, LastChange: 5,

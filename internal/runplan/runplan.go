@@ -49,7 +49,8 @@ type Head struct {
 	Warehouse Warehouse    `json:"warehouse"`
 	Window    kafka.Window `json:"window"`
 	Converter int          `json:"converter"`
-	Version   string       `json:"version"` // of the program
+	Version   string       `json:"version"`                   // of the program
+	KMSKey    string       `json:"staging_kms_key,omitempty"` // as staging.kms_key: all pods encrypt alike
 	Sealed    time.Time    `json:"sealed"`
 
 	Objects int            `json:"objects"`

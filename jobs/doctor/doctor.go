@@ -78,6 +78,7 @@ type doctor struct {
 	result Result
 
 	sample *workspace.Sample
+	kms    bool // staging is encrypted by a KMS key
 }
 
 // Examine tries everything. Checks that an earlier failure makes pointless are

@@ -26,3 +26,11 @@ func below(key string) string {
 	}
 	return strings.TrimSuffix(key, "/") + "/*"
 }
+
+// kmsStatement is the statement that gives rights on the key of staging.
+func kmsStatement(key string, actions ...string) string {
+	if !strings.Contains(key, ":key/") {
+		key = "THE ARN OF THE KEY" // a policy knows no aliases, and without a key in the dataset it is the bucket's
+	}
+	return fmt.Sprintf(`{"Effect": "Allow", "Action": ["%s"], "Resource": "%s"}`, strings.Join(actions, `", "`), key)
+}

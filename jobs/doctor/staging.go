@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"backfill/internal/columns"
+	"backfill/internal/fail"
+	"backfill/internal/objstore"
 	"backfill/internal/parquetio"
 	"backfill/internal/publish"
 	"backfill/internal/runstore"
@@ -22,17 +25,56 @@ func (d *doctor) staging(ctx context.Context) *runstore.Probe {
 	uri := d.w.Dataset.Staging.URI
 	probe := d.w.Runs.NewProbe()
 	o, err := probe.Create(ctx)
-	if !d.check("staging: create once", "a second create of one key was refused, as it must be", err, "plans and receipts can't be kept", iamStatement("s3:PutObject", uri)) {
+	if !d.check("staging: create once", "a second create of one key was refused, as it must be", err, "plans and receipts can't be kept", d.right("s3:PutObject", err)) {
 		d.skip("staging: read, list, delete", "nothing could be written")
 		if err := probe.Remove(context.WithoutCancel(ctx)); err != nil { // a write may have come through although its answer did not
 			d.w.Log.Debug(err.Error())
 		}
 		return nil
 	}
-	d.check("staging: read", "what was written came back", probe.Read(ctx), "a run could not go on from its own receipts", iamStatement("s3:GetObject", uri))
+	err = probe.Read(ctx)
+	d.check("staging: read", "what was written came back", err, "a run could not go on from its own receipts", d.right("s3:GetObject", err))
+	d.encryption(o)
 	d.check("staging: list", "what was written is listed", probe.List(ctx), "earlier plans could not be found", iamStatement("s3:ListBucket", uri))
 	d.clock("clock: staging", o.Modified)
 	return probe
+}
+
+// right is the statement for what staging refused: on the KMS key, if it was that.
+func (d *doctor) right(action string, err error) string {
+	if err != nil && strings.Contains(err.Error(), "kms:") {
+		return kmsStatement(d.w.Dataset.Staging.KMSKey, "kms:GenerateDataKey", "kms:Decrypt")
+	}
+	return iamStatement(action, d.w.Dataset.Staging.URI)
+}
+
+// encryption compares how S3 encrypted the probe with what the dataset asks for.
+func (d *doctor) encryption(o objstore.Object) {
+	const name = "staging: encryption"
+	asked, got := d.w.Dataset.Staging.KMSKey, o.Encryption
+	method, key, _ := strings.Cut(got, " ")
+	d.kms = method == "aws:kms"
+	switch {
+	case asked == "" && got == "":
+		d.pass(name, "as the store does by itself, which it does not tell; staging.kms_key asks for a key")
+	case asked == "":
+		d.pass(name, "as the bucket does by itself: "+got+"; staging.kms_key asks for a key")
+	case d.kms && isKey(asked, key):
+		d.pass(name, "by the KMS key "+key)
+	default:
+		err := fail.New(fail.BadDataset, "staging.kms_key is %s, and what was written is encrypted by %q", asked, got).At("%s", d.w.Dataset.Staging.URI).
+			Try("stage in Amazon S3, or in a store that honours x-amz-server-side-encryption; else take staging.kms_key away")
+		d.check(name, "", err, "Parquet and rejected records, personal data among them, would not be encrypted as the dataset says", "")
+	}
+}
+
+// isKey reports whether the key's ARN is that of the key that was asked for. An
+// alias may stand for any key.
+func isKey(asked, arn string) bool {
+	if strings.HasPrefix(asked, "alias/") || strings.Contains(asked, ":alias/") {
+		return arn != ""
+	}
+	return arn == asked || strings.HasSuffix(arn, ":key/"+asked)
 }
 
 // clock compares a server's time with ours.

@@ -63,9 +63,12 @@ func (d *doctor) copy(ctx context.Context, s publish.Session, probe *runstore.Pr
 		d.skip(name, "COPY reads from s3:// alone")
 		return
 	}
-	role := d.w.Dataset.Warehouse.IAMRole
+	role, rights := d.w.Dataset.Warehouse.IAMRole, iamStatement("s3:GetObject", d.w.Dataset.Staging.URI)
+	if d.kms { // S3 decrypts with the role's rights; COPY itself needs to say nothing
+		rights += " and " + kmsStatement(d.w.Dataset.Staging.KMSKey, "kms:Decrypt")
+	}
 	d.check(name, "one row of Parquet arrived in a temp table by "+role, d.copied(ctx, s, probe, role), means,
-		iamStatement("s3:GetObject", d.w.Dataset.Staging.URI)+" for the role, which must be attached to the cluster and trust redshift.amazonaws.com")
+		rights+" for the role, which must be attached to the cluster and trust redshift.amazonaws.com")
 }
 
 func (d *doctor) copied(ctx context.Context, s publish.Session, probe *runstore.Probe, role string) error {

@@ -173,7 +173,7 @@ func (p *planner) seal(ctx context.Context, older *runplan.Head, reasons []strin
 	head := &runplan.Head{
 		Format: runplan.Format, Run: p.run, Attempt: runstore.NewAttempt(), Target: p.w.TargetName(),
 		Dataset: runplan.Dataset{Name: ds.Name, Digest: ds.Digest, ConvertDigest: ds.ConvertDigest, Text: string(ds.Text)},
-		Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Version: p.w.Version, Sealed: p.w.Now().UTC(),
+		Archive: ds.Archive.URI, Window: p.o.Window, Converter: runplan.Converter, Version: p.w.Version, KMSKey: ds.Staging.KMSKey, Sealed: p.w.Now().UTC(),
 		Warehouse: warehouse, Objects: len(objects), Ignored: p.now.Ignored, SkippedFolders: p.now.Folders.Skipped, Inventory: p.now.Source, AsOf: p.now.AsOf, ListingID: p.now.ID,
 		Damaged: p.damaged, Asked: p.o.asked(), By: p.w.By, Reason: p.o.Reason,
 		Slices: runplan.CutSlices(p.o.Window, p.w.Calendar(), p.o.SliceDays),

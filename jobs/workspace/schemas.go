@@ -21,7 +21,7 @@ func (w *Workspace) Schemas(ctx context.Context, objects []runplan.Input) (*regi
 		return nil, nil
 	}
 	if r.Folder != "" {
-		store, _, err := openStore(ctx, r.Folder)
+		store, _, err := openStore(ctx, r.Folder, "")
 		if err != nil {
 			return nil, err
 		}

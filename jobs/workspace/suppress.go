@@ -57,7 +57,7 @@ func (w *Workspace) suppressionsBody(ctx context.Context, s *dataset.Suppress) (
 		}
 	}
 	at := strings.LastIndexByte(s.URI, '/')
-	folder, _, err := openStore(ctx, s.URI[:at])
+	folder, _, err := openStore(ctx, s.URI[:at], "")
 	if err != nil {
 		return nil, err
 	}

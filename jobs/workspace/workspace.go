@@ -59,11 +59,11 @@ func Open(ctx context.Context, ds *dataset.Dataset, o Options) (*Workspace, erro
 	if err := ds.NeedStaging(); err != nil {
 		return nil, err
 	}
-	arch, _, err := openStore(ctx, ds.Archive.URI)
+	arch, _, err := openStore(ctx, ds.Archive.URI, "")
 	if err != nil {
 		return nil, err
 	}
-	staging, uri, err := openStore(ctx, ds.Staging.URI)
+	staging, uri, err := openStore(ctx, ds.Staging.URI, ds.Staging.KMSKey)
 	if err != nil {
 		return nil, err
 	}
@@ -71,12 +71,12 @@ func Open(ctx context.Context, ds *dataset.Dataset, o Options) (*Workspace, erro
 	return w, w.readSuppressions(ctx)
 }
 
-func openStore(ctx context.Context, text string) (*objstore.Store, objstore.URI, error) {
+func openStore(ctx context.Context, text, kmsKey string) (*objstore.Store, objstore.URI, error) {
 	uri, err := objstore.ParseURI(text)
 	if err != nil {
 		return nil, uri, err
 	}
-	store, err := objstore.Open(ctx, uri, objstore.Options{})
+	store, err := objstore.Open(ctx, uri, objstore.Options{KMSKey: kmsKey})
 	return store, uri, err
 }
 
