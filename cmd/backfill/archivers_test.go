@@ -18,7 +18,7 @@ import (
 // it writes.
 var compared = []string{
 	"confluent-json", "confluent-avro", "confluent-bytes", "confluent-schedule", "confluent-field", "confluent-field-avro", "confluent-parquet", "confluent-field-parquet", "confluent-sides", "confluent-sides-avro", "confluent-blank",
-	"lenses-partitionby-json", "lenses-envelope-json", "lenses-envelope-avro", "lenses-envelope-parquet",
+	"lenses-json", "lenses-text", "lenses-avro", "lenses-parquet", "lenses-partitionby-json", "lenses-envelope-json", "lenses-envelope-avro", "lenses-envelope-parquet",
 	"aiven-jsonl", "aiven-json", "aiven-csv", "aiven-avro", "aiven-fields-jsonl", "aiven-fields-json", "aiven-fields-csv", "aiven-fields-avro",
 	"aiven-time-jsonl", "aiven-key-jsonl", "aiven-parquet", "aiven-fields-parquet",
 	"firehose-json", "firehose-lines", "firehose-parquet", "firehose-msk-envelope", "msk-delivery", "secor-delimited", "wix-text", "vector-json", "vector-text",
@@ -63,6 +63,9 @@ func TestSameRowsWhateverTheArchiver(t *testing.T) {
 		}
 		checkTally(t, tally, a.truth.Dispositions)
 		checkProofs(t, proofs, a.truth.Identity, rep.Exceptions)
+		if strings.HasPrefix(layout, "lenses-") && a.truth.Identity == archiver.Derived {
+			checkAdrift(t, proofs, a.truth, rep.Exceptions)
+		}
 		if o := h.run(t, exit, append([]string{"reconcile", "--way", "archive"}, a.window("--set", "table.name=payroll."+table, "--set", "staging.uri=s3://staging/"+table)...)...); exit == 0 && !strings.Contains(o.stdout, "RECONCILED") {
 			t.Errorf("by the archive itself: %s", o.stdout)
 		}
@@ -117,6 +120,22 @@ func checkTally(t *testing.T, got account.Tally, want archivegen.Dispositions) {
 		if got[d] != n {
 			t.Errorf("%d records are %s, want %d", got[d], d, n)
 		}
+	}
+}
+
+// checkAdrift demands that each partition's first object, and no other, is
+// unproven: names have last offsets, and no partition begins at 0.
+func checkAdrift(t *testing.T, got map[kafka.Proof]int, truth archivegen.Truth, exceptions []tieout.Exception) {
+	t.Helper()
+	adrift := 0
+	for _, p := range truth.Partitions {
+		if p.FirstOffset > 0 {
+			adrift++
+		}
+	}
+	said := slices.ContainsFunc(exceptions, func(e tieout.Exception) bool { return strings.Contains(e.Class, "unproven") })
+	if got[kafka.ProofUnproven] != adrift || adrift == 0 || !said {
+		t.Errorf("%d objects are unproven, want %d; said: %t", got[kafka.ProofUnproven], adrift, said)
 	}
 }
 

@@ -42,7 +42,7 @@ const (
 	ArchiveConflict FindingClass = "archive_conflict" // same offset, other bytes
 	TopicRecreated  FindingClass = "topic_recreated"  // the same, and their times show that the topic was made anew
 	UnprovenOffsets FindingClass = "unproven_offsets" // names and row counts disagree
-	ShortObject     FindingClass = "short_object"     // fewer records than the next object's name leads to expect
+	ShortObject     FindingClass = "short_object"     // fewer records than names lead to expect
 	FloatDamage     FindingClass = "float_damage"     // amounts that went through a float
 )
 

@@ -91,13 +91,13 @@ func TestLensesOrder(t *testing.T) {
 	}
 	var got []string
 	for o := range l.All() {
-		got = append(got, fmt.Sprintf("%s@%d", o.Key, o.Name.FirstOffset))
+		got = append(got, fmt.Sprintf("%s@%d-%d", o.Key, o.Name.FirstOffset, o.Name.End))
 		if !o.Name.Lower || !o.Name.Ordered {
 			t.Errorf("%+v", o.Name)
 		}
 	}
-	want := "pay/0/000000000099_1_2.json@0 pay/1/000000000009_1_2.json@0 pay/1/000000000019_1_2.json@10 " +
-		"pay/1/000000000019_3_4.json@10 pay/1/000000000030_1_2.json@20 pay/2/5.json@0"
+	want := "pay/0/000000000099_1_2.json@0-100 pay/1/000000000009_1_2.json@0-10 pay/1/000000000019_1_2.json@10-20 " +
+		"pay/1/000000000019_3_4.json@10-20 pay/1/000000000030_1_2.json@20-31 pay/2/5.json@0-6"
 	if s := strings.Join(got, " "); s != want {
 		t.Errorf("\n got %s\nwant %s", s, want)
 	}

@@ -26,6 +26,8 @@ type Name struct {
 	// Lower says that FirstOffset is only a lower bound: no record has a lower
 	// one, and the first need not have it.
 	Lower bool
+	// End is the offset past the last record, where the key has it; 0: it has not.
+	End kafka.Offset
 
 	// View says that the object holds what belongs to values, which stand in
 	// another object, or tombstones; "": it holds values. Extension is how many

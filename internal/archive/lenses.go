@@ -48,7 +48,8 @@ func (lenses) Parse(key string) (Name, Verdict) {
 
 // follow replaces the last offsets of a partition's sorted objects by lower
 // bounds of their first ones: a file begins behind the last record of the file
-// before, and the first one nowhere below 0.
+// before, and the first one nowhere below 0. Where that one begins, no name
+// tells: a topic whose oldest records are gone begins anywhere.
 func (l *Listing) follow(partition []int32) {
 	next := kafka.Offset(0)
 	for n, i := range partition {
@@ -58,7 +59,7 @@ func (l *Listing) follow(partition []int32) {
 		}
 		// Names with one last offset are copies: they begin at one place.
 		last := e.first
-		e.first, e.flags = next, e.flags|isLower
+		e.first, e.end, e.flags = next, last+1, e.flags|isLower
 		if n+1 == len(partition) || l.at(partition[n+1]).first != last {
 			next = last + 1
 		}

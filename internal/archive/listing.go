@@ -49,7 +49,7 @@ type entry struct {
 	key, etag    string
 	cold         *objstore.Cold
 	size         int64
-	first        kafka.Offset
+	first, end   kafka.Offset
 	modified     int64 // seconds since 1970
 	topic, class uint32
 	partition    kafka.Partition
@@ -151,7 +151,7 @@ func (l *Listing) object(i int32) Object {
 	e := l.at(i)
 	o := Object{
 		Object: l.stored(i),
-		Name: Name{TopicPartition: kafka.TopicPartition{Topic: l.words[e.topic], Partition: e.partition}, FirstOffset: e.first,
+		Name: Name{TopicPartition: kafka.TopicPartition{Topic: l.words[e.topic], Partition: e.partition}, FirstOffset: e.first, End: e.end,
 			Ordered: e.flags&isOrdered != 0, Last: e.flags&isLast != 0, Lower: e.flags&isLower != 0},
 		Generation: int(e.generation),
 	}

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func sampleRefs() []runplan.ObjectRef {
 	return []runplan.ObjectRef{
-		{Key: "payroll.events/partition=3/payroll.events+3+0000000100.json.gz", Size: 1000, ETag: "0f3c-2", Version: "v1", First: 100, Ordered: true, Lower: true, Generation: 1, Tombstones: true,
+		{Key: "payroll.events/partition=3/payroll.events+3+0000000100.json.gz", Size: 1000, ETag: "0f3c-2", Version: "v1", First: 100, Ordered: true, Lower: true, End: 130, Generation: 1, Tombstones: true,
 			Sides: []runplan.SideRef{{View: "keys", Key: "payroll.events/partition=3/payroll.events+3+0000000100.keys.avro", Size: 30, ETag: "0f3d", Version: "v2"}}},
 		{Key: "2024/03/01/late.json", Size: 20, ETag: "e2", First: kafka.NoOffset},
 	}

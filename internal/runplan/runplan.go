@@ -165,6 +165,8 @@ type ObjectRef struct {
 	Ordered bool         `json:"ordered,omitempty"` // first offsets of such names order the partition's records
 	Lower   bool         `json:"lower,omitempty"`   // First is a lower bound: the first record's may be higher
 
+	End kafka.Offset `json:"end_offset,omitempty"` // past its last record, from the name; 0: the name does not tell
+
 	Generation int `json:"generation,omitempty"` // how often the topic had been made anew: offsets of another one are other records
 
 	Sides      []SideRef `json:"sides,omitempty"`      // objects that hold what else belongs to its records, row by row
@@ -179,6 +181,10 @@ type SideRef struct {
 	ETag    string `json:"etag"`
 	Version string `json:"version,omitempty"`
 }
+
+// Adrift reports whether names tell where the object ends and not where it
+// begins, since no object of its partition lies before it. First is 0 then.
+func (r *ObjectRef) Adrift() bool { return r.End > 0 && r.First == 0 }
 
 // Object returns what opens the side file.
 func (s SideRef) Object() ObjectRef {

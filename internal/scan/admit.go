@@ -165,7 +165,12 @@ func (p *pass) offsetOf(r *decode.Record) (kafka.Offset, bool) {
 	if !p.overlap.ordered {
 		return kafka.NoOffset, false
 	}
-	return p.chunk.Objects[p.index].First + kafka.Offset(r.Row), p.proven
+	ref := &p.chunk.Objects[p.index]
+	offset := ref.First + kafka.Offset(r.Row)
+	if p.adrift || ref.End > 0 && offset >= ref.End {
+		return kafka.NoOffset, false
+	}
+	return offset, p.proven
 }
 
 // noteOffset counts the offset as found in the object.

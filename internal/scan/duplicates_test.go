@@ -68,7 +68,7 @@ func TestDuplicates(t *testing.T) {
 		}, "a@0 b@7", 0, ""},
 		{"an object that is complete and too short", derivedOffsets, func(a *archive) {
 			a.add("A", 0, joined(events(0, 2))).add("B", 5, joined(events(5, 1)))
-		}, "e0 e1 e5@5", 0, "short_object A@0: it holds 2 records, and the next object's name leads to expect 5: the archiver closed it early, or the topic has gaps " +
+		}, "e0 e1 e5@5", 0, "short_object A@0: it holds 2 records, and names lead to expect 5: the archiver closed it early, or the topic has gaps " +
 			"(compaction, transactions, dropped records). Compare it with the topic; archive.gaps takes what is right"},
 		{"the shorter object of two writers beside the longer one", derivedOffsets, func(a *archive) {
 			a.add("A.1", 0, joined(events(0, 1))).add("A.2", 0, joined(events(0, 3))).add("B", 3, joined(events(3, 1)))

@@ -39,6 +39,7 @@ type pass struct {
 	object       account.ObjectCount
 	proven       bool              // its derived offsets are believed as far as known
 	contradicted bool              // its derived offsets are wrong somewhere
+	adrift       bool              // it has no derived offsets
 	unnumbered   int64             // values whose body lacks the offset
 	silent       int64             // records without an offset behind the last that has one
 	frames       *registry.Records // its framed values; nil: there are none
@@ -117,7 +118,7 @@ func newObject(ref runplan.ObjectRef) account.ObjectCount {
 // readObject reads one object of the chunk to its end.
 func (p *pass) readObject(ctx context.Context, ref runplan.ObjectRef) error {
 	d, unproven := p.known.unproven[p.index]
-	p.object, p.proven, p.contradicted = newObject(ref), !unproven, d.contradicted
+	p.object, p.proven, p.contradicted, p.adrift = newObject(ref), !unproven, d.contradicted, d.adrift
 	p.unnumbered, p.silent = 0, 0
 	p.overlap.enter(p.index)
 	if err := p.decodeObject(ctx, ref, p.admit); err != nil {

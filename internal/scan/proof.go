@@ -17,7 +17,8 @@ import (
 type doubt struct {
 	why          string
 	contradicted bool // by another object's bytes: its records are compared with none, their identity is their position
-	short        bool // fewer records than the next name leads to expect
+	short        bool // fewer records than names lead to expect
+	adrift       bool // nothing tells where it begins: its records' offsets are not known at all
 	rival        int  // number of the object that contradicts it, among the chunk's and the following; nobody: unknown
 }
 
@@ -79,6 +80,9 @@ func (p *pass) judge() {
 		return
 	}
 	firsts, own := p.overlap.firsts, len(p.chunk.Objects)
+	for i := range p.counts.Objects {
+		p.judgeEnd(i)
+	}
 	reach, longest := kafka.NoOffset, 0 // offset past all that is held so far, and by which object
 	for start, end := 0, 0; start < own+len(p.known.ends); start = end {
 		for ; end < len(firsts) && firsts[end] == firsts[start]; end++ {
@@ -93,7 +97,7 @@ func (p *pass) judge() {
 			}
 		}
 		for i := start; i < min(end, own); i++ {
-			p.counts.Objects[i].Open = end == len(firsts)
+			p.counts.Objects[i].Open = end == len(firsts) && p.chunk.Objects[i].End == 0
 		}
 	}
 	for i := range p.counts.Objects {
@@ -106,10 +110,29 @@ func (p *pass) judge() {
 	}
 }
 
+// judgeEnd doubts an object that does not hold as many records as there are
+// offsets between the end of the object before and the end in its own name.
+// Where no object lies before, as many records as offsets prove that it begins
+// at 0; fewer prove nothing.
+func (p *pass) judgeEnd(object int) {
+	ref, records := &p.chunk.Objects[object], p.counts.Objects[object].Records
+	switch room := int64(ref.End - ref.First); {
+	case ref.End == 0 || records == 0 || records == room:
+	case records > room:
+		p.doubt(object, doubt{contradicted: true, rival: nobody, why: fmt.Sprintf(
+			"it holds %d records, and its name leaves room for %d behind the object before: it repeats records of that, or names of this archive have other offsets than the last ones", records, room)})
+	case ref.Adrift():
+		p.doubt(object, doubt{adrift: true, rival: nobody, why: fmt.Sprintf(
+			"it is the first of its partition, and names have last offsets only: where its %d records begin is not known, so that their identity is their position", records)})
+	default:
+		p.tooShort(object, ref.End)
+	}
+}
+
 func (p *pass) tooShort(object int, next kafka.Offset) {
 	if object < len(p.counts.Objects) && p.counts.Objects[object].Records > 0 {
 		p.doubt(object, doubt{short: true, rival: nobody, why: fmt.Sprintf(
-			"it holds %d records, and the next object's name leads to expect %d: the archiver closed it early, or the topic has gaps (compaction, transactions, dropped records). Compare it with the topic; archive.gaps takes what is right",
+			"it holds %d records, and names lead to expect %d: the archiver closed it early, or the topic has gaps (compaction, transactions, dropped records). Compare it with the topic; archive.gaps takes what is right",
 			p.counts.Objects[object].Records, next-p.chunk.Objects[object].First)})
 	}
 }

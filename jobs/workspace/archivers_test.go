@@ -85,6 +85,7 @@ func archivers() []archiver {
 		{"Confluent, time or field partitioner", "confluent", "", "pay/day=01/pay+3+0000000100.x", "pay/day=02/pay+3+0000000120.x", "", valued},
 		{"Confluent, any partitioner, with inserted offsets", "confluent", "", "pay/day=01/pay+3+0000000100.x", "", inBody, []sample{{"JSON lines", "aiven.jsonl", ""}}},
 		{"Lenses, without envelope", "lenses", "pay/3/000000000099_1_2.x", "pay/3/000000000119_1_2.x", "pay/3/000000000139_1_2.x", "", append(valued, csv)},
+		{"Lenses, without envelope, first object of a partition", "lenses", "", "pay/3/000000000119_1_2.x", "pay/3/000000000139_1_2.x", "", valued},
 		{"Lenses, with envelope, values framed for a Confluent registry", "lenses", "", "pay/3/000000000119_1_2.x", "", "  envelope: lenses\n" + confluent, []sample{{"framed Avro", "../frames/lenses.jsonl", ""}}},
 		{"Lenses, with envelope, schema named in a header", "lenses", "", "pay/3/000000000119_1_2.x", "", "  envelope: lenses\n  registry: {headers: envelope.headers, " + schemas + "}\n", []sample{{"framed Avro", "../frames/lenses-header.jsonl", ""}}},
 		{"Lenses, PARTITIONBY without envelope", "lenses", "", "country=US/pay(3_000000000119).x", "", "", valued},

@@ -77,7 +77,7 @@ func (w *Workspace) List(ctx context.Context, windows ...kafka.Window) (*Listing
 func refOf(o archive.Object) runplan.ObjectRef {
 	ref := runplan.ObjectRef{
 		Key: o.Key, Size: o.Size, ETag: o.ETag, Version: o.Version, First: o.Name.FirstOffset,
-		Ordered: o.Name.Ordered, Lower: o.Name.Lower, Generation: o.Generation, Tombstones: o.Name.View == archive.Tombstones,
+		Ordered: o.Name.Ordered, Lower: o.Name.Lower, End: o.Name.End, Generation: o.Generation, Tombstones: o.Name.View == archive.Tombstones,
 	}
 	for _, s := range o.Sides {
 		ref.Sides = append(ref.Sides, runplan.SideRef{View: string(s.View), Key: s.Key, Size: s.Size, ETag: s.ETag, Version: s.Version})
