@@ -20,7 +20,6 @@ import (
 	"backfill/internal/pod"
 	"backfill/internal/progress"
 	"backfill/internal/timing"
-	"backfill/jobs/convert"
 	"backfill/jobs/workspace"
 )
 
@@ -114,10 +113,13 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 	return p.finish(ctx, cmd, err, p.result)
 }
 
+// gcPercent makes the collector run early, so that less memory waits for it.
+const gcPercent = 30
+
 // settle tells the runtime how much memory it may use, and the log what the
 // process goes by. A GOMEMLIMIT that is set is kept if it is lower.
 func (p *program) settle(cmd command) {
-	debug.SetGCPercent(convert.GCPercent)
+	debug.SetGCPercent(gcPercent)
 	limit := p.memory()
 	if cmd.talks {
 		return

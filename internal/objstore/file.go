@@ -124,18 +124,21 @@ type fileBody struct {
 
 // Read gives io.EOF only after the last byte of an unchanged file.
 func (b *fileBody) Read(p []byte) (int, error) {
-	at := b.store.uri(b.object.Key)
 	if err := b.ctx.Err(); err != nil {
-		return 0, classify(getting, at, err)
+		return 0, classify(getting, b.store.uri(b.object.Key), err)
 	}
 	if b.left > 0 {
 		n, err := b.file.Read(p[:min(int64(len(p)), b.left)])
 		b.left -= int64(n)
-		if errors.Is(err, io.EOF) {
-			return n, changed(at, fmt.Errorf("%d bytes are missing at its end", b.left))
+		switch {
+		case err == nil: // the URI is made for errors only
+			return n, nil
+		case errors.Is(err, io.EOF):
+			return n, changed(b.store.uri(b.object.Key), fmt.Errorf("%d bytes are missing at its end", b.left))
 		}
-		return n, classifyFile(at, err)
+		return n, classifyFile(b.store.uri(b.object.Key), err)
 	}
+	at := b.store.uri(b.object.Key)
 	info, err := b.file.Stat()
 	if err != nil {
 		return 0, classifyFile(at, err)
@@ -212,7 +215,10 @@ func (u *fileUpload) write(p []byte) (int, error) {
 		return 0, classify(putting, u.store.uri(u.key), err)
 	}
 	n, err := u.file.Write(p)
-	return n, classifyFile(u.store.uri(u.key), err)
+	if err != nil { // only then the URI is made
+		err = classifyFile(u.store.uri(u.key), err)
+	}
+	return n, err
 }
 
 // close brings the bytes to the disk.

@@ -41,6 +41,9 @@ type chunk struct {
 	uncompressed int64 // bytes of the pages before compression, with their headers
 }
 
+// leastValues is the first room for the values of a page.
+const leastValues = 4 << 10
+
 // begin empties the chunk for another row group.
 func (c *chunk) begin() {
 	c.startPage()
@@ -120,8 +123,10 @@ func (c *chunk) addInt(n int64) error {
 	case c.coding:
 		c.number(c.dict.int(n, c.size), c.size)
 	case c.size == 8:
+		c.room(8)
 		c.values = binary.LittleEndian.AppendUint64(c.values, uint64(n))
 	case c.size == 4:
+		c.room(4)
 		c.values = binary.LittleEndian.AppendUint32(c.values, uint32(n))
 	default:
 		if c.bits&7 == 0 {
@@ -137,6 +142,7 @@ func (c *chunk) addWide(s []byte) error {
 	if !c.fitsWide(s) {
 		return fmt.Errorf("0x%x does not fit %s", s, c.typ)
 	}
+	c.room(c.length)
 	c.values = append(c.values, s[16-c.length:]...)
 	return nil
 }
@@ -149,9 +155,24 @@ func (c *chunk) addText(s []byte) error {
 		c.number(c.dict.text(s), 4+len(s))
 		return nil
 	}
+	c.room(4 + len(s))
 	c.values = binary.LittleEndian.AppendUint32(c.values, uint32(len(s)))
 	c.values = append(c.values, s...)
 	return nil
+}
+
+// room makes room for n more bytes of values.
+func (c *chunk) room(n int) {
+	if len(c.values)+n > cap(c.values) {
+		c.grow(n)
+	}
+}
+
+// grow doubles the room, up to a page and the value that ends it: append would
+// go in smaller steps and beyond.
+func (c *chunk) grow(n int) {
+	size := min(2*cap(c.values), c.w.opts.PageBytes+n)
+	c.values = append(make([]byte, 0, max(size, len(c.values)+n, leastValues)), c.values...)
 }
 
 func (c *chunk) number(n uint32, size int) {
@@ -177,6 +198,7 @@ func (c *chunk) judge() {
 // any; the open one becomes plain.
 func (c *chunk) giveUp() {
 	c.coding, c.unfit = false, true
+	c.room(c.plain)
 	for _, n := range c.numbers {
 		c.values = c.dict.appendTo(c.values, n)
 	}

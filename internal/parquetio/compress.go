@@ -33,6 +33,7 @@ const (
 type codec struct {
 	encoder *zstd.Encoder
 	huff    huff0.Scratch
+	packed  []byte // a block by huff, which forgets its own memory after a block that can't be made smaller
 	out     []byte // what compress returned last
 	trial   []byte
 }
@@ -48,7 +49,7 @@ func newCodec() (*codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up zstd: %w", err)
 	}
-	return &codec{encoder: e, huff: huff0.Scratch{Reuse: huff0.ReusePolicyNone}}, nil
+	return &codec{encoder: e, huff: huff0.Scratch{Reuse: huff0.ReusePolicyNone}, packed: make([]byte, 0, packedBytes)}, nil
 }
 
 // compress returns the page as a zstd frame, which is valid until the next
@@ -74,8 +75,9 @@ func (c *codec) compress(page []byte, how *squeeze) []byte {
 // The parts of the zstd format (RFC 8878) that squeezed writes.
 const (
 	zstdMagic     = 0xfd2fb528
-	oneSegment    = 0b10_1_00000 // the frame's header: a size of 4 bytes follows
-	blockBytes    = 128 << 10    // the longest block
+	oneSegment    = 0b10_1_00000            // the frame's header: a size of 4 bytes follows
+	blockBytes    = 128 << 10               // the longest block
+	packedBytes   = blockBytes/8*11 + 1<<10 // what it takes at 11 bits a byte, the longest code, with its table
 	rawBlock      = 0
 	packedBlock   = 2
 	packedLiteral = 2 // Huffman codes with their table
@@ -94,6 +96,7 @@ func (c *codec) squeezed(dst, page []byte) []byte {
 		block := page[:min(len(page), blockBytes)]
 		page = page[len(block):]
 		last = len(page) == 0
+		c.huff.Out = c.packed
 		packed, _, err := huff0.Compress4X(block, &c.huff)
 		if size := literalHeader + len(packed) + 1; err == nil && size < len(block) {
 			dst = appendBlock(dst, packedBlock, size, last)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -123,6 +124,7 @@ type converter struct {
 // flight are given up; a halt stops dispatching only.
 func (c *converter) all(ctx context.Context, chunks []runplan.Chunk, workers int) error {
 	defer c.w.Times.Work()()
+	defer debug.SetGCPercent(debug.SetGCPercent(GCPercent))
 	group, ctx := errgroup.WithContext(ctx)
 	halted := c.w.Halt.Asked()
 	next := make(chan job)

@@ -32,9 +32,10 @@ const (
 	objectBytes  = 300 // a planned object, with the chunk that lists it
 )
 
-// GCPercent makes the collector run early. Converting allocates next to nothing
-// a row, so that costs 1 to 2 %, and the peak doesn't drift with the run's length.
-const GCPercent = 30
+// GCPercent makes the collector run early while chunks are converted. That
+// allocates next to nothing a row, so it costs next to nothing, and what waits
+// to be collected is a small part of the peak: a long run has no higher one.
+const GCPercent = 15
 
 // maxWorkers bounds the workers where no memory limit does.
 const maxWorkers = 64
