@@ -73,3 +73,59 @@ func TestMemoryBoundGrowsWithItsParts(t *testing.T) {
 		t.Error("columns, pages or row groups are not in the bound")
 	}
 }
+
+// TestWarmWriterTakesNoMemory: once it has written a file, a writer takes only
+// what names the next one's row groups, also for pages that become no smaller.
+func TestWarmWriterTakesNoMemory(t *testing.T) {
+	cols := []schema.Column{{Name: "noise", Type: schema.Type{Kind: schema.Bigint}, Required: true}, {Name: "text", Type: schema.Type{Kind: schema.Varchar, Length: 300}}}
+	w, err := NewWriter(io.Discard, cols, Options{PageBytes: 256 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	b := columns.NewBatch(cols)
+	b.N = columns.BatchRows
+	text := []byte("some text")
+	file := func() {
+		w.Reset(io.Discard)
+		for range 128 {
+			for row := range b.N {
+				b.Cols[0].I[row] = int64(r.Uint64())
+				b.Cols[1].S[row], b.Cols[1].Null[row] = text[:r.IntN(9)], row%3 == 0
+			}
+			if err := w.Write(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file()
+	file()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	file()
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 64<<10 {
+		t.Errorf("the third file took %d bytes", took)
+	}
+}
+
+// TestSqueezedTakesNoMemory: neither a block that can't be made smaller nor a
+// last one of a few bytes costs the memory that the next block is made in.
+func TestSqueezedTakesNoMemory(t *testing.T) {
+	c, err := newCodec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	page := make([]byte, 2*blockBytes+9)
+	for i := range page {
+		page[i] = byte(r.Uint32()) >> (i / blockBytes * 3) // noise, then digits, then few bytes
+	}
+	out := make([]byte, 0, 2*len(page))
+	if n := testing.AllocsPerRun(5, func() { out = c.squeezed(out[:0], page) }); n != 0 {
+		t.Errorf("%.0f allocations a page", n)
+	}
+}
