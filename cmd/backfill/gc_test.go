@@ -119,7 +119,7 @@ func TestGC(t *testing.T) {
 	}
 
 	ls := l.run(t, 0, with("quarantine", "ls", "1")...).result.Reasons
-	if len(ls) != 1 || ls[0].Reason != "too_long_value" || ls[0].Records != 4 || ls[0].Column != "note" {
+	if len(ls) != 1 || ls[0].Reason != "too_long_value" || ls[0].Records != 4 || ls[0].Removed != 4 || !strings.Contains(ls[0].Since, "retain.quarantine is 90d") || ls[0].Column != "note" {
 		t.Errorf("quarantine ls: %+v", ls)
 	}
 	show := l.run(t, 0, with("quarantine", "show", "1", "--raw")...)
@@ -135,7 +135,7 @@ func TestGC(t *testing.T) {
 	if o := l.run(t, 0, with("reconcile", "--verify", first.result.Report)...); len(o.result.Verification.Findings) > 0 {
 		t.Errorf("verify: %+v", o.result.Verification.Findings)
 	}
-	if s := l.run(t, 0, with("status")...).result.Status; len(s.Plans) != 1 || s.Plans[0].State != "loaded" || s.Plans[0].Next != "" {
+	if s := l.run(t, 0, with("status")...).result.Status; len(s.Plans) != 1 || s.Plans[0].State != "loaded" || s.Plans[0].Next != "" || !strings.Contains(s.Plans[0].Removed, "gc removed its Parquet on ") {
 		t.Errorf("status: %+v", s.Plans)
 	}
 	if o := l.run(t, 0, append([]string{"run"}, window...)...); !o.result.Done || o.result.Seq != 1 {

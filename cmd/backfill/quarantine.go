@@ -73,6 +73,15 @@ func runQuarantineLs(ctx context.Context, p *program) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
+	removed, since := int64(0), ""
+	for _, r := range reasons {
+		if removed += r.Removed; r.Since != "" && (since == "" || r.Since < since) {
+			since = r.Since
+		}
+	}
+	if removed > 0 {
+		p.print("\nThe bytes of %d of them were removed on %s; where they are in the archive, and why they were rejected, stays.\n", removed, since)
+	}
 	p.print("\n`backfill explain REASON` says what each means; `backfill quarantine show %s` shows the records.\n", p.flags.run)
 	return nil
 }

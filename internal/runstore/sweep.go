@@ -75,11 +75,15 @@ func (s *Store) Sweeping(ctx context.Context, now time.Time) (bool, error) {
 func SweepEnded(it Item, now time.Time) bool { return now.Sub(it.Modified) >= sweepEnds }
 
 // Claim writes that a process uses the plan, if it is so old that a gc could take
-// it for abandoned, and reports whether one may have begun to remove it: it is
-// not to be gone on with.
+// it for abandoned, and reports whether one has removed it or may have begun to:
+// it is not to be gone on with.
 func (s *Store) Claim(ctx context.Context, head *runplan.Head, now time.Time) (removed bool, err error) {
-	if now.Sub(head.Sealed) < claimFrom {
-		return false, nil
+	o, err := s.objects.Head(ctx, KeyOf(head))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil || now.Sub(o.Modified) < claimFrom { // by the store's clock, as a gc reckons
+		return false, err
 	}
 	key := fmt.Sprintf("%s/claims/%012d/%s", targetKey(head.Target), head.Seq, NewAttempt())
 	if err := s.putOwn(ctx, key, nil); err != nil {

@@ -46,7 +46,7 @@ func everything(t *testing.T, s *runstore.Store, dir string) map[string]runstore
 	fatal(s.PutSuppressions(ctx, "ab", []byte("x")))
 	_, err = s.NewProbe().Create(ctx)
 	fatal(err)
-	_, err = s.Claim(ctx, h, h.Sealed.Add(48*time.Hour))
+	_, err = s.Claim(ctx, h, time.Now().Add(48*time.Hour))
 	fatal(err)
 	fatal(s.PutSwept(ctx, h.Basis().ID(), runplan.Swept{}))
 	_, err = s.BeginSweep(ctx)
@@ -128,8 +128,8 @@ func TestWalkKnowsEveryKey(t *testing.T) {
 // at work or has said that the plan goes.
 func TestClaim(t *testing.T) {
 	s, dir := open(t)
-	h, _ := seal(t, s, "r", nil)
-	now := h.Sealed.Add(25 * time.Hour)
+	h, key := seal(t, s, "r", nil)
+	now := time.Now()
 	claims := func() int {
 		names, err := os.ReadDir(filepath.Join(dir, "targets", target, "claims", "000000000001"))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -144,7 +144,11 @@ func TestClaim(t *testing.T) {
 			t.Errorf("removed %v, %v, %d claims; want %v, %d claims", got, err, claims(), removed, count)
 		}
 	}
-	claim(h.Sealed.Add(23*time.Hour), false, 0)
+	claim(now.Add(23*time.Hour), false, 0)
+	old := now.Add(-25 * time.Hour)
+	if err := os.Chtimes(filepath.Join(dir, key), old, old); err != nil {
+		t.Fatal(err)
+	}
 	claim(now, false, 1)
 	sweep, err := s.BeginSweep(t.Context())
 	if err != nil {
@@ -159,6 +163,10 @@ func TestClaim(t *testing.T) {
 	}
 	claim(now, false, 3)
 	if err := s.PutRemoved(t.Context(), target, h.Seq, runplan.Abort{By: "backfill gc", Reason: "nobody uses it", At: now}); err != nil {
+		t.Fatal(err)
+	}
+	claim(now, true, 4)
+	if err := s.Remove(t.Context(), []string{key}, nil); err != nil {
 		t.Fatal(err)
 	}
 	claim(now, true, 4)

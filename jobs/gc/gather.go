@@ -31,19 +31,18 @@ type collector struct {
 	now time.Time
 	age dataset.Retain
 
-	rest    []runstore.Item             // everything besides the chunks
-	mine    map[runplan.Seq]*plan       // of the dataset's table
-	others  []*runplan.Head             // of other tables
-	newest  runplan.Seq                 // number of the table's newest plan
-	ledger  map[string]bool             // keys of slice receipts that it names
-	seals   map[string]bool             // keys that the ledger of reports names
-	sealed  map[string]bool             // folders of sealed reports
-	linked  map[string]bool             // keys that sealed reports rest on
-	words   map[string]bool             // bases of which it is said that Parquet went
-	use     map[runplan.ChunkID]use     // of every chunk that something names
-	segment map[string]bool             // chunk lists that plans name which stay
-	began   map[runplan.RunID]time.Time // newest work of a run
-	folders map[string]time.Time        // newest file of each report's and process's folder
+	rest    []runstore.Item         // everything besides the chunks
+	mine    map[runplan.Seq]*plan   // of the dataset's table
+	others  []*runplan.Head         // of other tables
+	newest  runplan.Seq             // number of the table's newest plan
+	ledger  map[string]bool         // keys of slice receipts that it names
+	seals   map[string]bool         // keys that the ledger of reports names
+	sealed  map[string]bool         // folders of sealed reports
+	linked  map[string]bool         // keys that sealed reports rest on
+	words   map[string]bool         // bases of which it is said that Parquet went
+	use     map[runplan.ChunkID]use // of every chunk that something names
+	segment map[string]bool         // chunk lists that plans name which stay
+	folders map[string]time.Time    // newest file of each report's and process's folder
 
 	first, then, last []string // keys that go, in this order
 	goes, stays       groups
@@ -72,8 +71,8 @@ type plan struct {
 	removed  bool         // an earlier gc said that it goes
 	linked   bool         // a sealed report rests on it
 	tied     bool         // a report that rests on it says RECONCILED
-	loadedAt time.Time    // newest of head, manifests, slice receipts and word that it was stopped
-	usedAt   time.Time    // likewise, of claims and of its run's work, too
+	loadedAt time.Time    // newest of head, manifests and slice receipts
+	usedAt   time.Time    // likewise, of claims, too
 
 	fate fate
 	why  string
@@ -84,7 +83,7 @@ type plan struct {
 func (c *collector) gather(ctx context.Context) error {
 	c.mine, c.ledger, c.sealed = map[runplan.Seq]*plan{}, map[string]bool{}, map[string]bool{}
 	c.linked, c.words, c.use, c.segment = map[string]bool{}, map[string]bool{}, map[runplan.ChunkID]use{}, map[string]bool{}
-	c.began, c.folders = map[runplan.RunID]time.Time{}, map[string]time.Time{}
+	c.folders = map[string]time.Time{}
 	err := c.w.Runs.WalkRest(ctx, func(it runstore.Item) error {
 		if len(c.rest) == maxItems {
 			return fail.New(fail.Memory, "staging holds more than %d objects besides those of chunks", maxItems).Try("use a staging prefix for each dataset")
@@ -240,17 +239,15 @@ func (c *collector) history(ctx context.Context) (err error) {
 	return err
 }
 
-// times notes when plans, runs and folders were last touched, by the store's clock.
+// times notes when plans and folders were last touched, by the store's clock. What
+// tells of a plan must stay for as long as it decides, see rule.
 func (c *collector) times() {
 	for _, it := range c.rest {
 		if it.Folder != "" {
 			c.folders[it.Folder] = latest(c.folders[it.Folder], it.Modified)
 		}
-		switch it.Kind {
-		case runstore.KindSwept:
+		if it.Kind == runstore.KindSwept {
 			c.words[it.Basis] = true
-		case runstore.KindWork:
-			c.began[it.Run] = latest(c.began[it.Run], it.Modified)
 		}
 		p := c.mine[it.Seq]
 		if p == nil || it.Target != c.w.TargetName() {
@@ -266,7 +263,7 @@ func (c *collector) times() {
 		}
 	}
 	for _, p := range c.mine {
-		p.usedAt = latest(p.usedAt, latest(p.loadedAt, c.began[p.head.Run]))
+		p.usedAt = latest(p.usedAt, p.loadedAt)
 	}
 }
 

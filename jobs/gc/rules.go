@@ -156,7 +156,7 @@ func (c *collector) rule(it runstore.Item) (bool, string) {
 		if c.ledger[it.Key] || c.linked[it.Key] {
 			return false, stayNamed
 		}
-		if !c.older(it.Modified, max(c.age.Work, runstore.Margin)) {
+		if !c.older(it.Modified, max(c.age.Work, c.age.Plans, c.age.Parquet)) {
 			return false, tooYoung
 		}
 		return true, whyUncommitted

@@ -23,7 +23,9 @@ type Reason struct {
 	Reason      string `json:"reason"`
 	Column      string `json:"column,omitempty"`
 	Records     int64  `json:"records"`
-	Object      string `json:"first_object"` // key of the first one
+	Removed     int64  `json:"removed_bytes,omitempty"` // of them, without their bytes
+	Since       string `json:"removed_since,omitempty"` // and the first day of that, with why
+	Object      string `json:"first_object"`            // key of the first one
 	Row         int64  `json:"first_row"`
 	Offset      int64  `json:"first_offset"` // -1: unknown
 }
@@ -39,6 +41,12 @@ func List(ctx context.Context, w *workspace.Workspace, head *runplan.Head, chunk
 			found[k] = &Reason{Disposition: r.Disposition, Reason: r.Reason, Column: r.Column, Object: r.Object, Row: r.Row, Offset: r.Offset}
 		}
 		found[k].Records++
+		if !r.Removed.IsZero() {
+			found[k].Removed++
+			if day := removedSince(r); found[k].Since == "" || day < found[k].Since {
+				found[k].Since = day
+			}
+		}
 		return nil
 	})
 	if err != nil {
@@ -108,6 +116,11 @@ func Show(ctx context.Context, w *workspace.Workspace, chunks []runplan.Chunk, o
 		err = nil
 	}
 	return list, err
+}
+
+// removedSince is the day on which a record's bytes went, and why.
+func removedSince(r *quarantine.Record) string {
+	return r.Removed.Format(time.DateOnly) + ": " + r.Why
 }
 
 // removed says what became of a record's bytes.

@@ -3,7 +3,6 @@ package quarantine
 import (
 	"context"
 	"strings"
-	"time"
 
 	"backfill/internal/columns"
 	"backfill/internal/fail"
@@ -23,7 +22,7 @@ const maxRecords = 1_000_000
 // records. old is the workspace of the plan, whose quarantine it is.
 func Preview(ctx context.Context, old, w *workspace.Workspace, head *runplan.Head, chunks []runplan.Chunk) (*Replay, error) {
 	wanted := map[place]bool{}
-	stripped, first := int64(0), (*quarantine.Record)(nil)
+	stripped, since := int64(0), ""
 	objects := map[string]runplan.Chunk{}
 	err := each(ctx, old, chunks, func(c *runplan.Chunk, r *quarantine.Record) error {
 		if len(wanted) == maxRecords {
@@ -31,9 +30,10 @@ func Preview(ctx context.Context, old, w *workspace.Workspace, head *runplan.Hea
 		}
 		wanted[place{r.Object, r.Row}] = true
 		if !r.Removed.IsZero() {
-			if stripped++; first == nil || r.Removed.Before(first.Removed) {
-				first = r
+			if day := removedSince(r); since == "" || day < since {
+				since = day
 			}
+			stripped++
 		}
 		for _, o := range c.Objects {
 			if o.Key == r.Object {
@@ -46,9 +46,7 @@ func Preview(ctx context.Context, old, w *workspace.Workspace, head *runplan.Hea
 		return nil, err
 	}
 	all := &Replay{Records: int64(len(wanted)), Others: map[string]int64{}, Still: map[string]int64{}}
-	if all.Removed = stripped; first != nil {
-		all.Since = first.Removed.Format(time.DateOnly) + ": " + first.Why
-	}
+	all.Removed, all.Since = stripped, since
 	all.Dropped = all.Records
 	var inputs []runplan.Input
 	for _, c := range objects {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -64,6 +65,11 @@ func (l *look) plan(ctx context.Context, h *runplan.Head, newer []*runplan.Head)
 		p.State = "loaded"
 	default:
 		if err := l.unfinished(ctx, h, &p); err != nil {
+			return p, err
+		}
+	}
+	if p.Loaded == p.Slices || p.Undone > 0 || stopped != "" {
+		if p.Removed, err = l.removed(ctx, h); err != nil {
 			return p, err
 		}
 	}
@@ -142,7 +148,27 @@ func (l *look) unfinished(ctx context.Context, h *runplan.Head, p *Plan) error {
 	default:
 		p.State, p.Next = "converted, not loaded", "backfill load --plan "+p.URI
 	}
-	return nil
+	if p.Converted == 0 {
+		return nil
+	}
+	chunks := make([]runplan.Chunk, len(receipts))
+	for i := range receipts {
+		chunks[i] = receipts[i].chunk
+	}
+	if p.Removed, err = l.w.ParquetGone(ctx, h, chunks); err == nil && p.Removed != "" {
+		p.Next = l.again(h)
+	}
+	return err
+}
+
+// removed says that Parquet of a plan that needs it no more was removed, "" when
+// it was not.
+func (l *look) removed(ctx context.Context, h *runplan.Head) (string, error) {
+	word, err := l.w.Runs.Swept(ctx, h.Basis())
+	if err != nil || word == nil {
+		return "", err
+	}
+	return fmt.Sprintf("gc removed its Parquet on %s (%s)", word.At.Format(time.DateOnly), word.Reason), nil
 }
 
 type converted struct {

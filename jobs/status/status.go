@@ -36,8 +36,9 @@ type Plan struct {
 	Loaded    int           `json:"loaded"` // slices that hold now
 	Undone    int           `json:"undone,omitempty"`
 	State     string        `json:"state"`
-	Parts     []Slice       `json:"parts,omitempty"` // of a plan that is half done: which slices are, which not
-	Kept      *publish.Kept `json:"kept,omitempty"`  // rows put aside: the load can be undone
+	Parts     []Slice       `json:"parts,omitempty"`   // of a plan that is half done: which slices are, which not
+	Kept      *publish.Kept `json:"kept,omitempty"`    // rows put aside: the load can be undone
+	Removed   string        `json:"removed,omitempty"` // what gc took away of it, when and why
 	Report    *Report       `json:"report,omitempty"`
 	Behind    *Behind       `json:"behind,omitempty"`
 	Quiet     []string      `json:"quiet,omitempty"` // partitions whose tail may not be archived yet, and since when

@@ -58,6 +58,9 @@ func (p *Plan) write(b *strings.Builder) {
 	if p.Kept != nil {
 		fmt.Fprintf(b, "    can be undone: %d replaced rows are kept since %s in %s\n", p.Kept.Rows, p.Kept.Since, p.Kept.Table)
 	}
+	if p.Removed != "" {
+		fmt.Fprintf(b, "    gone: %s; whatever loads the window again converts it anew\n", p.Removed)
+	}
 	for _, w := range p.Work {
 		fmt.Fprintf(b, "    time of %s\n", w)
 	}
