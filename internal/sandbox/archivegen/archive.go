@@ -264,7 +264,7 @@ func (w *archiving) add(from *origin, end disposition) {
 	switch {
 	case !ok:
 		w.best[id] = *from
-	case from.event.version > before.event.version:
+	case from.event.version > before.event.version, from.kind() == Deleted: // of equal versions the later one wins
 		w.tally.supersede(&before.event, before.day)
 		w.best[id] = *from
 	default:

@@ -42,6 +42,12 @@ func DatasetYAML(o Options) string {
 			tail = addToColumn(tail, name, more)
 		}
 	}
+	if o.deletes() {
+		tail = strings.Replace(tail, "  - {name: source,", "  - {name: gone,         type: boolean,         from: value.__deleted}\n"+
+			"  - {name: position,     type: bigint,          from: "+s.position()+", required: true}\n  - {name: source,", 1)
+		tail = strings.Replace(tail, "mode: replace_window", "mode: upsert\n  deleted: gone", 1)
+		tail = strings.Replace(tail, "latest_by: [version]", "latest_by: [version, position]", 1)
+	}
 	for usual, path := range s.values.Paths {
 		tail = strings.ReplaceAll(tail, "from: "+usual+",", "from: "+path+",")
 	}

@@ -100,6 +100,8 @@ func (g *draw) ordinary(p *partition, d int, slot int64) event {
 func (g *draw) planted(p *partition, x *extra, d int, archived int64) event {
 	r := randomAt(g.o.Seed, drawExtra, uint64(p.number)<<32|uint64(x.ordinal), kindSeed(x.kind))
 	switch x.kind {
+	case Deleted:
+		return g.ordinary(p, d, x.original)
 	case Superseding, Stale:
 		e := g.ordinary(p, d, x.original)
 		if x.kind == Superseding {

@@ -110,7 +110,7 @@ func (o Options) leftOut(cannot map[string]string) (map[FaultKind]bool, error) {
 var kindsByName = map[string]FaultKind{
 	"offset_gaps": OffsetGap, "null_tail": NullTail, "late_records": LateRecord, "future_records": FutureRecord,
 	"window_edges": WindowEdge, "malformed_json": MalformedJSON, "tombstones": Tombstone, "undatable": Undatable,
-	"bad_values": BadValue,
+	"bad_values": BadValue, "deletes": Deleted,
 }
 
 // asked says of every fault, by its name in JSON, whether any is asked for.

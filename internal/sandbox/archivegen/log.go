@@ -87,6 +87,10 @@ func (k *kafkaLog) addPartition(l *layout, g *draw, w *writer, left map[FaultKin
 					return err
 				}
 				next++
+				if x.kind == Deleted && !left[Tombstone] {
+					k.addTombstone(x, d, next)
+					next++
+				}
 			}
 		}
 	}
@@ -123,6 +127,14 @@ func (k *kafkaLog) add(w *writer, l *layout, p *partition, from origin, offset, 
 	r.Key = strconv.AppendInt(nil, company, 10)
 	k.records, k.origins = append(k.records, r), append(k.origins, from)
 	return nil
+}
+
+// addTombstone appends the tombstone that follows the last record, a deletion, for its key.
+func (k *kafkaLog) addTombstone(x *extra, d int, offset int64) {
+	r := k.records[len(k.records)-1]
+	r.Offset, r.Value, r.HasEvent = offset, nil, false
+	k.records = append(k.records, r)
+	k.origins = append(k.origins, origin{extra: &extra{slot: x.slot, kind: Tombstone, ordinal: x.ordinal}, day: d})
 }
 
 // later tells whether an instant is in the second half of the window or behind it.

@@ -100,6 +100,7 @@ type Faults struct {
 	MalformedJSON      int `json:"malformed_json"`      // lines that are not JSON
 	Tombstones         int `json:"tombstones"`          // bare null lines
 	Undatable          int `json:"undatable"`           // no usable event time, and no Kafka time in the body
+	Deletes            int `json:"deletes"`             // events taken back later the same day, each with a tombstone of its key behind it; for an upsert, only among values debezium
 	BadValues          int `json:"bad_values"`          // JSON whose values do not fit the columns of DatasetYAML, each of 20 kinds in turn; all are payments inside the window
 
 	// Shares of the ordinary stream.
@@ -179,6 +180,7 @@ func (o Options) validate() error {
 	}
 	check(o.Events >= 1 && o.Events <= maxEvents, "events is %d: want 1 to %d", o.Events, maxEvents)
 	check(o.Layout == "" || o.Events <= maxLayoutEvents, "events is %d: want at most %d in layout %s", o.Events, maxLayoutEvents, o.Layout)
+	check(o.Layout != "" || o.Faults.Deletes == 0, "deletes need a layout, and values debezium")
 	check(o.Layout != "" || o.plainValues(), "values %s need a layout", o.Values)
 	check(o.Layout != "" || len(o.Settings)+len(o.LeaveOut) == 0, "settings and faults to leave out need a layout")
 	check(o.Partitions >= 1 && o.Partitions <= 1000, "partitions is %d: want 1 to 1000", o.Partitions)
@@ -230,7 +232,7 @@ func (f Faults) counts() []namedCount {
 		{"no final newline", f.NoFinalNewline}, {"late records", f.LateRecords},
 		{"future records", f.FutureRecords}, {"window edges", f.WindowEdges},
 		{"superseded versions", f.SupersededVersions}, {"malformed JSON", f.MalformedJSON},
-		{"tombstones", f.Tombstones}, {"undatable", f.Undatable}, {"bad values", f.BadValues},
+		{"tombstones", f.Tombstones}, {"undatable", f.Undatable}, {"bad values", f.BadValues}, {"deletes", f.Deletes},
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	Tombstone       FaultKind = "tombstone"
 	Undatable       FaultKind = "undatable"
 	BadValue        FaultKind = "bad_value"
+	Deleted         FaultKind = "deleted" // an event that is taken back; a tombstone of its key follows
 )
 
 const (
@@ -113,13 +114,15 @@ func (p *planner) plantRecords() {
 	p.repeat(f.LateRecords, p.plantLate)
 	p.repeat(f.FutureRecords, p.plantFuture)
 	p.repeat(f.WindowEdges, p.plantEdges)
-	p.plantVersions(f.SupersededVersions)
+	used := make(map[place]bool)
+	p.plantVersions(f.SupersededVersions, used, versionKind)
 	for k, i := range p.pickObjects(f.NullTail, func(ob *object) bool { return !ob.damaged }) {
 		ob := &p.objects[i]
 		for n := range 1 + k%3 {
 			p.plant(ob.part, extra{slot: ob.to - 1, kind: NullTail, ordinal: 3*k + n})
 		}
 	}
+	p.plantVersions(f.Deletes, used, func(int) FaultKind { return Deleted })
 	for i := range p.parts {
 		slices.SortStableFunc(p.parts[i].extras, func(a, b extra) int {
 			if c := cmp.Compare(a.slot, b.slot); c != 0 {
@@ -238,13 +241,8 @@ func (p *planner) plantEdges(i int) {
 	}
 }
 
-// plantVersions plants other versions of events that will be rows, later on the same day, each event at most once.
-func (p *planner) plantVersions(n int) {
-	type place struct {
-		part int
-		slot int64
-	}
-	used := make(map[place]bool, n)
+// plantVersions plants records that change events which will be rows, later on the same day, each event at most once.
+func (p *planner) plantVersions(n int, used map[place]bool, kind func(i int) FaultKind) {
 	for i := range n {
 		for range plantTries {
 			part, slot, ok := p.pick(p.cal.from, p.cal.to)
@@ -257,14 +255,24 @@ func (p *planner) plantVersions(n int) {
 				continue
 			}
 			used[place{part, slot}] = true
-			kind := Superseding
-			if i%4 == 3 {
-				kind = Stale
-			}
-			p.plant(part, extra{slot: later, kind: kind, ordinal: i, original: slot})
+			p.plant(part, extra{slot: later, kind: kind(i), ordinal: i, original: slot})
 			break
 		}
 	}
+}
+
+// place is an ordinary event.
+type place struct {
+	part int
+	slot int64
+}
+
+// versionKind is that of another version of an event.
+func versionKind(i int) FaultKind {
+	if i%4 == 3 {
+		return Stale
+	}
+	return Superseding
 }
 
 // isRow reports whether the ordinary event of a slot inside the window has a wanted type.

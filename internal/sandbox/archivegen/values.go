@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"backfill/internal/sandbox/archiver"
+	"backfill/internal/sandbox/archiver/batch"
 	"backfill/internal/sandbox/producer"
 )
 
@@ -34,6 +35,8 @@ func (o Options) openShaped() (s shaped, err error) {
 		}
 		if s.archiver, err = o.open(); err == nil {
 			s.facts = s.archiver.Facts()
+			s.facts.Cannot = batch.Cannot(s.facts.Cannot)
+			s.forbidDeletes(ValuesPlain)
 		}
 		return s, err
 	}
@@ -48,13 +51,51 @@ func (o Options) openShaped() (s shaped, err error) {
 	if why := o.misfit(s.facts, s.values); why != "" {
 		return s, fmt.Errorf("layout %s does not go with values %s: %s", o.Layout, o.Values, why)
 	}
-	cannot := maps.Clone(s.facts.Cannot)
-	if cannot == nil {
-		cannot = make(map[string]string)
-	}
-	maps.Copy(cannot, s.values.Cannot)
-	s.facts.Cannot = cannot
+	s.facts.Cannot = batch.Cannot(s.facts.Cannot, s.values.Cannot)
+	s.forbidDeletes(o.Values)
 	return s, nil
+}
+
+// forbidDeletes says where deletions can't be planted.
+func (s *shaped) forbidDeletes(values string) {
+	if s.values.Position == "" {
+		s.facts.Cannot["deletes"] = "values " + values + " tell no deletion"
+	}
+}
+
+// position is the path to the source's position of a change. A deletion has the version of what it deletes, so that only
+// the position tells which is newer.
+func (s shaped) position() string {
+	path := "envelope."
+	if slices.ContainsFunc(s.facts.Archive, func(line string) bool { return strings.HasPrefix(line, "join:") }) {
+		path += "value."
+	}
+	for _, layer := range s.layers() {
+		switch layer {
+		case "debezium":
+			return path + s.values.Position
+		case "connect":
+			path += "payload."
+		default:
+			path += "value."
+		}
+	}
+	return path + s.values.Position
+}
+
+// layers are the envelopes around the value, from the outside in.
+func (s shaped) layers() []string {
+	for _, line := range s.facts.Records {
+		if name, ok := strings.CutPrefix(line, "envelope: "); ok && name != "none" {
+			return append([]string{name}, s.values.Layers...)
+		}
+	}
+	return s.values.Layers
+}
+
+// deletes tells whether deletions are archived.
+func (o Options) deletes() bool {
+	return o.Faults.Deletes > 0 && !slices.Contains(o.LeaveOut, "deletes")
 }
 
 // The setting of what ends a value in files of bytes, and the one that people choose who have binary values.
@@ -111,15 +152,10 @@ func (w *archiving) putSchemas(files []producer.File) error {
 
 // lines are those of the dataset's records section for values in an archive.
 func (s shaped) lines(o Options) []string {
-	layers, v := s.values.Layers, s.values
+	layers, v := s.layers(), s.values
 	var out []string
 	for _, line := range s.facts.Records {
-		name, value, _ := strings.Cut(line, ": ")
-		switch {
-		case name == "envelope" && value != "none":
-			layers = append([]string{value}, layers...)
-		case name == "envelope", name == "unpack" && v.Framing != "":
-		default:
+		if name, _, _ := strings.Cut(line, ": "); name != "envelope" && (name != "unpack" || v.Framing == "") {
 			out = append(out, line)
 		}
 	}
@@ -145,7 +181,7 @@ func (s shaped) lines(o Options) []string {
 // reshape makes a producer's value of a record, and notes where amounts did not survive.
 func (s shaped) reshape(r *archiver.Record, from *origin, later bool) error {
 	e := producer.Event{
-		JSON: r.Value, Update: from.kind() == Superseding || from.kind() == Stale, Committed: r.Timestamp - 5, Partition: r.Partition, Offset: r.Offset, Later: later,
+		JSON: r.Value, Delete: from.kind() == Deleted, Update: from.kind() == Superseding || from.kind() == Stale, Committed: r.Timestamp - 5, Partition: r.Partition, Offset: r.Offset, Later: later,
 	}
 	if r.Timestamp < 0 {
 		e.Committed = r.Arrived
@@ -158,6 +194,9 @@ func (s shaped) reshape(r *archiver.Record, from *origin, later bool) error {
 		if from.damaged, err = s.values.Damages(e); err != nil {
 			return err
 		}
+	}
+	if v.Key != nil {
+		r.Key = v.Key
 	}
 	r.Value, r.Bytes = v.Bytes, s.values.Bytes
 	r.Headers = append(slices.Clone(r.Headers), v.Headers...)

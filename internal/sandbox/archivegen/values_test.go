@@ -88,6 +88,42 @@ func TestEveryShapeHoldsTheSameEvents(t *testing.T) {
 	}
 }
 
+// TestDeletes plants deletions: each is a row that takes the place of the event's, and a tombstone where the archive keeps
+// them.
+func TestDeletes(t *testing.T) {
+	for layout, tombstones := range map[string]int64{"confluent-json": 0, "aiven-fields-jsonl": 5, "firehose-lines": 0} {
+		o := shape{layout: layout, values: "debezium"}.options()
+		o.Faults = Faults{}
+		_, want := generate(t, o)
+		o.Faults.Deletes = 5
+		_, got := generate(t, o)
+		if got.TableRows != want.TableRows || got.Dispositions.Rows != want.Dispositions.Rows+5 || got.Superseded != 5 || got.Dispositions.Tombstone != tombstones ||
+			got.PlantedCounts[Deleted] != 5 || !reflect.DeepEqual(afterwards(got), afterwards(want)) {
+			t.Errorf("%s: %+v, %d rows of the table, want %d", layout, got.Dispositions, got.TableRows, want.TableRows)
+		}
+		if text := DatasetYAML(o); !strings.Contains(text, "mode: upsert\n  deleted: gone\n") || !strings.Contains(text, "{name: gone,         type: boolean,         from: value.__deleted}") {
+			t.Error(text)
+		}
+	}
+	for layout, want := range map[string]string{"confluent-json": "envelope.payload.source.lsn", "aiven-jsonl": "envelope.value.payload.source.lsn", "confluent-sides": "envelope.value.payload.source.lsn"} {
+		o := shape{layout, "debezium", set("value.converter.schemas.enable", "true")}.options()
+		o.Faults = Faults{Deletes: 1}
+		if text := DatasetYAML(o); !strings.Contains(text, "from: "+want+", required: true}") {
+			t.Error(text)
+		}
+	}
+	for want, o := range map[string]Options{
+		"deletes need a layout": {Faults: Faults{Deletes: 1}},
+		"layout confluent-json cannot show deletes: values plain tell no deletion": {Layout: "confluent-json", Faults: Faults{Deletes: 1}},
+	} {
+		f := fall(o.Layout)
+		f.Values, f.Faults = o.Values, o.Faults
+		if _, err := Generate(t.Context(), f, counting{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 // TestDamagedMoney counts the events whose amounts a double can't keep as rejected, and all others as before.
 func TestDamagedMoney(t *testing.T) {
 	s := shape{"confluent-json", "debezium", set("decimal.handling.mode", "double")}

@@ -61,7 +61,7 @@ func openDebezium(c Config) (Producer, error) {
 func (d *debezium) Facts() Facts {
 	const columns = "the columns of the table hold no such values"
 	f := Facts{
-		Layers: []string{"debezium"}, Records: []string{"json_in: [value.details]"}, Columns: map[string]string{},
+		Position: "source.lsn", Layers: []string{"debezium"}, Records: []string{"json_in: [value.details]"}, Columns: map[string]string{},
 		Paths:  map[string]string{"value.employee.id": "value.employee_id"},
 		Cannot: map[string]string{"bad_values": columns, "undatable": "the column occurred_at is NOT NULL"},
 	}
@@ -112,7 +112,11 @@ func (d *debezium) Value(e Event) (Value, error) {
 		out = map[string]any{"schema": d.schema(), "payload": envelope}
 	}
 	text, err := encode(out)
-	return Value{Bytes: text}, err
+	if err != nil {
+		return Value{}, err
+	}
+	key, err := encode(map[string]any{"event_id": row["event_id"]})
+	return Value{Bytes: text, Key: key}, err
 }
 
 // row is the table's row.

@@ -32,6 +32,7 @@ type Event struct {
 type Value struct {
 	Bytes   []byte            // JSON, unless Facts.Bytes
 	Headers []archiver.Header // beside those that every record has
+	Key     []byte            // of the record; nil: as of plain values
 }
 
 // File is a schema as a registry's export holds it.
@@ -42,15 +43,16 @@ type File struct {
 
 // Facts are what values are like and how they are read.
 type Facts struct {
-	Bytes   bool              // values are bytes, not JSON
-	Headers bool              // part of the meaning is in headers
-	Layers  []string          // envelopes, from the outside in, by the names of the dataset file
-	Records []string          // more lines of its records section
-	Columns map[string]string // more keys of a column, by its name
-	Paths   map[string]string // where a field stands instead, by its usual path
-	Framing string            // of the registry in the dataset file; "": values are not framed
-	Schemas []File            // that values are framed for
-	Cannot  map[string]string // faults that can't be planted, by their names in the options of the generator, and why
+	Bytes    bool              // values are bytes, not JSON
+	Headers  bool              // part of the meaning is in headers
+	Layers   []string          // envelopes, from the outside in, by the names of the dataset file
+	Records  []string          // more lines of its records section
+	Columns  map[string]string // more keys of a column, by its name
+	Paths    map[string]string // where a field stands instead, by its usual path
+	Position string            // where the source's position stands in the innermost envelope, which orders changes; "": deletions can't be told
+	Framing  string            // of the registry in the dataset file; "": values are not framed
+	Schemas  []File            // that values are framed for
+	Cannot   map[string]string // faults that can't be planted, by their names in the options of the generator, and why
 	// Damages tells of an event whose amounts are not what they were any more; nil: none are.
 	Damages func(Event) (bool, error)
 }
