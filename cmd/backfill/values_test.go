@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"math/big"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"backfill/internal/kafka"
 	"backfill/internal/sandbox/archivegen"
 	"backfill/internal/sandbox/archiver"
+	"backfill/internal/sandbox/registryd"
 )
 
 // shapedValues are values as producers write them, in a layout that holds them.
@@ -186,5 +190,63 @@ func TestDeletesOfDebezium(t *testing.T) {
 				t.Errorf("%d keys are deleted in %d currencies: %q", gone, len(rows), rows)
 			}
 		})
+	}
+}
+
+// TestValuesOfARegistry loads framed values by the schemas that a registry
+// gives after a login: the rows are those by the registry's export.
+func TestValuesOfARegistry(t *testing.T) {
+	h := shared
+	a := h.generate(t, archivegen.Options{Seed: 80, Events: 60, Partitions: 1, EventsPerObject: 60, Layout: "confluent-bytes", Values: "confluent-protobuf"})
+	var schemas []registryd.Schema
+	prefix := a.options.Prefix + ".schemas/"
+	for _, key := range h.keys(t, "archive", prefix) {
+		some, err := registryd.Parse(h.get(t, "archive", key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		schemas = append(schemas, some...)
+	}
+	server, err := registryd.Start(t.Context(), registryd.Config{User: "reader", Password: "reg1stry-pass"}, schemas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	text, err := os.ReadFile(a.dataset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := fmt.Sprintf("registry: {folder: %q, framing: confluent}", "s3://archive/"+a.options.Prefix+".schemas")
+	if !strings.Contains(string(text), folder) {
+		t.Fatalf("%s is not in %s", folder, text)
+	}
+	asking := filepath.Join(t.TempDir(), "dataset.yaml")
+	if err := os.WriteFile(asking, []byte(strings.Replace(string(text), folder, "registry: {url: '"+server.Endpoint()+"', user: reader}", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var loaded [2][]string
+	for i, file := range []string{a.dataset, asking} {
+		a.dataset = file
+		table := fmt.Sprint("registered_", i)
+		args := append([]string{"run"}, a.window(h.table(t, table)...)...)
+		o := h.runWith(t, 0, []string{"BACKFILL_REGISTRY_PASSWORD=reg1stry-pass"}, args...)
+		var versions []string
+		for _, c := range o.result.Schemas {
+			versions = append(versions, fmt.Sprintf("%s/%d", c.Subject, c.Version))
+		}
+		if want := []string{"payroll.events-value/1", "payroll.events-value/2"}; !slices.Equal(versions, want) {
+			t.Errorf("the schemas are %q, want %q", versions, want)
+		}
+		loaded[i] = h.rows(t, "SELECT event_id, gross_amount, employee_id, occurred_at, JSON_SERIALIZE(details) FROM payroll."+table+" ORDER BY event_id")
+	}
+	if len(loaded[0]) != 60 || !slices.Equal(loaded[0], loaded[1]) {
+		t.Errorf("%d rows by the export, %d by the registry; %s", len(loaded[0]), len(loaded[1]), firstDifference(loaded[0], loaded[1]))
+	}
+	if server.Requests() == 0 {
+		t.Error("the registry was not asked")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,8 +26,8 @@ func TestCommandLines(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, exitUsage, "a command is missing: serve, sql, generate, fault, cold, probe, version; sandbox --help explains them"},
-		{[]string{"server"}, exitUsage, `unknown command "server": it is one of serve, sql, generate, fault, cold, probe, version`},
+		{nil, exitUsage, "a command is missing: serve, sql, generate, registry, fault, cold, probe, version; sandbox --help explains them"},
+		{[]string{"server"}, exitUsage, `unknown command "server": it is one of serve, sql, generate, registry, fault, cold, probe, version`},
 		{[]string{"serve"}, exitUsage, "serve needs a folder: --dir DIR"},
 		{[]string{"serve", "data"}, exitUsage, `serve takes no arguments, got "data"`},
 		{[]string{"serve", "--port", "1"}, exitUsage, "unknown flag: --port; sandbox serve --help explains the flags"},
@@ -176,6 +177,45 @@ func TestGenerateLayout(t *testing.T) {
 	} {
 		if got := inProcess(t, nil, append(args, more...)...); got.code == 0 || !strings.Contains(got.stderr, want) {
 			t.Errorf("%v: %+v, want %q", more, got, want)
+		}
+	}
+}
+
+// TestGenerateValues generates framed values with their schemas, which the registry then serves, and names what can't be.
+func TestGenerateValues(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	args := []string{"generate", "--seed", "1", "--events", "50", "--from", "2026-10-30", "--to", "2026-11-02", "--partitions", "1",
+		"--dir", filepath.Join(dir, "archive"), "--truth", filepath.Join(dir, "truth.json"), "--dataset", filepath.Join(dir, "dataset.yaml")}
+	if got := inProcess(t, nil, append(args, "--layout", "confluent-bytes", "--values", "confluent-avro", "--value-setting", "value.schema.id.serializer=PrefixSchemaIdSerializer")...); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	dataset, err := os.ReadFile(filepath.Join(dir, "dataset.yaml"))
+	if want := fmt.Sprintf(`registry: {folder: "file://%s/archive/topics.schemas", framing: confluent}`, dir); err != nil || !strings.Contains(string(dataset), want) {
+		t.Errorf("dataset %s, %v", dataset, err)
+	}
+	if got := inProcess(t, nil, "registry", "--folder", filepath.Join(dir, "archive", "topics.schemas"), "--until-stdin-closes"); got.code != 0 || !strings.Contains(got.stdout, "The registry is up, with 2 schemas: http://127.0.0.1:") {
+		t.Errorf("the registry: %+v", got)
+	}
+	for want, more := range map[string][]string{
+		"--values debezium needs --layout":               {"--values", "debezium"},
+		`--value-setting "x" is not of the form`:         {"--layout", "confluent-json", "--value-setting", "x"},
+		"there are no values \"json5\"; there are plain": {"--layout", "confluent-json", "--values", "json5"},
+		"layout confluent-avro does not go with values":  {"--layout", "confluent-avro", "--values", "glue"},
+		"cannot show deletes: values plain tell no":      {"--layout", "confluent-json", "--prefix", "other", "--fault", "deletes=1"},
+	} {
+		if got := inProcess(t, nil, append(args, more...)...); got.code == 0 || !strings.Contains(got.stderr, want) {
+			t.Errorf("%v: %+v, want %q", more, got, want)
+		}
+	}
+	for want, args := range map[string][]string{
+		"registry needs a folder of schemas":                 {},
+		"--user me needs a password in SANDBOX_REGISTRY_PAS": {"--folder", dir, "--user", "me"},
+		"a registry without schemas answers nothing":         {"--folder", t.TempDir()},
+		"truth.json: this is no answer of a registry":        {"--folder", dir},
+	} {
+		if got := inProcess(t, nil, append([]string{"registry"}, args...)...); got.code == 0 || !strings.Contains(got.stderr, want) {
+			t.Errorf("%v: %+v, want %q", args, got, want)
 		}
 	}
 }
