@@ -191,7 +191,19 @@ func KeyOf(head *runplan.Head) string { return planKey(head.Target, head.Seq) }
 
 // Chunks reads a plan's chunks, in plan order.
 func (s *Store) Chunks(ctx context.Context, head *runplan.Head) ([]runplan.Chunk, error) {
-	var chunks []runplan.Chunk
+	return unpackAll(ctx, s, head, func(c runplan.Chunk) runplan.Chunk { return c })
+}
+
+// ChunkIDs reads the ids of a plan's chunks, in plan order, and none of the objects.
+func (s *Store) ChunkIDs(ctx context.Context, head *runplan.Head) ([]runplan.ChunkID, error) {
+	type named struct {
+		ID runplan.ChunkID `json:"id"`
+	}
+	return unpackAll(ctx, s, head, func(c named) runplan.ChunkID { return c.ID })
+}
+
+// unpackAll reads a plan's segments, of each chunk what it is decoded into.
+func unpackAll[C, T any](ctx context.Context, s *Store, head *runplan.Head, of func(C) T) (list []T, err error) {
 	for _, seg := range head.Segments {
 		body, err := s.named(ctx, seg.Key, maxSegment, "a segment of the plan")
 		if err != nil {
@@ -200,18 +212,18 @@ func (s *Store) Chunks(ctx context.Context, head *runplan.Head) ([]runplan.Chunk
 		if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != seg.SHA256 {
 			return nil, fail.New(fail.Corrupt, "a plan segment was changed after sealing").At("%s", s.URI(seg.Key)).Try("plan again with --replan")
 		}
-		if chunks, err = unpackSegment(chunks, body); err != nil {
+		if list, err = unpackSegment(list, body, of); err != nil {
 			return nil, fail.Wrap(err, fail.Corrupt, "a plan segment can't be read").At("%s", s.URI(seg.Key)).Try("plan again with --replan")
 		}
 	}
-	if len(chunks) != head.Chunks {
-		return nil, fail.New(fail.Corrupt, "the plan's segments hold %d chunks, not %d", len(chunks), head.Chunks).At("%s", s.URI(KeyOf(head))).
+	if len(list) != head.Chunks {
+		return nil, fail.New(fail.Corrupt, "the plan's segments hold %d chunks, not %d", len(list), head.Chunks).At("%s", s.URI(KeyOf(head))).
 			Try("plan again with --replan")
 	}
-	return chunks, nil
+	return list, nil
 }
 
-func unpackSegment(chunks []runplan.Chunk, body []byte) ([]runplan.Chunk, error) {
+func unpackSegment[C, T any](list []T, body []byte, of func(C) T) ([]T, error) {
 	r, err := zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
 	if err != nil {
 		return nil, err
@@ -219,13 +231,13 @@ func unpackSegment(chunks []runplan.Chunk, body []byte) ([]runplan.Chunk, error)
 	defer r.Close()
 	lines := json.NewDecoder(bufio.NewReader(r))
 	for {
-		var c runplan.Chunk
+		var c C
 		if err := lines.Decode(&c); err == io.EOF {
-			return chunks, nil
+			return list, nil
 		} else if err != nil {
 			return nil, err
 		}
-		chunks = append(chunks, c)
+		list = append(list, of(c))
 	}
 }
 

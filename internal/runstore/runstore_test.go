@@ -126,6 +126,10 @@ func TestSealAndRead(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%d chunks, %v, want %d", len(got), err, len(want))
 	}
+	ids, err := s.ChunkIDs(t.Context(), back)
+	if err != nil || len(ids) != len(want) || ids[0] != want[0].ID || ids[12_000] != want[12_000].ID {
+		t.Errorf("%d ids, %v, want %d", len(ids), err, len(want))
+	}
 }
 
 // TestSealRace: plans that are sealed at the same moment never take one

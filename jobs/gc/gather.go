@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	readers  = 16
+	readers  = 4         // each holds a list of chunks, or what a report rests on
 	maxItems = 5_000_000 // objects besides the chunks', held at once
 )
 
@@ -136,13 +136,9 @@ func (c *collector) plans(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			chunks, err := c.w.Runs.Chunks(ctx, head)
+			ids, err := c.w.Runs.ChunkIDs(ctx, head)
 			if err != nil {
 				return err
-			}
-			ids := make([]runplan.ChunkID, len(chunks))
-			for i := range chunks {
-				ids[i] = chunks[i].ID
 			}
 			lock.Lock()
 			defer lock.Unlock()

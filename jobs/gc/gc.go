@@ -38,12 +38,14 @@ type Result struct {
 	Stays   []Group        `json:"stays"`
 	Kept    []publish.Kept `json:"kept_rows,omitempty"` // tables of rows kept for undo that go
 	Notes   []string       `json:"notes,omitempty"`
+	Retain  string         `json:"retain"` // the ages that decided
 }
 
 // Collect decides about everything in staging and, with Apply, removes what is
 // no longer needed. An error leaves a part of it for the next call.
 func Collect(ctx context.Context, w *workspace.Workspace, s publish.Session, o Options) (*Result, error) {
 	c := &collector{w: w, s: s, o: o, now: w.Now(), age: w.Dataset.Retain, result: &Result{Applied: o.Apply, Goes: []Group{}, Stays: []Group{}}}
+	c.result.Retain = fmt.Sprintf("quarantine %s, parquet %s, plans %s, work %s", days(c.age.Quarantine), days(c.age.Parquet), days(c.age.Plans), days(c.age.Work))
 	err := c.collect(ctx)
 	c.result.Goes, c.result.Stays = c.goes.list(), c.stays.list()
 	return c.result, err

@@ -63,15 +63,16 @@ func (r *Result) Text() string {
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "note: %s\n", n)
 	}
+	fmt.Fprintf(&b, "by the dataset's retain: %s\n", r.Retain)
 	objects, bytes := sum(r.Goes)
 	kept, size := sum(r.Stays)
 	switch {
 	case objects == 0 && len(r.Kept) == 0:
-		fmt.Fprintf(&b, "nothing goes; %d objects of %s stay\n", kept, amount(size))
+		fmt.Fprintf(&b, "nothing goes; %s of %s stay\n", counted(kept), amount(size))
 	case r.Applied:
-		fmt.Fprintf(&b, "removed %d objects of %s; %d of %s stay\n", objects, amount(bytes), kept, amount(size))
+		fmt.Fprintf(&b, "removed %s of %s; %d of %s stay\n", counted(objects), amount(bytes), kept, amount(size))
 	default:
-		fmt.Fprintf(&b, "%d objects of %s would go, %d of %s stay; nothing was changed. To remove them, say --apply\n", objects, amount(bytes), kept, amount(size))
+		fmt.Fprintf(&b, "%s of %s would go, %d of %s stay; nothing was changed. To remove them, say --apply\n", counted(objects), amount(bytes), kept, amount(size))
 	}
 	return b.String()
 }
@@ -90,6 +91,13 @@ func sum(list []Group) (objects, bytes int64) {
 		objects, bytes = objects+g.Objects, bytes+g.Bytes
 	}
 	return objects, bytes
+}
+
+func counted(objects int64) string {
+	if objects == 1 {
+		return "1 object"
+	}
+	return fmt.Sprintf("%d objects", objects)
 }
 
 func amount(n int64) string {
