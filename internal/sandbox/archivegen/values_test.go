@@ -33,6 +33,7 @@ var shapes = []shape{
 	{"confluent-json", "debezium", nil},
 	{"firehose-json", "debezium", set("decimal.handling.mode", "string", "value.converter.schemas.enable", "true")},
 	{"aiven-fields-jsonl", "debezium", set("decimal.handling.mode", "string", "column.type", "timestamp")},
+	{"confluent-schedule", "debezium", set("decimal.handling.mode", "string", "value.converter.schemas.enable", "true", "column.type", "timestamp")},
 	{"confluent-daily", "cloudevents", nil},
 	{"lenses-envelope-json", "cloudevents", set("content.mode", "binary")},
 	{"confluent-sides", "cloudevents", set("content.mode", "binary")},
