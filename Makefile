@@ -36,7 +36,7 @@ FAULTS    ?= all
 SEQUENCES ?= 2000
 faults: ## the whole fault matrix and 2000 random sequences of runs (FAULTS=100 SEQUENCES=50 for some)
 	@mkdir -p bin && $(GO) test -c -o bin/faults.test ./cmd/backfill
-	cd cmd/backfill && BACKFILL_FAULTS=$(FAULTS) BACKFILL_SEQUENCES=$(SEQUENCES) ../../bin/faults.test -test.timeout 5h -test.run '^(TestFault|TestSequence)'
+	cd cmd/backfill && BACKFILL_FAULTS=$(FAULTS) BACKFILL_SEQUENCES=$(SEQUENCES) ../../bin/faults.test -test.timeout 5h -test.run '^(TestFault|TestSequence|TestGCMeetsEveryFault)'
 
 MUTATIONS ?= 500
 mutations: ## 500 random plantings of wrong rows, reconciled and compared with an exact join (MUTATIONS=50 for some)

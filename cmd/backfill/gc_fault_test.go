@@ -43,10 +43,10 @@ func gcScene(t *testing.T, l *lane) (file string, report string) {
 	return file, report
 }
 
-// TestFaultGC hits operations of a gc with every kind of fault. Whatever was
+// TestGCMeetsEveryFault hits operations of a gc with every kind of fault. Whatever was
 // removed by then, commands work and nothing names what is gone; the next gc ends
 // with what a gc without a fault leaves.
-func TestFaultGC(t *testing.T) {
+func TestGCMeetsEveryFault(t *testing.T) {
 	l := newLane(t)
 	file, report := gcScene(t, l)
 	saved := filepath.Join(shared.dir, "gc scene")
