@@ -34,8 +34,9 @@ type bench struct {
 type workloadResult struct {
 	workload data.Workload
 	spec     *data.Spec
-	ours     int64 // bytes of our Parquet
-	bare     int64 // the same, like for like
+	ours     int64           // bytes of our Parquet
+	bare     int64           // the same, like for like
+	spent    contender.Spent // of the last run as shipped
 	rows     []peerResult
 }
 
@@ -194,16 +195,15 @@ func (b *bench) workload(ctx context.Context, w data.Workload, s *data.Spec) (wo
 		}
 		r.rows = append(r.rows, line)
 	}
-	ours, bytes, err := b.own(ctx, &b.product.Contender, s)
+	ours, err := b.shipped(ctx, s, &r)
 	if err != nil {
 		return r, err
 	}
 	bare := b.product.Bare
-	r.ours = bytes
 	if outputs[bare.Title], r.bare, err = b.own(ctx, bare, s); err != nil {
 		return r, err
 	}
-	return r, agree(s, ours, outputs)
+	return r, errors.Join(b.drop(bare, s), agree(s, ours, outputs))
 }
 
 // own reads and measures the last output of one of our two programs, which is
@@ -217,10 +217,8 @@ func (b *bench) own(ctx context.Context, c *contender.Contender, s *data.Spec) (
 	if bytes, err = b.size(c, s); err != nil {
 		return "", 0, err
 	}
-	if found, err = contender.Check(ctx, b.folders, s, filepath.Join(b.out(c, s), c.Files)); err != nil {
-		return "", 0, err
-	}
-	return found, bytes, b.drop(c, s)
+	found, err = contender.Check(ctx, b.folders, s, filepath.Join(b.out(c, s), c.Files))
+	return found, bytes, err
 }
 
 func (b *bench) out(c *contender.Contender, s *data.Spec) string {

@@ -60,6 +60,8 @@ func TestBenchmark(t *testing.T) {
 		`\| 5 % rejects \| plain Go \| N / N \| \*\*N\*\* \|`,
 		`\| 120 columns \| plain Go \| nobody wrote a struct of 120 fields for it \|`,
 		`\| 5 numbers \| DuckDB, one COPY \| N / N \|`,
+		`\| workload \| its sentence \| decompress \| decode \| account \| encode \| waiting \|`,
+		`\| one object of N rows \| [^|]+ N % of the wall time \| N % \| N % \| N % \| N % \| N % \|`,
 		`\| two cores ≥ 1.85 × as fast as one on the month, gzip \| N `,
 		`\| two cores ≥ 1.60 × as fast as one on one object of N rows \| N `,
 		`\| CPU by S3 ≤ 1.15 × by file \| N `,

@@ -44,7 +44,7 @@ fingerprints, totals, quarantine, receipts and the columns of a row's origin; it
 	for _, rows := range sizes {
 		s := section{name: workloadsOf(rows)}
 		if rows == b.o.rows && len(b.workloads) > 0 {
-			s.text = tables(b.workloads) + oursTable(b.workloads) + promises("What it promises beside its peers", reached(b.workloads)) +
+			s.text = tables(b.workloads) + oursTable(b.workloads) + limitsTable(b.workloads) + promises("What it promises beside its peers", reached(b.workloads)) +
 				promises("Memory limits", b.targets[memoryLimit]) + said
 		}
 		list = append(list, s)
