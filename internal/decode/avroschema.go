@@ -133,14 +133,18 @@ func fullName(name, space string) string {
 	return space + "." + name
 }
 
-// define names a new type and returns the namespace inside it.
+// define names a new type and returns the namespace inside it. A name may be
+// empty, as polars writes it: nothing can mean that type by its name.
 func (p avroParser) define(t *avroType, d map[string]any, space string) (string, error) {
-	name, _ := d["name"].(string)
-	if name == "" {
+	name, ok := d["name"].(string)
+	if !ok {
 		return "", fmt.Errorf("a type has no name")
 	}
 	if own, ok := d["namespace"].(string); ok {
 		space = own
+	}
+	if name == "" {
+		return space, nil
 	}
 	t.name = fullName(name, space)
 	p.named[t.name] = t

@@ -236,6 +236,10 @@ func (s *Scanner) nextBlock() (bool, error) {
 	return true, nil
 }
 
+// zstdWindow is the window that every zstd decoder should allow (RFC 8878,
+// section 3.1.1.1.2): writers that stream name theirs however short a block is.
+const zstdWindow = 8 << 20
+
 // unpack decompresses a block to at most limit bytes.
 func (c *container) unpack(packed []byte, limit int) ([]byte, error) {
 	var err error
@@ -268,11 +272,13 @@ func (c *container) unpack(packed []byte, limit int) ([]byte, error) {
 		}
 	case "zstandard":
 		if c.zstd == nil {
-			if c.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(limit))); err != nil {
+			if c.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(max(limit, zstdWindow)))); err != nil {
 				return nil, err
 			}
 		}
-		c.plain, err = c.zstd.DecodeAll(packed, c.plain[:0])
+		if c.plain, err = c.zstd.DecodeAll(packed, c.plain[:0]); err == nil && len(c.plain) > limit {
+			err = fmt.Errorf("a block decompresses to more than the limit of %d bytes", limit)
+		}
 	}
 	return c.plain, err
 }

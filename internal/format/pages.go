@@ -96,6 +96,9 @@ func (p *Parquet) surveyColumn(m *format.ColumnMetaData, pages *int) (int64, err
 		if h.CompressedPageSize < 0 || h.UncompressedPageSize < 0 || count < 0 || size > end-at {
 			return 0, damaged(fmt.Errorf("a page claims %d bytes of %d that are left", size, end-at))
 		}
+		if err := p.surveyBlock(&h, m.Codec, at+int64(w.pos)); err != nil {
+			return 0, err
+		}
 		if *pages++; *pages > maxPages {
 			return 0, fail.New(fail.BadLayout, "the Parquet file has more than %d pages", maxPages)
 		}

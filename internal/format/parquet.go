@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type Parquet struct {
 	said   int64 // rows of the groups so far, by their own account
 	err    error
 	cells  cursor
+	blocks *bufio.Reader // for the survey
 }
 
 // NewParquet reads an object. Errors: fail.Damaged, with the cause; fail.BadLayout

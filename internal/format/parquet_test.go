@@ -58,7 +58,7 @@ func fixture(t testing.TB, name string) []byte {
 
 // FuzzParquet looks for panics, and errors without a code.
 func FuzzParquet(f *testing.F) {
-	for _, name := range []string{"int32_decimal", "nested_lists.snappy", "nonnullable.impala", "old_list_structure", "datapage_v2.snappy", "alltypes_dictionary", "map_no_value"} {
+	for _, name := range []string{"int32_decimal", "nested_lists.snappy", "nonnullable.impala", "old_list_structure", "datapage_v2.snappy", "alltypes_dictionary", "map_no_value", "lz4_raw_compressed"} {
 		f.Add(fixture(f, "parquet/"+name+".parquet"))
 	}
 	f.Fuzz(func(t *testing.T, object []byte) {
@@ -86,7 +86,7 @@ func FuzzParquet(f *testing.F) {
 // no file takes more than 256 MiB, panics, or fails without a code.
 func TestParquetDamage(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, name := range []string{"int32_decimal", "nested_lists.snappy", "nonnullable.impala", "old_list_structure", "datapage_v2.snappy", "alltypes_dictionary", "map_no_value"} {
+	for _, name := range []string{"int32_decimal", "nested_lists.snappy", "nonnullable.impala", "old_list_structure", "datapage_v2.snappy", "alltypes_dictionary", "map_no_value", "lz4_raw_compressed"} {
 		sound := fixture(t, "parquet/"+name+".parquet")
 		for i := range 80 {
 			object := bytes.Clone(sound)
