@@ -24,7 +24,7 @@ const (
 // that was cut off are its first records, unchanged.
 func TestDamagedFixtures(t *testing.T) {
 	seen := map[string]bool{}
-	for _, f := range fixtures() {
+	for _, f := range append(fixtures(), writerFixtures()...) {
 		if seen[f.file] {
 			continue
 		}

@@ -27,8 +27,8 @@ import (
 // fixtureFolders hold the files of other projects and writers, one named case
 // each; what ends so is no archive.
 var (
-	fixtureFolders = []string{"../decode/testdata/avro", "../format/testdata/parquet", "../format/testdata/text"}
-	notArchives    = []string{".md"}
+	fixtureFolders = []string{"../decode/testdata/avro", "../format/testdata/parquet", "../format/testdata/text", writersFolder}
+	notArchives    = []string{".md", ".py", ".java"}
 )
 
 // fixtureMemory is the most memory that reading a file of these may take.
@@ -67,12 +67,8 @@ func (f fixture) dataset(t testing.TB) *dataset.Dataset {
 	if cols == "" {
 		cols = "  - {name: whole, type: super, from: value}\n"
 	}
-	folder, err := filepath.Abs("testdata/writers/schemas")
-	if err != nil {
-		t.Fatal(err)
-	}
 	text := "version: 1\nname: fixtures\narchive: {uri: 'file:///srv/archive', layout: confluent, format: " + format + "}\n" +
-		"records:\n  event_time: none\n" + strings.ReplaceAll(f.records, "SCHEMAS", folder) + "columns:\n" + cols +
+		"records:\n  event_time: none\n" + f.records + "columns:\n" + cols +
 		"table: {name: a.b, mode: append, scope: all}\n"
 	ds, err := dataset.Compile("fixtures.yaml", []byte(text), nil, nil)
 	if err != nil {
@@ -154,7 +150,7 @@ func scaled(digits string, scale int) string {
 func (f fixture) read(t testing.TB, ds *dataset.Dataset, body []byte) (*kept, *account.Chunk, error) {
 	t.Helper()
 	a := newArchive().add(f.file, 100, body)
-	s, err := New(Options{Dataset: ds, Source: a, BlockBytes: 1 << 20, Schemas: schemasOf(t, ds)})
+	s, err := New(Options{Dataset: ds, Source: a, BlockBytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,7 +348,7 @@ func sameFloat(got any, want string, bits any) bool {
 // TestFixturesAreNamed wants a case for every file, so that none lies unread.
 func TestFixturesAreNamed(t *testing.T) {
 	named := map[string]bool{}
-	for _, f := range fixtures() {
+	for _, f := range append(fixtures(), writerFixtures()...) {
 		named[f.file] = true
 	}
 	for _, folder := range fixtureFolders {
@@ -362,7 +358,7 @@ func TestFixturesAreNamed(t *testing.T) {
 		}
 		for _, e := range entries {
 			if name := e.Name(); !named[name] && !slices.Contains(notArchives, filepath.Ext(name)) {
-				t.Errorf("%s is in %s and no case of TestFixtures reads it", name, folder)
+				t.Errorf("%s is in %s and no case reads it", name, folder)
 			}
 		}
 	}
