@@ -169,10 +169,20 @@ func (f fixture) read(t testing.TB, ds *dataset.Dataset, body []byte) (*kept, *a
 		defer close(done)
 		counts, err = s.Chunk(ctx, a.cut(0)[0], sink)
 	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		t.Fatalf("%s is still being read after %s", f.file, fixtureTime)
+	for look := time.NewTicker(50 * time.Millisecond); ; {
+		select {
+		case <-look.C:
+			// A reader that takes ever more must not take the machine's memory along: nothing but this ends it.
+			if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 8*fixtureMemory {
+				panic(fmt.Sprintf("%s: %d bytes of memory were taken, and it is still being read", f.file, after.TotalAlloc-before.TotalAlloc))
+			}
+			continue
+		case <-ctx.Done():
+			t.Fatalf("%s is still being read after %s", f.file, fixtureTime)
+		case <-done:
+		}
+		look.Stop()
+		break
 	}
 	runtime.ReadMemStats(&after)
 	// All that was ever taken, freed or not: what is held at once can't be more.
