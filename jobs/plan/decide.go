@@ -115,11 +115,10 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head, claimed bool
 		appendOnly: p.w.Dataset.Records.EventTime == nil, asked: head.Asked, sameDamaged: slices.EqualFunc(head.Damaged, p.damaged, runplan.Input.Equal),
 		merging: p.w.Dataset.Table.Mode == dataset.Upsert || p.w.Dataset.Table.Mode == dataset.InsertMissing}
 	chunks, err := p.w.Runs.Chunks(ctx, head)
-	if err != nil && claimed {
-		st.removed = "gc is removing it"
-		return st, nil
-	}
 	if err != nil {
+		if claimed {
+			st.removed, err = "gc is removing it", nil
+		}
 		return st, err
 	}
 	if st.listing, err = p.diff(ctx, head, chunks); err != nil {
@@ -152,16 +151,14 @@ func (p *planner) standing(ctx context.Context, head *runplan.Head, claimed bool
 		st.removed = "nobody had used it for long, and gc is at work"
 		return st, nil
 	}
-	if st.loaded != st.slices {
-		if st.removed, err = p.w.ParquetGone(ctx, head, chunks); err != nil {
-			return st, err
-		}
-	}
 	if st.loaded != st.slices { // a mark that came after the last slice stops nothing
 		if err := p.w.Stopped(ctx, head); fail.Is(err, fail.Stopped) {
 			st.stopped = err
 			return st, nil
 		} else if err != nil {
+			return st, err
+		}
+		if st.removed, err = p.w.ParquetGone(ctx, head, chunks); err != nil {
 			return st, err
 		}
 	}
