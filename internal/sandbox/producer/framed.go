@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash/fnv"
 	"strings"
 
 	"backfill/internal/sandbox/archiver"
@@ -77,8 +78,15 @@ type framed struct {
 	zlib        *zlib.Writer // kept, for it is large
 }
 
-// firstID is the first schema's in a registry that has more than these.
-const firstID = 100_041
+// leastID is below the ids of all schemas: the registry has more than these.
+const leastID = 100_000
+
+// firstID is the id of the first version of a topic's schema: a registry gives none twice.
+func firstID(topic, kind string) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(kind + " " + topic)) // never fails
+	return leastID + h.Sum32()%1_000_000
+}
 
 // register gives the versions their ids.
 func (f *framed) register(c Config, versions func() ([2]version, error)) (Producer, error) {
@@ -88,8 +96,9 @@ func (f *framed) register(c Config, versions func() ([2]version, error)) (Produc
 	}
 	f.topic = c.Topic
 	for i := range f.versions {
-		f.versions[i].id = firstID + uint32(7*i)
-		f.versions[i].guid = batch.UUID(c.Seed, "schema "+f.versions[i].kind, i)
+		v := &f.versions[i]
+		v.id = firstID(c.Topic, v.kind) + uint32(7*i)
+		v.guid = batch.UUID(c.Seed, "schema "+v.kind+" "+c.Topic, i)
 	}
 	return f, nil
 }

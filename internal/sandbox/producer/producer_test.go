@@ -74,6 +74,33 @@ func TestChangeEvents(t *testing.T) {
 	}
 }
 
+// TestSchemasOfOneRegistry gives schemas of other topics and formats other ids, so that their exports can lie together.
+func TestSchemasOfOneRegistry(t *testing.T) {
+	ids := map[float64]string{}
+	for _, shape := range []string{"confluent-avro", "confluent-json", "confluent-protobuf"} {
+		for _, topic := range []string{"pay", "hours"} {
+			p, err := Open(shape, nil, Config{Topic: topic, Seed: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, f := range p.Facts().Schemas {
+				var answer map[string]any
+				if err := json.Unmarshal(f.Body, &answer); err != nil {
+					t.Fatal(err)
+				}
+				id, _ := answer["id"].(float64)
+				if before := ids[id]; before != "" || id <= leastID || answer["subject"] != topic+"-value" || answer["version"] != float64(i+1) || !strings.HasPrefix(f.Name, topic+"-value/") {
+					t.Errorf("%s: %v, the id is that of %q, too", f.Name, answer, before)
+				}
+				ids[id] = shape + " " + f.Name
+			}
+		}
+	}
+	if len(ids) != 12 {
+		t.Errorf("%d schemas", len(ids))
+	}
+}
+
 // TestWhatSchemasCannotHold names the field.
 func TestWhatSchemasCannotHold(t *testing.T) {
 	for _, test := range []struct{ shape, from, to, want string }{
