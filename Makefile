@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build worker e2e demo loadtest soak test faults mutations browser guarantees archives errors metrics race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
+.PHONY: help build worker e2e demo loadtest loadairflow soak test faults mutations browser guarantees archives errors metrics race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -120,6 +120,9 @@ STEPS    ?= 3
 DURATION ?= 240
 loadtest: build ## payday with Locust (PyPI) against the sandbox, in steps (USERS=6 STEPS=3 DURATION=240); results in .loadtest/load
 	USERS=$(USERS) STEPS=$(STEPS) DURATION=$(DURATION) dags/loadtest/run load
+
+loadairflow: build ## the same through the REST API of an Airflow of its own, on the cluster of make e2e; results in .loadtest/airflow
+	GO=$(GO) USERS=$(USERS) STEPS=$(STEPS) DURATION=$(DURATION) dags/loadtest/run airflow
 
 MINUTES ?= 10
 soak: build ## one chain of commands for MINUTES=10, which must leave nothing behind; results in .loadtest/soak

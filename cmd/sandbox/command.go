@@ -35,7 +35,7 @@ type command struct {
 }
 
 func commands() []command {
-	return []command{serveCommand(), sqlCommand(), generateCommand(), registryCommand(), faultCommand(), coldCommand(), probeCommand(), versionCommand()}
+	return []command{serveCommand(), sqlCommand(), generateCommand(), registryCommand(), faultCommand(), coldCommand(), profileCommand(), probeCommand(), versionCommand()}
 }
 
 // run carries out one command line and returns the exit code. Errors end as one sentence on stderr.

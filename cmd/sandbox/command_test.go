@@ -26,8 +26,8 @@ func TestCommandLines(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, exitUsage, "a command is missing: serve, sql, generate, registry, fault, cold, probe, version; sandbox --help explains them"},
-		{[]string{"server"}, exitUsage, `unknown command "server": it is one of serve, sql, generate, registry, fault, cold, probe, version`},
+		{nil, exitUsage, "a command is missing: serve, sql, generate, registry, fault, cold, profile, probe, version; sandbox --help explains them"},
+		{[]string{"server"}, exitUsage, `unknown command "server": it is one of serve, sql, generate, registry, fault, cold, profile, probe, version`},
 		{[]string{"serve"}, exitUsage, "serve needs a folder: --dir DIR"},
 		{[]string{"serve", "data"}, exitUsage, `serve takes no arguments, got "data"`},
 		{[]string{"serve", "--port", "1"}, exitUsage, "unknown flag: --port; sandbox serve --help explains the flags"},

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -172,4 +173,28 @@ func mintLogin(t *testing.T, env map[string]string) (l login) {
 		t.Fatalf("%s, %v", text, err)
 	}
 	return l
+}
+
+// The sandbox tells what it holds now, to whoever looks for its leaks.
+func TestProfile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	serveIn(t, dir)
+	text := mustExecute(t, dir, "profile", "--env-file", "env", "goroutine")
+	var n int
+	if _, err := fmt.Sscanf(text, "goroutine profile: total %d\n", &n); err != nil || n < 3 {
+		t.Errorf("%d, %v: %s", n, err, text)
+	}
+	if !strings.Contains(text, "redshiftd.(*Server)") {
+		t.Errorf("no goroutine serves the warehouse:\n%s", text)
+	}
+	if text := mustExecute(t, dir, "profile", "--env-file", "env", "heap"); !strings.Contains(text, "# HeapAlloc = ") {
+		t.Errorf("no sizes:\n%s", text)
+	}
+	if got := execute(t, dir, "", "profile", "--env-file", "env", "goats"); got.code != exitFault || !strings.Contains(got.stderr, `there is no profile "goats"`) {
+		t.Errorf("%+v", got)
+	}
+	if got := execute(t, dir, "", "profile"); got.code != exitUsage || !strings.Contains(got.stderr, "profile takes the name of one profile, got 0") {
+		t.Errorf("%+v", got)
+	}
 }

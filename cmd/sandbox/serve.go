@@ -24,6 +24,7 @@ type serveOptions struct {
 	warehouseListen  string
 	awsListen        string
 	memoryLimit      string
+	logLimit         string
 	profile          string
 	loadLag          time.Duration
 	tls              bool
@@ -71,6 +72,7 @@ Redshift's behaviour is not known it refuses too, and says that this is its own 
 			flags.StringArrayVar(&o.kmsBuckets, "kms-bucket", nil, "bucket whose objects need kms:Decrypt on "+keyARN+", too; repeatable")
 			flags.DurationVar(&o.lifetime, "credentials-lifetime", 0, "longest life of minted credentials, to see them expire (default: as asked for)")
 			flags.StringVar(&o.memoryLimit, "memory-limit", "1300MB", "memory that the warehouse may use before it spills into DIR")
+			flags.StringVar(&o.logLimit, "log-limit", "256MB", "changes that the warehouse keeps in memory and in a log before it writes them into its file")
 			flags.StringVar(&o.profile, "profile", string(redshiftd.Serverless), "kind of warehouse: serverless (SNAPSHOT, no stl_*, stv_*) or provisioned (SERIALIZABLE)")
 			flags.DurationVar(&o.loadLag, "load-lag", 0, "how long after a COPY sys_load_* show it")
 			flags.BoolVar(&o.untilStdinCloses, "until-stdin-closes", false, "end also when stdin closes, so that no server outlives the program that started it")

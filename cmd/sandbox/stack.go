@@ -120,7 +120,7 @@ func (s *stack) startWarehouse(ctx context.Context, o serveOptions, secret secre
 			AccessKey: secret.AccessKey, SecretKey: secret.SecretKey,
 		},
 		IAM:         redshiftd.IAM{Allows: awsd.Config{Roles: roles}.Allows, Keys: map[string]string{}},
-		MemoryLimit: o.memoryLimit, Hook: faults.SQL, Profile: redshiftd.Profile(o.profile), LoadLag: o.loadLag,
+		MemoryLimit: o.memoryLimit, LogLimit: o.logLimit, Hook: faults.SQL, Profile: redshiftd.Profile(o.profile), LoadLag: o.loadLag,
 	}
 	for _, bucket := range o.kmsBuckets {
 		config.IAM.Keys[bucket] = keyARN

@@ -42,13 +42,13 @@ class SandboxError(Exception):
 class Sandbox:
     """A running sandbox with an archive; everything lies in folder."""
 
-    def __init__(self, folder: Path, host: str) -> None:
+    def __init__(self, folder: Path, host: str, *flags: str) -> None:
         self.folder = folder
         self._log = (folder / "sandbox.log").open("w")
         listen = [f"--{server}-listen={host}:0" for server in ("s3", "warehouse", "aws")]
         # It ends with this process, whatever happens to that.
         self._process = subprocess.Popen(
-            [PROGRAM, "serve", "--dir", folder / "data", "--env-file", folder / "env", "--until-stdin-closes", "--tls", *listen],
+            [PROGRAM, "serve", "--dir", folder / "data", "--env-file", folder / "env", "--until-stdin-closes", "--tls", *listen, *flags],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=self._log,

@@ -326,7 +326,9 @@ class StartTest(Scenario):
         read = time.time()
         self.assertEqual(self.cluster.ended(pod)["exitCode"], 0)
         line = next(json.loads(text) for text in self.cluster.logs(pod).splitlines() if text.startswith("{"))
-        process = time.mktime(time.strptime(line["timestamp"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone + float(line["timestamp"][19:].rstrip("Z") or 0)
+        process = (
+            time.mktime(time.strptime(line["timestamp"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone + float(line["timestamp"][19:].rstrip("Z") or 0)
+        )
         print(
             f"pod created to process started {process - began:.2f} s, to the archive's first byte asked for {read - process:.2f} s more", flush=True
         )

@@ -1,16 +1,13 @@
 """Payday: engineers and DAGs start overlapping backfills and reconciliations, in steps up to a peak. A Locust file.
 
-Without AIRFLOW_URL all users start the worker's processes; with it, the DAG's runs go through Airflow's REST API. At
-the end every table must be right, value by value; otherwise the exit code is 1.
+All users start the worker's processes. At the end every table must be right, value by value; otherwise the exit code is 1.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import random
-import resource
 import sys
 import time
 from dataclasses import asdict
@@ -18,21 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from airflow_rest import Airflow
-from locust import LoadTestShape, User, between, events, task
+from locust import User, between, events, task
 from sandbox import FROM, TO
-from stand import Ended, Stand
-from summary import Queue, Try, expected, table
+from stand import COUNTED, Ended, Stand, processor
+from steps import USERS, Steps
+from summary import Processor, Queue, Try, expected, table
 
 FOLDER = Path(os.environ["LOADTEST_FOLDER"])
-USERS, STEPS = int(os.environ.get("USERS", "6")), int(os.environ.get("STEPS", "3"))
-DURATION, EVENTS = float(os.environ.get("DURATION", "240")), int(os.environ.get("EVENTS", "20000"))
+EVENTS = int(os.environ.get("EVENTS", "20000"))
 SEED = int(os.environ.get("SEED", "1"))  # of the users' choices
 FULL, FILLING = "events", "events_filling"  # loaded before the peak, and filled by it
 MOST_TRIES, LOOK = 8, 2.0
 SIZE = ("--memory", "256MiB", "--workers", "1")  # of a process that converts
-# What is counted, as rules of the sandbox that only note.
-COUNTED = {"reads of plans": "s3 GetObject key=/plans/", "listings": "s3 ListObjectsV2", "COPYs": "sql COPY"}
+__all__ = ["Steps"]  # Locust looks for it here
 
 
 class Payday:
@@ -40,11 +35,10 @@ class Payday:
 
     def __init__(self) -> None:
         self.stand = Stand(FOLDER, EVENTS, (FULL, FILLING))
-        self.airflow = Airflow.from_environment()
         self.tries: list[Try] = []
         self.queue = Queue()
         self.chance = random.Random(SEED)
-        self.began = self.cpu = 0.0
+        self.began, self.used = 0.0, Processor(0, 0, 0, 0)
         self.counters: dict[str, str] = {}
 
     def prepare(self) -> None:
@@ -54,7 +48,7 @@ class Payday:
             raise RuntimeError(f"the first load: exit code {ended.code}: {ended.log[-2000:]}")
         for what, rule in COUNTED.items():
             [self.counters[what]] = self.stand.sandbox.fault(f"{rule} note times=all")
-        self.began, self.cpu = time.monotonic(), processor()
+        self.began, self.used = time.monotonic(), processor(self.stand.sandbox.pid)
         gevent.spawn(self.look)
 
     def month(self, name: str) -> tuple[str, ...]:
@@ -83,7 +77,15 @@ class Payday:
     def note(self, kind: str, ended: Ended) -> str:
         """Keeps an outcome, tells Locust, and returns what it was."""
         outcome = expected(ended.code, ended.cause, ended.interrupted)
-        self.tries.append(Try(kind, time.monotonic() - self.began, ended.seconds, ended.code, ended.cause, outcome, ended.rows))
+        at, spent = time.monotonic() - self.began, ended.result.get("timing", {})
+        self.tries.append(
+            Try(
+                *(kind, at, ended.seconds, ended.code, ended.cause, outcome, ended.rows),
+                cpu=spent.get("process", {}).get("cpu_seconds", 0.0),
+                limit=spent.get("bottleneck", "").partition(":")[0],
+                stages={stage["stage"]: stage["busy_seconds"] for stage in spent.get("stages", [])},
+            )
+        )
         wrong = None if outcome else RuntimeError(f"exit code {ended.code}: {ended.log[-800:]}")
         name = kind if outcome in ("", "done") else f"{kind}, {outcome}"
         events.request.fire(
@@ -103,10 +105,11 @@ class Payday:
 
     def finish(self) -> str:
         """Prints the summary, proves the tables, and returns what is wrong."""
-        seconds, cpu = time.monotonic() - self.began, processor() - self.cpu
+        seconds, used, before = time.monotonic() - self.began, processor(self.stand.sandbox.pid), self.used
         rules = {rule["id"]: int(rule["fired"]) for rule in self.stand.sandbox.rules()}
         counts = [(what, rules[type(next(iter(rules)))(rule)]) for what, rule in self.counters.items()]
-        text = table(self.tries, self.queue, seconds, counts, cpu)
+        spent = Processor(used.clients - before.clients, used.sandbox - before.sandbox, used.machine - before.machine, used.cores)
+        text = table(self.tries, self.queue, seconds, counts, spent)
         wrong = [self.stand.proof(FULL)]
         ended = self.stand.run("run", *self.month(FILLING), *SIZE)
         wrong.append(f"the last load: exit code {ended.code}: {ended.log[-1500:]}" if ended.code else self.stand.proof(FILLING))
@@ -116,16 +119,10 @@ class Payday:
         found = "\n".join(filter(None, wrong))
         text += f"tables       {'WRONG: ' + found if found else 'RECONCILED, and both equal the archive value by value'}\n"
         (FOLDER / "summary.txt").write_text(text)
-        facts = {"users": USERS, "seconds": seconds, "cpu": cpu, "queue": asdict(self.queue), "counts": dict(counts)}
+        facts = {"users": USERS, "seconds": seconds, "processor": asdict(spent), "queue": asdict(self.queue), "counts": dict(counts)}
         (FOLDER / "summary.json").write_text(json.dumps({**facts, "tries": [asdict(t) for t in self.tries], "wrong": found}, indent=1))
         print("\n" + text, flush=True)
         return found
-
-
-def processor() -> float:
-    """Seconds of processor of all processes that were started and ended, without the sandbox."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 payday = Payday()
@@ -146,7 +143,7 @@ def end(environment: Any, **_: Any) -> None:
         payday.stand.close()
 
 
-class Person(User):  # type: ignore[misc]
+class Person(User):
     """Whoever is in front of a terminal."""
 
     abstract = True
@@ -170,9 +167,6 @@ class Dag(Person):
 
     @task
     def dag(self) -> None:
-        if payday.airflow:
-            payday.note("airflow", payday.airflow.run(*payday.days()))
-            return
         for _ in range(MOST_TRIES):
             planned = payday.again("plan", *payday.window(), first=payday.chance.choice(((), ("--replan",))))
             if planned.code != 0:
@@ -217,20 +211,6 @@ class Watcher(Person):
     @task
     def status(self) -> None:
         payday.again("status", "--dataset", str(payday.stand.dataset(payday.chance.choice((FULL, FILLING)))))
-
-
-class Steps(LoadTestShape):  # type: ignore[misc]
-    """Calm, STEPS steps up, the peak, and calm again."""
-
-    def tick(self) -> tuple[int, float] | None:
-        part = self.get_run_time() / DURATION
-        calm = max(1, USERS // 4)
-        if part >= 1:
-            return None
-        if part < 0.15 or part >= 0.85:
-            return calm, USERS
-        step = min(STEPS, math.floor((part - 0.15) / 0.4 * STEPS) + 1)
-        return calm + math.ceil((USERS - calm) * step / STEPS), USERS
 
 
 if __name__ == "__main__":

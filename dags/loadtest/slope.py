@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ class Line:
 
     start: float
     slope: float  # a repetition
+    error: float  # standard error of the slope
     rise: float  # from the median of the first quarter to that of the last
 
 
@@ -29,9 +31,11 @@ def fit(values: Sequence[float]) -> Line:
     if n < 8:
         raise ValueError(f"{n} values are too few to tell a leak from noise; 8 are needed")
     middle_x, middle_y = (n - 1) / 2, sum(values) / n
-    slope = sum((x - middle_x) * (y - middle_y) for x, y in enumerate(values)) / sum((x - middle_x) ** 2 for x in range(n))
+    spread = sum((x - middle_x) ** 2 for x in range(n))
+    slope = sum((x - middle_x) * (y - middle_y) for x, y in enumerate(values)) / spread
+    left = sum((y - middle_y - slope * (x - middle_x)) ** 2 for x, y in enumerate(values))
     quarter = n // 4
-    return Line(middle_y - slope * middle_x, slope, median(values[-quarter:]) - median(values[:quarter]))
+    return Line(middle_y - slope * middle_x, slope, math.sqrt(left / (n - 2) / spread), median(values[-quarter:]) - median(values[:quarter]))
 
 
 def median(values: Sequence[float]) -> float:
@@ -49,15 +53,15 @@ def leaks(series: Mapping[str, Sequence[float]], limits: Mapping[str, Limit]) ->
         line, limit = fit(values), limits[name]
         if line.slope > limit.slope and line.rise > limit.rise:
             found.append(
-                f"{name} grows by {line.slope:.3g} a repetition and by {line.rise:.3g} in all; {limit.slope:.3g} and {limit.rise:.3g} are allowed"
+                f"{name} grows by {line.slope:.3g} ± {line.error:.2g} a repetition and by {line.rise:.3g} in all; {limit.slope:.3g} and {limit.rise:.3g} are allowed"
             )
     return found
 
 
 def table(series: Mapping[str, Sequence[float]]) -> str:
-    """Writes first, last, highest and slope of each series."""
-    lines = [f"{'counted':<34}{'first':>12}{'last':>12}{'highest':>12}{'slope':>12}{'rise':>12}"]
+    """Writes first, last, highest, slope with its standard error, and rise of each series."""
+    lines = [f"{'counted':<34}{'first':>12}{'last':>12}{'highest':>12}{'slope':>12}{'error':>10}{'rise':>12}"]
     for name, values in series.items():
         line = fit(values)
-        lines.append(f"{name:<34}{values[0]:>12.6g}{values[-1]:>12.6g}{max(values):>12.6g}{line.slope:>12.3g}{line.rise:>12.3g}")
+        lines.append(f"{name:<34}{values[0]:>12.6g}{values[-1]:>12.6g}{max(values):>12.6g}{line.slope:>12.3g}{line.error:>10.2g}{line.rise:>12.3g}")
     return "\n".join(lines) + "\n"

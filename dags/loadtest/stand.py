@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -12,9 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import FROM, ROOT, TO, Archive, Sandbox
+from summary import Processor
 
 WORKER = ROOT / "bin" / "backfill"
 PATIENCE = 1800.0  # seconds until a command counts as hanging
+
+# What is counted, as rules of the sandbox that only note.
+COUNTED = {
+    "reads of plans": "s3 GetObject key=/plans/",
+    "listings": "s3 ListObjectsV2",
+    "COPYs": "sql COPY",
+    "S3 requests": "s3 *",
+    "SQL statements": "sql *",
+}
 
 
 @dataclass(frozen=True)
@@ -42,9 +53,10 @@ class Stand:
     """A sandbox with an archive and tables of the same month."""
 
     def __init__(self, folder: Path, events: int, tables: tuple[str, ...], *flags: str) -> None:
+        """Flags are the sandbox's."""
         self.folder = folder
-        self.sandbox = Sandbox(folder, "127.0.0.1")
-        self.archive = Archive(self.sandbox, 2026, events, "topics", *flags)
+        self.sandbox = Sandbox(folder, "127.0.0.1", *flags)
+        self.archive = Archive(self.sandbox, 2026, events, "topics")
         for table in tables:
             self.sandbox.table(table)
             self.dataset(table).write_text(self.archive.dataset(table))
@@ -87,3 +99,12 @@ class Stand:
     def close(self) -> None:
         """Ends the sandbox."""
         self.sandbox.close()
+
+
+def processor(sandbox: int) -> Processor:
+    """Returns what was used since processes and machine began, given the sandbox's id."""
+    own, tick = resource.getrusage(resource.RUSAGE_CHILDREN), os.sysconf("SC_CLK_TCK")
+    words = Path(f"/proc/{sandbox}/stat").read_text().rpartition(")")[2].split()
+    machine = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    idle = machine[3] + machine[4]
+    return Processor(own.ru_utime + own.ru_stime, sum(map(int, words[11:13])) / tick, (sum(machine) - idle) / tick, os.cpu_count() or 1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+MOST = 6  # limits and stages that are named
 CANCELLED = frozenset({130, 143})
 
 
@@ -35,6 +36,19 @@ class Try:
     cause: str
     outcome: str  # see expected
     rows: int = 0
+    cpu: float = 0.0  # seconds that the process says it took
+    limit: str = ""  # what it says was its limit, without the share
+    stages: dict[str, float] = field(default_factory=dict)  # busy seconds, as it says
+
+
+@dataclass(frozen=True)
+class Processor:
+    """Seconds of processor over the test."""
+
+    clients: float  # the worker's processes and the harness's questions
+    sandbox: float
+    machine: float  # all that ran on it, others' programs too
+    cores: int
 
 
 @dataclass(frozen=True)
@@ -52,10 +66,10 @@ def percentile(values: Sequence[float], part: float) -> float:
     return ordered[max(0, -int(-part * len(ordered) // 1) - 1)] if ordered else 0.0
 
 
-def table(tries: Sequence[Try], queue: Queue, seconds: float, counts: Iterable[tuple[str, int]], cpu: float) -> str:
+def table(tries: Sequence[Try], queue: Queue, seconds: float, counts: Iterable[tuple[str, int]], used: Processor) -> str:
     """Writes the summary for people."""
     lines = [
-        f"{'kind':<12}{'tries':>7}{'done':>7}{'p50 s':>9}{'p95 s':>9}{'max s':>9}{'overtaken':>11}{'retryable':>11}{'cancelled':>11}{'FAILED':>8}"
+        f"{'kind':<12}{'tries':>7}{'done':>7}{'p50 s':>9}{'p95 s':>9}{'max s':>9}{'cpu s':>8}{'overtaken':>11}{'retryable':>11}{'cancelled':>11}{'FAILED':>8}"
     ]
     for kind in sorted({t.kind for t in tries}):
         own = [t for t in tries if t.kind == kind]
@@ -63,17 +77,31 @@ def table(tries: Sequence[Try], queue: Queue, seconds: float, counts: Iterable[t
         n = Counter(t.outcome for t in own)
         lines.append(
             f"{kind:<12}{len(own):>7}{n['done']:>7}{percentile(times, 0.5):>9.2f}{percentile(times, 0.95):>9.2f}{max(times, default=0):>9.2f}"
-            f"{n['overtaken']:>11}{n['retryable']:>11}{n['cancelled']:>11}{n['']:>8}"
+            f"{sum(t.cpu for t in own) / len(own):>8.2f}{n['overtaken']:>11}{n['retryable']:>11}{n['cancelled']:>11}{n['']:>8}"
         )
     done, minutes = [t for t in tries if t.outcome == "done"], seconds / 60
     lines += [
         "",
         f"throughput   {len(done) / minutes:.1f} commands and {sum(t.rows for t in done) / minutes:.0f} rows a minute, for {seconds:.0f} s",
         f"queueing     {queue.seconds:.0f} session-seconds waiting for locks, at most {queue.most} sessions at a time ({queue.looks} looks)",
-        f"processor    {cpu:.1f} s of the worker's processes, {cpu / max(1, len(tries)):.2f} s each",
+        f"processor    {used.clients:.1f} s the worker's processes and questions to the sandbox, {used.sandbox:.1f} s the sandbox; "
+        f"the machine {used.machine:.1f} s of {used.cores} × {seconds:.0f}",
         "requests     " + ", ".join(f"{n} {what} ({n / max(1, len(tries)):.1f} a command)" for what, n in counts),
     ]
+    lines += went(tries)
     codes = Counter((t.code, t.cause, t.outcome) for t in tries if t.outcome != "done")
-    for (code, cause, outcome), n in sorted(codes.items()):
-        lines.append(f"exit code    {code} {cause or 'stopped'}: {n} ({outcome or 'NOT EXPECTED'})")
+    for (code, cause, outcome), tried in sorted(codes.items()):
+        lines.append(f"exit code    {code} {cause or 'stopped'}: {tried} ({outcome or 'NOT EXPECTED'})")
     return "\n".join(lines) + "\n"
+
+
+def went(tries: Iterable[Try]) -> list[str]:
+    """Says where the time of the commands went, in their own words: the limits that they named, and their busiest stages."""
+    told = [t for t in tries if t.limit]
+    stages: Counter[str] = Counter()
+    for t in told:
+        stages.update(t.stages)
+    whole = sum(t.seconds for t in told)
+    return [f"limit        {limit}: {n} commands" for limit, n in Counter(t.limit for t in told).most_common(MOST)] + [
+        f"stage        {stage}: {seconds:.1f} s, {seconds / whole:.0%} of the commands' time" for stage, seconds in stages.most_common(MOST) if whole
+    ]

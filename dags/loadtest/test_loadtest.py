@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+from collections.abc import Sequence
 from pathlib import Path
 
 import slope
@@ -19,10 +22,12 @@ import summary
 class Leaks(unittest.TestCase):
     """slope.leaks with the soak's own limits."""
 
-    def series(self, **planted: list[float]) -> dict[str, list[float]]:
+    def series(self, **planted: Sequence[float]) -> dict[str, Sequence[float]]:
         """Forty repetitions with noise of every count, and the planted ones."""
         chance = random.Random(7)
-        noise = {name: [100 + chance.uniform(0, limit.rise / 2) for _ in range(40)] for name, limit in soak.LIMITS.items()}
+        noise: dict[str, Sequence[float]] = {
+            name: [100 + chance.uniform(0, limit.rise / 2) for _ in range(40)] for name, limit in soak.LIMITS.items()
+        }
         return noise | planted
 
     def test_noise_is_no_leak(self) -> None:
@@ -53,6 +58,11 @@ class Leaks(unittest.TestCase):
         line = slope.fit([5 + 2 * x for x in range(20)])
         self.assertAlmostEqual(line.slope, 2)
         self.assertAlmostEqual(line.start, 5)
+        self.assertAlmostEqual(line.error, 0)
+        # By hand: slope -4/42, and what it leaves of the eight squares.
+        line = slope.fit([1.0, -1.0] * 4)
+        self.assertAlmostEqual(line.slope, -2 / 21)
+        self.assertAlmostEqual(line.error, math.sqrt((8 - (2 / 21) ** 2 * 42) / 6 / 42))
 
 
 class Watching(unittest.TestCase):
@@ -77,6 +87,15 @@ class Watching(unittest.TestCase):
             self.assertGreaterEqual(watch.memory, 64 << 10)
             self.assertNotIn(process.pid, soak.children(os.getpid()))
             self.assertEqual(list(Path(folder).iterdir()), [])
+
+    def test_connections_of_a_process(self) -> None:
+        before = soak.connected(os.getpid())
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+            taken, _ = server.accept()
+            self.assertEqual(len(soak.connected(os.getpid())), len(before) + 2, "both ends, and not the listener")
+            taken.close()
+            client.close()
+            self.assertEqual(soak.connected(os.getpid()), before)
 
 
 class Summary(unittest.TestCase):
@@ -106,15 +125,18 @@ class Summary(unittest.TestCase):
 
     def test_table(self) -> None:
         tries = [
-            summary.Try("run", 1, 2.0, 0, "", "done", 600),
+            summary.Try("run", 1, 2.0, 0, "", "done", 600, 0.5, "commit is the limit", {"commit": 1.0, "copy": 0.5}),
             summary.Try("run", 2, 1.0, 4, "plan_overtaken", "overtaken"),
             summary.Try("load", 3, 1.0, 5, "", ""),
         ]
-        text = summary.table(tries, summary.Queue(7, 3, 10), 120, [("locks", 6)], 1.5)
+        text = summary.table(tries, summary.Queue(7, 3, 10), 120, [("locks", 6)], summary.Processor(1.5, 2.5, 200, 2))
         for says in (
             "0.5 commands and 300 rows a minute, for 120 s",
             "7 session-seconds waiting for locks, at most 3 sessions at a time",
             "6 locks (2.0 a command)",
+            "1.5 s the worker's processes and questions to the sandbox, 2.5 s the sandbox; the machine 200.0 s of 2 × 120",
+            "limit        commit is the limit: 1 commands",
+            "stage        commit: 1.0 s, 50% of the commands' time",
             "exit code    4 plan_overtaken: 1 (overtaken)",
             "exit code    5 stopped: 1 (NOT EXPECTED)",
         ):

@@ -79,6 +79,12 @@ func (c *Client) Cool(ctx context.Context, cooling s3d.Cooling) (cooled []s3d.Co
 	return cooled, c.do(ctx, http.MethodPost, "/cold", nil, body, &cooled)
 }
 
+// Profile returns a profile of the sandbox as text: goroutine, heap or another of runtime/pprof. It begins with the totals.
+func (c *Client) Profile(ctx context.Context, name string) (text string, err error) {
+	return text, c.do(ctx, http.MethodGet, "/profiles/"+url.PathEscape(name), nil, nil, &text)
+}
+
+// do sends a request and reads its answer: JSON, or as it is into a string.
 func (c *Client) do(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {
 	target := url.URL{Scheme: "http", Host: "sandbox", Path: path, RawQuery: query.Encode()}
 	r, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
@@ -100,7 +106,11 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	if res.StatusCode != http.StatusOK {
 		return errors.New(strings.TrimSpace(string(text)))
 	}
-	if into == nil {
+	switch into := into.(type) {
+	case nil:
+		return nil
+	case *string:
+		*into = string(text)
 		return nil
 	}
 	if err := json.Unmarshal(text, into); err != nil {

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"sync"
 	"time"
@@ -116,7 +118,7 @@ func (c *Control) Close() error {
 }
 
 // routes is the protocol: POST /rules adds the rules of a JSON list, GET lists, DELETE clears those named by id; GET
-// /rules/{id}/wait answers once the rule has fired so many times; POST /cold changes how objects are stored.
+// /rules/{id}/wait answers once the rule has fired so many times; POST /cold changes how objects are stored; GET /profiles/{name} has a profile of runtime/pprof as text.
 func routes(set *Set, objects Objects) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /cold", func(w http.ResponseWriter, r *http.Request) {
@@ -131,6 +133,15 @@ func routes(set *Set, objects Objects) http.Handler {
 			return
 		}
 		answer(w, cooled)
+	})
+	mux.HandleFunc("GET /profiles/{name}", func(w http.ResponseWriter, r *http.Request) {
+		profile := pprof.Lookup(r.PathValue("name"))
+		if profile == nil {
+			refuse(w, http.StatusNotFound, fmt.Errorf("there is no profile %q", r.PathValue("name")))
+			return
+		}
+		runtime.GC()              // so that the heap's shows what lives now
+		_ = profile.WriteTo(w, 1) // a failure means that the client is gone
 	})
 	mux.HandleFunc("POST /rules", func(w http.ResponseWriter, r *http.Request) {
 		var rules []string

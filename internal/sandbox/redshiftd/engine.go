@@ -65,7 +65,7 @@ func openEngine(ctx context.Context, c Config) (*engine, error) {
 	e.scratch = scratch
 	q := url.Values{}
 	for k, v := range map[string]string{"memory_limit": c.MemoryLimit, "threads": strconv.Itoa(c.Threads), "temp_directory": temp,
-		"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "preserve_insertion_order": "false", "checkpoint_threshold": "256MB"} {
+		"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "preserve_insertion_order": "false", "checkpoint_threshold": c.LogLimit} {
 		q.Set(k, v)
 	}
 	conn, err := duckdb.NewConnector(e.file+"?"+q.Encode(), nil)

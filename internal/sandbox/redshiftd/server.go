@@ -33,6 +33,7 @@ type Config struct {
 	Roles       []string          // IAM role ARNs that COPY may use
 	S3          S3                // where COPY reads
 	IAM         IAM               // what COPY's roles may do there
+	LogLimit    string            // of changes that are kept in memory and in a log until the engine writes them into its file, default "256MB"
 	MemoryLimit string            // of the engine, default "1300MB"; the process needs about half as much again
 	Threads     int               // of the engine, default 2
 	Profile     Profile           // default Serverless
@@ -83,6 +84,9 @@ type Server struct {
 
 // Start opens the data, listens and serves until Close, or until ctx ends; Close must be called either way.
 func Start(ctx context.Context, c Config) (*Server, error) {
+	if c.LogLimit == "" {
+		c.LogLimit = "256MB"
+	}
 	if c.MemoryLimit == "" {
 		c.MemoryLimit = "1300MB"
 	}
