@@ -253,16 +253,15 @@ func (s *Scanner) finish(start, end int) {
 	s.pos = end
 	s.framing = s.framing.afterValue()
 	s.storeAbsent()
+	bad := s.texts.take(s.rec.Row)
 	if s.buf[start] == 'n' {
 		s.rec.Kind = Tombstone
-		if s.texts != nil {
-			if bad := s.texts.take(s.rec.Row); bad != nil {
-				s.spoil(bad)
-			}
-		}
-		return
+	} else {
+		s.complete()
 	}
-	s.complete()
+	if bad != nil {
+		s.spoil(bad)
+	}
 }
 
 // describe sets what is known of every record.

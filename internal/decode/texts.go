@@ -22,13 +22,17 @@ type BadRecord struct {
 	Reason Reason
 	Detail string
 	Raw    []byte // what stands there
+
+	// Around is the record with null for what can't be read, so that what stands
+	// beside it, its offset for one, still counts; nil: nothing can be read.
+	Around []byte
 }
 
 // Error says why.
 func (b *BadRecord) Error() string { return string(b.Reason) + ": " + b.Detail }
 
 // texts makes a stream of JSON values, one a line, of Records. A record that
-// can't be read stands in it as null and is remembered.
+// can't be read stands in it as far as it can be, or as null, and is remembered.
 type texts struct {
 	records Records
 	limit   int // of a record, in bytes
@@ -83,14 +87,28 @@ func (t *texts) next() {
 	if bad != nil {
 		bad.Raw = bytes.Clone(bad.Raw)
 		t.bad = append(t.bad, badAt{t.number, bad})
-		t.text = append(t.text[:0], "null"...)
+		t.text = append(t.text[:0], orNull(bad.Around)...)
+		bad.Around = nil
 	}
 	t.number++
 	t.text = append(t.text, '\n')
 }
 
+func orNull(text []byte) []byte {
+	if text == nil {
+		return []byte("null")
+	}
+	return text
+}
+
 // take returns the record of that number if it can't be read.
 func (t *texts) take(number int64) *BadRecord {
+	if t == nil {
+		return nil
+	}
+	for len(t.bad) > 0 && t.bad[0].number < number { // what is around it could not be read either
+		t.bad = t.bad[1:]
+	}
 	if len(t.bad) == 0 || t.bad[0].number != number {
 		return nil
 	}
@@ -99,10 +117,10 @@ func (t *texts) take(number int64) *BadRecord {
 	return b
 }
 
-// spoil makes the record at hand, a null, the one that could not be read.
+// spoil makes the record at hand the one that could not be read.
 func (s *Scanner) spoil(b *BadRecord) {
 	r := &s.rec
-	r.Kind, r.Reason, r.Detail = Unreadable, b.Reason, b.Detail
+	r.Kind, r.Reason, r.Detail, r.Reject = Unreadable, b.Reason, b.Detail, nil
 	r.Raw, r.Len, r.Truncated = b.Raw, int64(len(b.Raw)), false
 	if len(r.Raw) > s.limits.RawBytes {
 		r.Raw, r.Truncated = r.Raw[:s.limits.RawBytes], true
@@ -191,4 +209,13 @@ func AppendCompact(dst, text []byte) []byte {
 func AppendString(dst, text []byte) []byte {
 	dst, _ = appendQuoted(dst, text)
 	return dst
+}
+
+// Around returns the record without what stands from start to end, for
+// BadRecord; nil where nothing stands around it.
+func Around(record []byte, start, end int) []byte {
+	if start == 0 || end == len(record) {
+		return nil
+	}
+	return append(append(bytes.Clone(record[:start]), "null"...), record[end:]...)
 }

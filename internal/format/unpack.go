@@ -24,7 +24,7 @@ type unpacker struct {
 
 // NewUnpack returns the records with the string at the path replaced by the JSON
 // in it. A null stays one, and so does an absent value; what is no string, or
-// holds no JSON, is a *decode.BadRecord.
+// holds no JSON, is a *decode.BadRecord with what stands around it.
 func NewUnpack(from decode.Records, o Unpack) decode.Records { return &unpacker{from: from, o: o} }
 
 // Next gives the next record.
@@ -39,7 +39,7 @@ func (u *unpacker) Next(dst []byte) ([]byte, error) {
 		return append(dst, text...), nil
 	}
 	bad := func(detail string) ([]byte, error) {
-		return dst, &decode.BadRecord{Reason: decode.NotPacked, Detail: detail, Raw: text}
+		return dst, &decode.BadRecord{Reason: decode.NotPacked, Detail: detail, Raw: text, Around: decode.Around(text, start, end)}
 	}
 	var packed string
 	if text[start] != '"' || json.Unmarshal(text[start:end], &packed) != nil {

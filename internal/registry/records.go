@@ -51,11 +51,11 @@ func (r *Records) Next(dst []byte) ([]byte, error) {
 		return append(dst, text...), nil
 	}
 	if r.value, err = unquoted(r.value[:0], text[start:end]); err != nil {
-		return dst, &decode.BadRecord{Reason: decode.NotFramed, Detail: "the value is no base64 text", Raw: text}
+		return dst, &decode.BadRecord{Reason: decode.NotFramed, Detail: "the value is no base64 text", Raw: text, Around: decode.Around(text, start, end)}
 	}
 	header, err := r.headerOf(text)
 	if err != nil {
-		return dst, &decode.BadRecord{Reason: decode.NotFramed, Detail: "the header " + HeaderName + " is no base64 text", Raw: text}
+		return dst, &decode.BadRecord{Reason: decode.NotFramed, Detail: "the header " + HeaderName + " is no base64 text", Raw: text, Around: decode.Around(text, start, end)}
 	}
 	opened, what, err := r.opener.Open(r.opened[:0], r.value, header)
 	r.opened = opened
@@ -63,7 +63,7 @@ func (r *Records) Next(dst []byte) ([]byte, error) {
 		r.kept = append(r.kept, kept{number, what})
 	}
 	if b, ok := err.(*decode.BadRecord); ok {
-		return dst, &decode.BadRecord{Reason: b.Reason, Detail: b.Detail, Raw: text}
+		return dst, &decode.BadRecord{Reason: b.Reason, Detail: b.Detail, Raw: text, Around: decode.Around(text, start, end)}
 	}
 	if err != nil {
 		return dst, err

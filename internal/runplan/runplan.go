@@ -26,7 +26,7 @@ const Format = 1
 // Converter is the version of the code that turns records into Parquet. It
 // rises whenever the same input could give other output, hash lanes included;
 // chunks converted by another version are converted again.
-const Converter = 4
+const Converter = 5
 
 // RunID names a run: dataset, window and format. The same command gives the same id.
 type RunID string

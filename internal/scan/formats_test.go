@@ -250,3 +250,29 @@ func TestLowerBound(t *testing.T) {
 		}
 	}
 }
+
+// TestOffsetAroundUnreadable: where a value can't be opened, the offset beside it
+// still says that the record is there.
+func TestOffsetAroundUnreadable(t *testing.T) {
+	good := func(offset int) string {
+		return fmt.Sprintf(`{"offset":%d,"message":%q}`, offset, event(fmt.Sprint("e", offset)))
+	}
+	body := good(100) + "\n" + `{"message":"{\"id\":","offset":101}` + "\n" + `{"offset":102,"message":7}` + "\n" + good(103) + "\n" +
+		"broken\n" + `{"offset":106,"message":"x"}` + "\n" + good(107) + "\n"
+	ds := compileWith(t, "json", "  envelope: {value: message}\n  unpack: text\n  offset: envelope.offset\n")
+	sink, counts, err := scanFile(t, ds, []byte(body), "")
+	if err != nil || counts.Tally[account.Row] != 3 || counts.Tally[account.Unreadable] != 4 {
+		t.Fatalf("%+v, %v", counts, err)
+	}
+	if got := fmt.Sprint(counts.Ranges); got != "[{100 104} {106 108}]" {
+		t.Errorf("offsets found %s", got)
+	}
+	var got []string
+	for _, r := range sink.rejects {
+		got = append(got, fmt.Sprintf("%d@%d %s %s", r.Row, r.Offset, r.Reason, r.Raw))
+	}
+	want := []string{`1@101 not_packed {"message":"{\"id\":","offset":101}`, `2@102 not_packed {"offset":102,"message":7}`, `4@-1 malformed_json broken`, `5@106 not_packed {"offset":106,"message":"x"}`}
+	if !slices.Equal(got, want) {
+		t.Errorf("quarantined\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -406,6 +406,9 @@ func TestSecorKey(t *testing.T) {
 	if want := "8301d3000000000000010202c6000000016b03d30000000000000003"; got != want {
 		t.Errorf("the key is %s, want %s", got, want)
 	}
+	if got := formats.SecorKey(1, nil, -1); got[0] != 0x81 || len(got) != 11 {
+		t.Errorf("without a key and a time: %x", got)
+	}
 	if got := formats.SecorKey(1, nil, 3); got[0] != 0x82 || len(got) != 21 {
 		t.Errorf("without a key: %x", got)
 	}

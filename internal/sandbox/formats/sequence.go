@@ -147,15 +147,21 @@ func appendVInt(buf []byte, n int64) []byte {
 }
 
 // SecorKey is the key of Secor's MessagePack variant: a map from 1 to the offset, from 2 to the record's key, left out
-// where it is nil, and from 3 to the time in milliseconds.
+// where it is nil, and from 3 to the time in milliseconds, left out where it is negative: the record has none.
 func SecorKey(offset int64, key []byte, millis int64) []byte {
-	out := []byte{0x82}
+	out := []byte{0x81}
 	if key != nil {
-		out[0] = 0x83
+		out[0]++
+	}
+	if millis >= 0 {
+		out[0]++
 	}
 	out = binary.BigEndian.AppendUint64(append(out, 1, 0xd3), uint64(offset))
 	if key != nil {
 		out = append(binary.BigEndian.AppendUint32(append(out, 2, 0xc6), uint32(len(key))), key...)
+	}
+	if millis < 0 {
+		return out
 	}
 	return binary.BigEndian.AppendUint64(append(out, 3, 0xd3), uint64(millis))
 }

@@ -80,7 +80,7 @@ func file(u batch.Upload, blocks, msgpack bool) ([]byte, error) {
 	}
 	for _, r := range u.Records {
 		if msgpack {
-			err = f.AppendBytes(formats.SecorKey(r.Offset, r.Key, max(r.Timestamp, 0)), r.Value)
+			err = f.AppendBytes(formats.SecorKey(r.Offset, r.Key, r.Timestamp), r.Value)
 		} else {
 			err = f.AppendLong(r.Offset, r.Value)
 		}
