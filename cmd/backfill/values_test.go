@@ -37,7 +37,7 @@ var shapedValues = []struct {
 	{layout: "confluent-bytes", values: "confluent-avro"},
 	{layout: "confluent-json", values: "confluent-avro"},
 	{layout: "aiven-csv", values: "confluent-avro"},
-	{layout: "secor-sequence", values: "confluent-avro", without: "malformed_json"},
+	{layout: "secor-sequence", values: "confluent-avro"},
 	{layout: "confluent-sides", values: "confluent-avro", settings: map[string]string{"value.schema.id.serializer": "HeaderSchemaIdSerializer"}},
 	{layout: "lenses-envelope-json", values: "confluent-avro", settings: map[string]string{"value.schema.id.serializer": "HeaderSchemaIdSerializer"}},
 	{layout: "confluent-bytes", values: "confluent-json"},
