@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 
 	"backfill/internal/account"
+	"backfill/internal/dataset"
 	"backfill/internal/fail"
 )
 
@@ -24,7 +26,7 @@ const (
 // that was cut off are its first records, unchanged.
 func TestDamagedFixtures(t *testing.T) {
 	seen := map[string]bool{}
-	for _, f := range append(fixtures(), writerFixtures()...) {
+	for _, f := range slices.Concat(fixtures(), writerFixtures(), sameFixtures()) {
 		if seen[f.file] {
 			continue
 		}
@@ -40,6 +42,19 @@ func TestDamagedFixtures(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sameFixtures are the files of TestSameRecords: envelopes, framed values,
+// SequenceFiles.
+func sameFixtures() []fixture {
+	var list []fixture
+	for _, c := range same {
+		list = append(list, fixture{file: path.Join("../formats", c.file), format: c.format, compiled: func(t testing.TB) *dataset.Dataset {
+			t.Helper()
+			return compileWith(t, c.format, c.records)
+		}})
+	}
+	return list
 }
 
 // cuts reads beginnings of the file: its first bytes, its last ones missing,

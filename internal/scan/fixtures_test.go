@@ -51,6 +51,8 @@ type fixture struct {
 
 	code    fail.Code // of a file that is refused
 	refused string    // what the error says
+
+	compiled func(t testing.TB) *dataset.Dataset // in place of format, records and columns
 }
 
 func (f fixture) name() string {
@@ -60,6 +62,9 @@ func (f fixture) name() string {
 // dataset compiles the case's dataset.
 func (f fixture) dataset(t testing.TB) *dataset.Dataset {
 	t.Helper()
+	if f.compiled != nil {
+		return f.compiled(t)
+	}
 	format, cols := f.format, f.columns
 	if format == "" {
 		format = "auto"
@@ -150,7 +155,7 @@ func scaled(digits string, scale int) string {
 func (f fixture) read(t testing.TB, ds *dataset.Dataset, body []byte) (*kept, *account.Chunk, error) {
 	t.Helper()
 	a := newArchive().add(f.file, 100, body)
-	s, err := New(Options{Dataset: ds, Source: a, BlockBytes: 1 << 20})
+	s, err := New(Options{Dataset: ds, Window: window, Source: a, BlockBytes: 1 << 20, Schemas: schemasOf(t, ds)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +200,7 @@ func (f fixture) read(t testing.TB, ds *dataset.Dataset, body []byte) (*kept, *a
 // fixtureBody reads a file from the folder that has it.
 func fixtureBody(t testing.TB, name string) []byte {
 	t.Helper()
-	for _, folder := range fixtureFolders {
+	for _, folder := range append(fixtureFolders, "testdata/formats") {
 		if b, err := os.ReadFile(filepath.Join(folder, name)); err == nil {
 			return b
 		}
