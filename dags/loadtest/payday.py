@@ -40,6 +40,7 @@ class Payday:
         self.chance = random.Random(SEED)
         self.began, self.used = 0.0, Processor(0, 0, 0, 0)
         self.counters: dict[str, str] = {}
+        self.looking: Any = None  # a greenlet
 
     def prepare(self) -> None:
         """Loads the month into one of the tables."""
@@ -49,7 +50,7 @@ class Payday:
         for what, rule in COUNTED.items():
             [self.counters[what]] = self.stand.sandbox.fault(f"{rule} note times=all")
         self.began, self.used = time.monotonic(), processor(self.stand.sandbox.pid)
-        gevent.spawn(self.look)
+        self.looking = gevent.spawn(self.look)
 
     def month(self, name: str) -> tuple[str, ...]:
         """The flags that name a table's whole month."""
@@ -137,6 +138,8 @@ def begin(**_: Any) -> None:
 @events.quitting.add_listener
 def end(environment: Any, **_: Any) -> None:
     """After the last one."""
+    if payday.looking:
+        gevent.kill(payday.looking)
     try:
         environment.process_exit_code = 1 if payday.finish() else 0
     finally:

@@ -121,7 +121,7 @@ class Payday:
         for t in tasks:
             self.states[t["task_id"], str(t["state"])] += 1
             self.repeated += max(0, t["try_number"] - 1)
-            if t["start_date"]:
+            if t["start_date"] and t["state"] in ENDED:
                 self.times["tasks, until they started"].append(seconds(t["queued_when"] or t["start_date"], t["start_date"]))
                 self.times[f"{t['task_id']}, at work"].append(t["duration"] or 0.0)
 
