@@ -110,7 +110,8 @@ func (p *planner) findCold(ctx context.Context, chunks []runplan.Chunk, r *Resul
 	var unsure []runplan.ObjectRef
 	soonest := time.Time{}
 	for _, c := range chunks {
-		if !slices.ContainsFunc(c.Objects, func(o runplan.ObjectRef) bool { _, may := p.now.Cold[o.Key]; return may }) {
+		read := withSides(c.Objects)
+		if !slices.ContainsFunc(read, func(o runplan.ObjectRef) bool { _, may := p.now.Cold[o.Key]; return may }) {
 			continue
 		}
 		if done, err := p.w.Runs.ChunkReceipt(ctx, c.ID); err != nil {
@@ -118,7 +119,7 @@ func (p *planner) findCold(ctx context.Context, chunks []runplan.Chunk, r *Resul
 		} else if done != nil {
 			continue
 		}
-		for _, o := range c.Objects {
+		for _, o := range read {
 			state, may := p.now.Cold[o.Key]
 			switch {
 			case !may:
@@ -151,6 +152,17 @@ func (p *planner) findCold(ctx context.Context, chunks []runplan.Chunk, r *Resul
 	}
 	slices.SortFunc(cold, func(a, b coldObject) int { return strings.Compare(a.Key, b.Key) })
 	return cold, nil
+}
+
+// withSides returns the objects and their side files, which are read with them.
+func withSides(objects []runplan.ObjectRef) []runplan.ObjectRef {
+	all := slices.Clone(objects)
+	for _, o := range objects {
+		for _, side := range o.Sides {
+			all = append(all, side.Object())
+		}
+	}
+	return all
 }
 
 // ask asks the store for the state of objects.

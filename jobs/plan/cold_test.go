@@ -104,7 +104,10 @@ func (v *vault) list(w io.Writer, status bool) {
 }
 
 // open returns a planner of the vault that has listed it, and its chunks.
-func (v *vault) open(t *testing.T) (*planner, []runplan.Chunk) {
+func (v *vault) open(t *testing.T) (*planner, []runplan.Chunk) { return v.openBy(t, "") }
+
+// openBy is open with further keys of the dataset's archive.
+func (v *vault) openBy(t *testing.T, keys string) (*planner, []runplan.Chunk) {
 	t.Helper()
 	server := httptest.NewServer(v)
 	t.Cleanup(server.Close)
@@ -112,7 +115,7 @@ func (v *vault) open(t *testing.T) (*planner, []runplan.Chunk) {
 		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"} {
 		t.Setenv(name, value)
 	}
-	text := "version: 1\nname: x\narchive: {uri: 's3://bucket/pay', layout: confluent}\nrecords: {event_time: none}\ncolumns: [{name: id, type: bigint, from: value.id, required: true}]\ntable: {name: a.b, mode: append, scope: all}\n"
+	text := "version: 1\nname: x\narchive: {uri: 's3://bucket/pay', layout: confluent" + keys + "}\nrecords: {event_time: none}\ncolumns: [{name: id, type: bigint, from: value.id, required: true}]\ntable: {name: a.b, mode: append, scope: all}\n"
 	ds, err := dataset.Compile("x.yaml", []byte(text), nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -165,6 +168,26 @@ func TestColdObjectsAreRefused(t *testing.T) {
 	}
 	if len(v.asked) > 0 {
 		t.Errorf("asked for %q", v.asked)
+	}
+}
+
+// TestColdSideFiles: side files that are joined are refused and restored as the
+// objects beside them are; those that are ignored may stay cold.
+func TestColdSideFiles(t *testing.T) {
+	v := newVault(vaulted{class: "STANDARD", size: 5})
+	keys := strings.Replace(named(0), ".json", ".keys.json", 1)
+	v.objects[keys] = &vaulted{class: "GLACIER", size: 7}
+	p, chunks := v.openBy(t, ", ignore: [keys]")
+	if err := p.readableNow(t.Context(), chunks, &Result{}); err != nil {
+		t.Errorf("ignored: %v", err)
+	}
+	p, chunks = v.openBy(t, ", join: [keys]")
+	if err := p.readableNow(t.Context(), chunks, &Result{}); !fail.Is(err, fail.Cold) || !strings.Contains(err.Error(), "1 objects with 7 bytes can't be read before they are restored (GLACIER: 1)") {
+		t.Errorf("joined: %v", err)
+	}
+	p.o.Restore = &Restore{Tier: objstore.Standard, Days: 3}
+	if err := p.readableNow(t.Context(), chunks, &Result{}); !fail.Is(err, fail.Restoring) || !slices.Equal(v.asked, []string{keys + " Standard 3"}) {
+		t.Errorf("restored %q: %v", v.asked, err)
 	}
 }
 

@@ -27,7 +27,7 @@ type Listing struct {
 
 	Written map[kafka.TopicPartition]time.Time // when the newest object of each partition was
 
-	// Cold has the objects that may have to be restored before they can be read;
+	// Cold has the objects and side files that may have to be restored before they can be read;
 	// nil: their storage class does not tell.
 	Cold map[string]*objstore.Cold
 }
@@ -58,11 +58,10 @@ func (w *Workspace) List(ctx context.Context, windows ...kafka.Window) (*Listing
 	for o := range found.All() {
 		l.Bytes += o.Size
 		newest(l.Written, o.Name.TopicPartition, o.Modified)
-		if o.Cold != nil || o.StorageClass == objstore.IntelligentTiering && (report == nil || !report.Tiers()) {
-			if l.Cold == nil {
-				l.Cold = map[string]*objstore.Cold{}
-			}
-			l.Cold[o.Key] = o.Cold
+		tells := report != nil && report.Tiers()
+		l.freeze(o.Object, tells)
+		for _, side := range o.Sides {
+			l.freeze(side.Object, tells)
 		}
 		l.Objects = append(l.Objects, runplan.Input{
 			Partition: o.Name.TopicPartition,
@@ -71,6 +70,18 @@ func (w *Workspace) List(ctx context.Context, windows ...kafka.Window) (*Listing
 	}
 	l.ID = runplan.ListingID(l.Objects)
 	return l, nil
+}
+
+// freeze notes an object that may have to be restored; tells: the listing knows
+// its tier of INTELLIGENT_TIERING.
+func (l *Listing) freeze(o objstore.Object, tells bool) {
+	if o.Cold == nil && (o.StorageClass != objstore.IntelligentTiering || tells) {
+		return
+	}
+	if l.Cold == nil {
+		l.Cold = map[string]*objstore.Cold{}
+	}
+	l.Cold[o.Key] = o.Cold
 }
 
 // refOf returns the object as a plan holds it.
