@@ -53,7 +53,7 @@ func (p *program) datasetText() (name string, text []byte, err error) {
 	default:
 		text, err = os.ReadFile(file)
 		if err != nil {
-			return "", nil, fail.Wrap(err, fail.NotFoundInput, "the dataset file can't be read")
+			return "", nil, fail.Wrap(err, fail.NotFoundInput, "the dataset file can't be read").Try("check --dataset, or BACKFILL_DATASET; in a pod, that the file is mounted")
 		}
 		return file, text, nil
 	}
@@ -79,7 +79,7 @@ func (p *program) open(ctx context.Context, ds *dataset.Dataset, key *mask.Key) 
 func (p *program) openPlan(ctx context.Context) (*workspace.Workspace, *runplan.Head, []runplan.Chunk, error) {
 	staging, _, ok := strings.Cut(p.flags.plan, "/targets/")
 	if !ok {
-		return nil, nil, nil, fail.New(fail.Usage, "--plan is missing or is no plan's URI").Try("give the URI that `backfill plan` printed")
+		return nil, nil, nil, fail.New(fail.Usage, "--plan %q is no plan's URI", p.flags.plan).Try("give the URI that `backfill plan` printed")
 	}
 	head, err := runstore.ReadPlan(ctx, staging, p.flags.plan)
 	if err != nil {
@@ -94,7 +94,7 @@ func (p *program) openPlan(ctx context.Context) (*workspace.Workspace, *runplan.
 		return nil, nil, nil, err
 	}
 	if ds.Digest != head.Dataset.Digest {
-		return nil, nil, nil, fail.New(fail.Corrupt, "the plan's dataset does not have the digest it was sealed with").At("%s", p.flags.plan).Try("plan again")
+		return nil, nil, nil, fail.New(fail.Corrupt, "the plan's dataset does not have the digest it was sealed with").At("%s", p.flags.plan).Try("seal a new plan: `backfill plan` with the same dataset and window, and --replan")
 	}
 	w, err := p.open(ctx, ds, key)
 	if err != nil {
@@ -184,7 +184,7 @@ func (p *program) planOptions(window kafka.Window) plan.Options {
 func (p *program) planned(ctx context.Context) (*workspace.Workspace, plan.Options, error) {
 	o := p.planOptions(kafka.Window{})
 	if o.SliceDays < 1 {
-		return nil, o, fail.New(fail.Usage, "--slice-days must be at least 1")
+		return nil, o, fail.New(fail.Usage, "--slice-days must be at least 1").Try("leave it out, or give a number of days such as --slice-days 7")
 	}
 	var err error
 	if o.Restore, err = p.restoring(); err != nil {
@@ -209,7 +209,7 @@ func (p *program) restoring() (*plan.Restore, error) {
 		return nil, fail.New(fail.Usage, "--restore-tier %q is no tier", p.flags.restoreTier).Try("give bulk, standard or expedited")
 	}
 	if r.Days < 1 || r.Days > 365 {
-		return nil, fail.New(fail.Usage, "--restore-days must be from 1 to 365")
+		return nil, fail.New(fail.Usage, "--restore-days must be from 1 to 365").Try("give for how many days the copies are needed, such as --restore-days 7")
 	}
 	return r, nil
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"backfill/internal/sandbox/archivegen"
+	"backfill/internal/sandbox/redshiftd"
 	"backfill/internal/sandbox/s3d"
 	"backfill/jobs/doctor"
 )
@@ -67,6 +68,24 @@ func frozen(r *http.Response) error {
 	return nil
 }
 
+// unconditional makes a store that takes a second create of a key for a first one.
+func unconditional(r *http.Response) error {
+	if r.Request.Method == http.MethodPut && r.StatusCode == http.StatusPreconditionFailed {
+		r.StatusCode, r.Status = http.StatusOK, "200 OK"
+		r.Header.Set("ETag", `"0"`)
+		replaced(r, nil)
+	}
+	return nil
+}
+
+// full makes the warehouse say at COPY that its disks are full.
+func full(o redshiftd.Op) redshiftd.Action {
+	if o.Kind == "COPY" && o.Phase == redshiftd.Before {
+		return redshiftd.DiskFull
+	}
+	return redshiftd.Continue
+}
+
 // TestSabotagedEnvironments breaks one thing at a time: doctor and run each say
 // the sentence that solves it, with an exit code that a scheduler can go by.
 func TestSabotagedEnvironments(t *testing.T) {
@@ -91,6 +110,7 @@ func TestSabotagedEnvironments(t *testing.T) {
 		env     []string
 		exit    int // of doctor
 		runExit int // of run; 0: as doctor
+		sql     func(redshiftd.Op) redshiftd.Action
 		says    string
 		runSays string // "": the same
 	}{
@@ -99,8 +119,9 @@ func TestSabotagedEnvironments(t *testing.T) {
 		{name: "wrong password", check: "warehouse: log in", env: []string{"BACKFILL_WAREHOUSE_PASSWORD=wrong"}, exit: 3, says: "check the login's name and password"},
 		{name: "column dropped", check: "warehouse: table", args: []string{"--set", "table.name=payroll.sabotaged_narrow"}, exit: 4, says: `ADD COLUMN "tax_amount" DECIMAL(18,2)`},
 		{name: "clock off", check: "archive: list and names", s3: fails("ListObjectsV2", s3d.ClockSkew403), exit: 3, says: "set the clock (NTP): S3 allows a difference of 15 minutes"},
-		{name: "full disk", check: "staging: create once", s3: fails("PutObject", s3d.DiskFull507), exit: 3, says: "S3 failed with status 507"},
-		{name: "no room for files", check: "disk", env: []string{"TMPDIR=/nowhere"}, exit: 3, runExit: -1, says: "point TMPDIR at a folder that can be written"},
+		{name: "staging without conditional writes", check: "staging: create once", meddle: unconditional, exit: 2, says: "a store that honours If-None-Match: *"},
+		{name: "full disk of staging", check: "staging: create once", s3: fails("PutObject", s3d.DiskFull507), exit: 3, says: "free space in the store"},
+		{name: "full disk of the warehouse", check: "warehouse: COPY by the role", sql: full, exit: 3, says: "free space in the warehouse"},
 		{name: "expired token", check: "archive: list and names", s3: fails("ListObjectsV2", s3d.ExpiredToken), exit: 3, says: "renew them, or use a role that renews itself"},
 		{name: "wrong prefix", check: "archive: list and names", args: []string{"--set", "archive.uri=s3://archive/" + prefixOf(t) + "x"}, exit: 4, says: "check archive.uri"},
 		{name: "archived storage class", check: "archive: storage class", meddle: frozen, exit: 0, runExit: 4, says: "DEEP_ARCHIVE", runSays: "restore"},
@@ -114,7 +135,7 @@ func TestSabotagedEnvironments(t *testing.T) {
 			if c.meddle != nil {
 				env = append(env, "AWS_ENDPOINT_URL_S3="+meddler(t, h.s3.Endpoint(), c.meddle))
 			}
-			h.watch(t, c.s3, nil)
+			h.watch(t, c.s3, c.sql)
 			args := a.window(append(append([]string{}, table...), append([]string{"--set", "staging.uri=s3://staging/" + prefixOf(t)}, c.args...)...)...)
 			_, wait := h.start(t, h.env(env...), append([]string{"doctor"}, args...)...)
 			o := wait()
@@ -128,9 +149,6 @@ func TestSabotagedEnvironments(t *testing.T) {
 				if other.Status == doctor.Failed && other.Fix == "" {
 					t.Errorf("a failure without a fix: %+v", other)
 				}
-			}
-			if c.runExit < 0 {
-				return
 			}
 			_, wait = h.start(t, h.env(env...), append([]string{"run"}, args...)...)
 			o = wait()
@@ -162,6 +180,25 @@ func TestSabotagedEnvironments(t *testing.T) {
 			t.Errorf("the doctor left %s", key)
 		}
 	})
+}
+
+// TestSabotagedTempDir: a Parquet object that is read through a file, and no
+// folder for it.
+func TestSabotagedTempDir(t *testing.T) {
+	h := shared
+	a := h.generate(t, archivegen.Options{Seed: 12, Events: 60000, Partitions: 1, EventsPerObject: 200000, DaysAround: -1, Layout: "confluent-parquet"})
+	args := a.window(append(h.table(t, "sabotaged_temp"), "--memory", "512MiB")...)
+	for _, command := range []string{"doctor", "run"} {
+		_, wait := h.start(t, h.env("TMPDIR=/nowhere"), append([]string{command}, args...)...)
+		o := wait()
+		said := o.result.Error + "\n" + o.result.Hint
+		if found := checkOf(o.result.Checks, "disk"); found != nil {
+			said = found.Found + "\n" + found.Fix
+		}
+		if o.exit != 3 || !strings.Contains(said, "point TMPDIR at a folder that can be written") || !strings.Contains(said, "/nowhere") {
+			t.Errorf("%s: exit code %d, it says %q\n%s", command, o.exit, said, o.stderr)
+		}
+	}
 }
 
 func checkOf(checks []doctor.Check, name string) *doctor.Check {

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
@@ -193,9 +195,20 @@ func (r *result) failed(ctx context.Context, err error, exit fail.Exit) {
 	if s, ok := stopOf(ctx, err); ok {
 		r.Code, r.Error, r.Hint = "stopped", s.Error()+"; work so far is kept", "run the same command again: it goes on from here"
 	}
-	if r.Hint == "" && exit.Retryable() {
-		r.Hint = "run the same command again: it asks what is done and goes on from there"
+	if r.Hint == "" {
+		r.Hint = remedy(err, exit)
 	}
+}
+
+// remedy is what to do about an error that says nothing about it: what its code
+// says in general.
+func remedy(err error, exit fail.Exit) string {
+	if exit.Retryable() && fail.Is(err, fail.Internal) { // it was stopped
+		return "run the same command again: it asks what is done and goes on from there"
+	}
+	m, _ := fail.CodeOf(err).Meaning()
+	first, size := utf8.DecodeRuneInString(m.Do)
+	return string(unicode.ToLower(first)) + strings.TrimSuffix(m.Do[size:], ".")
 }
 
 // report writes the result for people, for scripts, for Airflow and for
@@ -252,7 +265,7 @@ func (p *program) complain(r result) {
 		fmt.Fprintf(p.stderr, "ERROR %s\n", line)
 	}
 	if r.Hint != "" {
-		fmt.Fprintf(p.stderr, "ERROR what to do: %s\n", strings.ReplaceAll(r.Hint, "\n", " "))
+		fmt.Fprintf(p.stderr, "ERROR what to do: %s\n", strings.Join(strings.Fields(r.Hint), " "))
 	}
 	if line != "" {
 		fmt.Fprintf(p.stderr, "ERROR go on with: %s\n", line)

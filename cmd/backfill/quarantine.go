@@ -34,7 +34,7 @@ func replayFlags(f *flags, s *pflag.FlagSet) {
 // rejected opens the plan that a person names, and its chunks.
 func (p *program) rejected(ctx context.Context) (*workspace.Workspace, *runplan.Head, []runplan.Chunk, error) {
 	if p.flags.run == "" {
-		return nil, nil, nil, fail.New(fail.Usage, "the plan or run is missing").Try("give a plan's number or URI, or a run's id; `backfill status` lists them")
+		return nil, nil, nil, fail.New(fail.Usage, "the plan or run is missing").Try("give a plan's number or URI, or a run's id; `backfill status --dataset F` lists them")
 	}
 	w, head, err := p.findPlan(ctx, p.flags.run)
 	if err != nil {
@@ -135,7 +135,7 @@ func runQuarantineReplay(ctx context.Context, p *program) error {
 		return nil
 	}
 	if r.Fit == 0 {
-		return fail.New(fail.EmptyWindow, "no record in quarantine would become a row of the window: nothing is run").Try("mend the dataset first; `backfill quarantine ls %d` says what is wrong", head.Seq)
+		return fail.New(fail.EmptyWindow, "no record in quarantine would become a row of the window: nothing is run").Try("mend the dataset first; `backfill quarantine ls %d --dataset F` says what is wrong", head.Seq)
 	}
 	return p.runWindow(ctx, w, head)
 }

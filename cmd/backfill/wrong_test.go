@@ -114,7 +114,7 @@ func TestBrokenArchive(t *testing.T) {
 	}{
 		{"truncated gzip", "payroll.events/partition=0/payroll.events+0+0000000000.json.gz", whole.Bytes()[:whole.Len()/2], 4, []string{"payroll.events+0+0000000000.json.gz", "record", "restore"}},
 		{"foreign key", "payroll.events/partition=0/readme.txt", []byte("hello"), 4, []string{"readme.txt"}},
-		{"long line", "payroll.events/partition=0/payroll.events+0+0000000000.json", append(long, '\n'), 4, []string{"1 of 1 records", "too_long: 1", "quarantine.max_", "quarantine.jsonl.zst"}},
+		{"long line", "payroll.events/partition=0/payroll.events+0+0000000000.json", append(long, '\n'), 4, []string{"1 of 1 records", "too_long: 1", "quarantine.max_", "backfill quarantine ls "}},
 	}
 	a := h.generate(t, archivegen.Options{Seed: 4, Events: 10, Partitions: 1, Codec: "none"})
 	table := h.table(t, "broken_archive")

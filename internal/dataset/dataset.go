@@ -312,7 +312,7 @@ func (d *Dataset) NeedStaging() error {
 		return nil
 	}
 	return fail.New(fail.BadDataset, "dataset %s has no staging.uri", d.Name).
-		Try("Add `staging: {uri: s3://bucket/prefix}` to the dataset file or set %s.", stagingURIVar)
+		Try("add `staging: {uri: s3://bucket/prefix}` to the dataset file, or set %s", stagingURIVar)
 }
 
 // NeedWarehouse returns a BadDataset error if the warehouse's address or the
@@ -320,11 +320,11 @@ func (d *Dataset) NeedStaging() error {
 func (d *Dataset) NeedWarehouse() error {
 	if d.Warehouse.URL == "" && d.Warehouse.SignIn.Secret == "" {
 		return fail.New(fail.BadDataset, "dataset %s has no warehouse.url", d.Name).
-			Try("Add `warehouse: {url: redshift://user@host/database}` to the dataset file or set %s.", warehouseURLVar)
+			Try("add `warehouse: {url: redshift://user@host/database}` to the dataset file, or set %s", warehouseURLVar)
 	}
 	if d.Warehouse.IAMRole == "" {
 		return fail.New(fail.BadDataset, "dataset %s has no warehouse.iam_role", d.Name).
-			Try("Add the role that COPY reads with to the warehouse section or set %s.", warehouseRoleVar)
+			Try("add the role that COPY reads with, `warehouse: {iam_role: arn:aws:iam::ACCOUNT:role/NAME}`, or set %s", warehouseRoleVar)
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (p *problems) err() error {
 		lines = append(lines, one.String())
 	}
 	return fail.New(fail.BadDataset, "%s", strings.Join(lines, "\n")).
-		Try("Correct the dataset and run the same command again.")
+		Try("correct what is named, then run the same command again")
 }
 
 // shown cuts a value of the user's for a message and makes it printable.

@@ -38,7 +38,7 @@ func newSpool(r io.Reader, inMemory, most int64) (*spool, error) {
 	file, err := os.CreateTemp("", "backfill-*.parquet")
 	if err != nil {
 		return nil, fail.Wrap(err, fail.Disk, "an object of more than %d bytes needs a file", inMemory).
-			Try("give the pod a writable temporary directory (TMPDIR)")
+			At("%s", os.TempDir()).Try("point TMPDIR at a folder that can be written; in a pod mount an emptyDir there")
 	}
 	s := &spool{ReaderAt: file, file: file}
 	_ = os.Remove(file.Name()) // it lives as long as it is open
@@ -57,7 +57,7 @@ func newSpool(r io.Reader, inMemory, most int64) (*spool, error) {
 		if body.err != nil {
 			return nil, fmt.Errorf("reading the object: %w", body.err)
 		}
-		return nil, fail.Wrap(err, fail.Disk, "writing an object to a temporary file").Try("give the pod more temporary space (TMPDIR)")
+		return nil, fail.Wrap(err, fail.Disk, "writing an object to a temporary file").At("%s", os.TempDir()).Try("point TMPDIR at a larger volume; in a pod raise its ephemeral-storage limit, or mount a larger emptyDir there")
 	}
 	return s, nil
 }

@@ -61,6 +61,7 @@ func classify(a action, at URI, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return &stopped{action: a, at: at, err: err}
 	}
+	err = brief(err)
 	e := byCredentials(err)
 	if e == nil {
 		e = byCode(a, at, err)
@@ -91,7 +92,7 @@ func (s *stopped) Unwrap() error { return s.err }
 func byCredentials(err error) *fail.Error {
 	// No credentials at all, or their source (role, web identity) refused.
 	if ce := (*credentialsError)(nil); errors.As(err, &ce) {
-		return fail.Wrap(err, fail.Credentials, "no usable AWS credentials").
+		return fail.Wrap(briefError{ce.Error(), err}, fail.Credentials, "no usable AWS credentials").
 			Try("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role for the pod's service account")
 	}
 	return nil
@@ -189,12 +190,21 @@ func throttled(err error) *fail.Error {
 	return fail.Wrap(err, fail.Throttled, "S3 asks to slow down").Try("run the same command again with fewer workers or shards")
 }
 
+// expectedRegion is the bucket's region in what S3 says of a signature for another one.
+var expectedRegion = regexp.MustCompile(`expecting ['"]([a-z0-9-]+)['"]`)
+
 func wrongRegion(at URI, err error) *fail.Error {
 	e := fail.Wrap(err, fail.Usage, "bucket %q is in another region", at.Bucket)
 	var answer *smithyhttp.ResponseError
 	if errors.As(err, &answer) && answer.Response != nil {
 		if region := answer.Response.Header.Get("X-Amz-Bucket-Region"); region != "" {
 			return e.Try("set AWS_REGION=%s", region)
+		}
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		if said := expectedRegion.FindStringSubmatch(api.ErrorMessage()); said != nil {
+			return e.Try("set AWS_REGION=%s", said[1])
 		}
 	}
 	return e.Try("set AWS_REGION to the region of the bucket")
@@ -226,6 +236,9 @@ func byStatus(a action, at URI, err error) *fail.Error {
 		return throttled(err)
 	case status == http.StatusRequestTimeout:
 		return fail.Wrap(err, fail.Network, "the request timed out").Try("run the same command again")
+	case status == http.StatusInsufficientStorage:
+		// A store that is not Amazon's; waiting frees nothing, a person may.
+		return fail.Wrap(err, fail.Disk, "the store's disk is full").Try("free space in the store, or stage in another: staging.uri; then run the same command again")
 	case status >= 500:
 		// The service failed, also over the SDK's tries.
 		return fail.Wrap(err, fail.Service, "S3 failed with status %d", status).Try("run the same command again")

@@ -93,7 +93,7 @@ func (u *undoing) checkErased(ctx context.Context) error {
 	if rows == 0 {
 		return nil
 	}
-	return u.refuse("%d of the kept rows are of people on the suppression list", rows).Try("load the window again from the archive, and drop the kept rows with load --forget %d", u.o.Head.Seq)
+	return u.refuse("%d of the kept rows are of people on the suppression list", rows).Try("load the window again from the archive, and drop the kept rows with `backfill load --forget %d --dataset F`", u.o.Head.Seq)
 }
 
 // guarded reads the rows that must not go unnoticed: those of people who were

@@ -50,7 +50,7 @@ func Abort(ctx context.Context, s Session, t Target, head *runplan.Head, planKey
 		}
 		if len(r.Loaded) == len(head.Slices) {
 			return fail.New(fail.Stale, "plan %d is finished: all %d slices are loaded", head.Seq, len(head.Slices)).At("%s", c.name()).
-				Try("to take it back: backfill load --undo %d", head.Seq)
+				Try("to take it back: `backfill load --undo %d --dataset F`", head.Seq)
 		}
 		if r.Already {
 			return nil
@@ -94,7 +94,7 @@ func Forget(ctx context.Context, s Session, t Target, seq runplan.Seq, before ti
 		dropped = append(dropped, k)
 	}
 	if seq != 0 && len(dropped) == 0 {
-		return nil, fail.New(fail.NotFoundInput, "no rows are kept for plan %d", seq).At("%s", c.name()).Try("backfill status lists the plans that keep rows")
+		return nil, fail.New(fail.NotFoundInput, "no rows are kept for plan %d", seq).At("%s", c.name()).Try("`backfill status --dataset F --ledger` shows which plans keep rows")
 	}
 	return dropped, nil
 }

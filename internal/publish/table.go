@@ -24,7 +24,7 @@ func CheckTable(ctx context.Context, s Session, t Target) error {
 	live, err := s.Columns(ctx, t.Schema, t.Table)
 	if fail.Is(err, fail.TableMissing) {
 		return fail.New(fail.TableMissing, "the table does not exist, or this login can't see it").
-			At("%s", c.name()).Try("create it (--create-table does), or grant rights on it:\n%s", CreateTableSQL(t))
+			At("%s", c.name()).Try("say --create-table, which makes it so; if it is there, check warehouse.url and GRANT USAGE on its schema and SELECT, INSERT, DELETE on it:\n%s", CreateTableSQL(t))
 	}
 	if err != nil {
 		return fmt.Errorf("reading the columns of %s: %w", c.name(), err)

@@ -86,7 +86,7 @@ func (u *undoing) prepare(ctx context.Context) error {
 	}
 	u.read(history)
 	if len(u.loads) == 0 {
-		return u.refuse("it changed nothing in the table").Try("backfill status --ledger shows which plans did")
+		return u.refuse("it changed nothing in the table").Try("`backfill status --dataset F --ledger` shows which plans did")
 	}
 	if len(u.undone) == len(u.loads) {
 		return nil
@@ -173,7 +173,7 @@ func (u *undoing) checkLater(history []LedgerRow, row LedgerRow) error {
 		if later.Seq == row.Seq || !after || (row.Mode == Append && later.Mode == Append) || !concern(later, row) {
 			continue
 		}
-		return u.refuse("plan %d of run %s changed rows of it later", later.Seq, later.Run).Try("undo plan %d first", later.Seq)
+		return u.refuse("plan %d of run %s changed rows of it later", later.Seq, later.Run).Try("undo plan %d first: `backfill load --undo %[1]d --dataset F`", later.Seq)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func classify(err error) (f *fail.Error, again bool) {
 		if errors.As(err, &name) && name.IsNotFound {
 			return f.Try("check the host in the warehouse URL, and that this network resolves it"), false
 		}
-		return f, true
+		return f.Try("check the host and port of the warehouse URL, that the warehouse is not paused, and the security group; then run the same command again"), true
 	}
 	// The peer or something between closed the socket: the statement's outcome is not known.
 	var network *net.OpError
@@ -157,7 +157,7 @@ func byState(code string) (verdict, bool) {
 	case code == "42P01", code == "3F000": // no such table or schema
 		return verdict{fail.TableMissing, false, ""}, true
 	case code == "42703": // no such column: the table was changed after it was checked
-		return verdict{fail.TableDiffers, false, "run plan: it compares the table with the dataset"}, true
+		return verdict{fail.TableDiffers, false, "somebody changed the table meanwhile: run the same command again, it compares the table with the dataset and says what to alter"}, true
 	case code == "40001", code == "40P01", code == "55P03": // serialization, deadlock, lock time-out: the server undid it
 		return verdict{fail.Conflict, true, ""}, true
 	case code == "57014": // statement_timeout, a queue's rule, or a person: the same would happen again
@@ -234,7 +234,7 @@ var answerRules = []struct {
 	// A table behind a datashare has no SQLSTATE of its own.
 	{regexp.MustCompile(`(?i)Relation .* does not exist|COPY into nonexistent table`), verdict{fail.TableMissing, false, ""}},
 	// The table has a column that this load can't fill.
-	{regexp.MustCompile(`(?i)NOT NULL column without DEFAULT`), verdict{fail.TableDiffers, false, "run plan: it compares the table with the dataset"}},
+	{regexp.MustCompile(`(?i)NOT NULL column without DEFAULT`), verdict{fail.TableDiffers, false, "somebody changed the table meanwhile: run the same command again, it compares the table with the dataset and says what to alter"}},
 	// Any other error of the Parquet reader is about the data.
 	{regexp.MustCompile(`(?i)Spectrum Scan Error`), verdict{fail.LoadRefused, false, ""}},
 }

@@ -73,7 +73,7 @@ func (s *spool) spill(p *part) error {
 			err = os.Remove(f.Name()) // the open file stays, and goes with the process
 		}
 		if err != nil {
-			return fail.Wrap(err, fail.Disk, "the rows to compare need a file").Try("point TMPDIR to a writable folder with room for about 100 bytes a row, or give more --memory")
+			return fail.Wrap(err, fail.Disk, "the rows to compare need a file").Try("point TMPDIR at a folder that can be written and has room for about 100 bytes a row, or give more --memory")
 		}
 		p.file = f
 	}
@@ -81,7 +81,7 @@ func (s *spool) spill(p *part) error {
 	p.written += int64(n)
 	p.mem = p.mem[:0]
 	if err != nil {
-		return fail.Wrap(err, fail.Disk, "writing the rows to compare").Try("point TMPDIR to a folder with room for about 100 bytes a row")
+		return fail.Wrap(err, fail.Disk, "writing the rows to compare").Try("point TMPDIR at a folder with room for about 100 bytes a row")
 	}
 	return nil
 }

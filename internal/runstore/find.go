@@ -16,7 +16,7 @@ import (
 func (s *Store) Find(ctx context.Context, target, name string) (*runplan.Head, error) {
 	missing := func(cause error) error {
 		return fail.Wrap(cause, fail.NotFoundInput, "there is no plan or run %q of %s", name, target).
-			Try("give a plan's number or URI, or a run's id; backfill status lists them")
+			Try("give a plan's number or URI, or a run's id; `backfill status --dataset F` lists them")
 	}
 	if strings.Contains(name, "/") {
 		key, err := s.PlanKey(name)

@@ -153,7 +153,7 @@ func fit(w *workspace.Workspace, objects int, o Options) (int, sizes, error) {
 		least = min(least, (fixed+list[len(list)-1].worker(stage)+aside)/4*5)
 	}
 	return 0, sizes{}, fail.New(fail.Memory, "--memory %d MiB is too little for one worker", o.Memory>>20).
-		Try("give at least %d MiB", least>>20+1)
+		Try("give at least --memory %dMiB", least>>20+1)
 }
 
 // diskOf is the share of each of n workers in three quarters of the disk; 0: no

@@ -59,7 +59,7 @@ func TestFitRefused(t *testing.T) {
 		_, _, err = fit(w, 10, Options{Workers: 4, Memory: least << 20})
 	}
 	_, _, refused := fit(w, 10, o)
-	if want := fmt.Sprintf("give at least %d MiB", least-1); !strings.Contains(fail.HintOf(refused), want) {
+	if want := fmt.Sprintf("give at least --memory %dMiB", least-1); !strings.Contains(fail.HintOf(refused), want) {
 		t.Errorf("the hint is %q, not %q", fail.HintOf(refused), want)
 	}
 }

@@ -33,7 +33,7 @@ func (d *doctor) machine(context.Context) {
 
 // disk writes a file where reconcile does, and asks how much room there is.
 func (d *doctor) disk() {
-	const means = "reconcile --way archive and repair can't compare more rows than fit in memory"
+	const means = "archived Parquet objects above 4 MiB can't be read, and reconcile --way archive and repair can't compare more rows than fit in memory"
 	err := writeFile(d.o.TempDir)
 	var fs syscall.Statfs_t
 	if err == nil {

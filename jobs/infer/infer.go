@@ -62,7 +62,7 @@ func Infer(ctx context.Context, w *workspace.Workspace, o Options) (*Result, err
 		return nil, err
 	}
 	if len(sample.Data) == 0 {
-		return nil, fail.New(fail.EmptyWindow, "there is no object with records to look at").At("%s", o.URI).Try("check the URI")
+		return nil, fail.New(fail.EmptyWindow, "there is no object with records to look at").At("%s", o.URI).Try("check the URI, case included: it is the folder of one topic, such as s3://bucket/topics/payroll.events")
 	}
 	in := &inference{w: w, o: o, sample: sample, survey: survey.New(), formats: map[string]int{}}
 	for _, c := range sample.Spread(mostObjects) {

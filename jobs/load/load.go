@@ -111,7 +111,7 @@ func Load(ctx context.Context, w *workspace.Workspace, s publish.Session, head *
 	if err != nil {
 		return nil, err
 	}
-	if err := withinRejects(w, tally, receipts); err != nil {
+	if err := withinRejects(w, head, tally, receipts); err != nil {
 		return nil, err
 	}
 	target, flags, err := modeOf(w, head, receipts, o)
@@ -185,7 +185,7 @@ func sum(receipts []*runplan.ChunkReceipt) (account.Cells, account.Tally, error)
 }
 
 // withinRejects stops a run that rejected too much before anything is loaded.
-func withinRejects(w *workspace.Workspace, t account.Tally, receipts []*runplan.ChunkReceipt) error {
+func withinRejects(w *workspace.Workspace, head *runplan.Head, t account.Tally, receipts []*runplan.ChunkReceipt) error {
 	limits := w.Dataset.Quarantine
 	bad, read := t[account.Unreadable]+t[account.Rejected], t.Read()
 	over := ""
@@ -198,23 +198,19 @@ func withinRejects(w *workspace.Workspace, t account.Tally, receipts []*runplan.
 	if over == "" {
 		return nil
 	}
-	reasons, file := quarantined(w, receipts)
-	return fail.New(fail.Rejects, "%d of %d records could not become rows (%s), and %s; nothing was loaded", bad, read, reasons, over).
-		Try("look at the records in %s, then mend the dataset or the archive, or raise the limit", file)
+	return fail.New(fail.Rejects, "%d of %d records could not become rows (%s), and %s; nothing was loaded", bad, read, rejects(receipts), over).
+		Try("`backfill quarantine ls %d --dataset F` shows reasons and first examples; mend the dataset or the archive, or raise the limit, then run the same command again", head.Seq)
 }
 
 // shownReasons is how many reasons a message names.
 const shownReasons = 5
 
-// quarantined names the most frequent reasons and the first quarantine file.
-func quarantined(w *workspace.Workspace, receipts []*runplan.ChunkReceipt) (reasons, file string) {
+// rejects names the most frequent reasons.
+func rejects(receipts []*runplan.ChunkReceipt) string {
 	counts := map[string]int64{}
 	for _, r := range receipts {
 		for reason, n := range r.Counts.Reasons {
 			counts[reason] += n
-		}
-		if file == "" && r.Quarantine != nil {
-			file = w.Runs.URI(r.Quarantine.Key)
 		}
 	}
 	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
@@ -227,7 +223,7 @@ func quarantined(w *workspace.Workspace, receipts []*runplan.ChunkReceipt) (reas
 	if len(names) > shownReasons {
 		parts = append(parts, "…")
 	}
-	return strings.Join(parts, ", "), file
+	return strings.Join(parts, ", ")
 }
 
 // empty decides what a window without a single row means.

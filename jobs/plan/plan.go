@@ -172,14 +172,14 @@ func (p *planner) nothing() error {
 	uri := p.w.Dataset.Archive.URI
 	if n := len(p.now.Objects); n > 0 {
 		return fail.New(fail.EmptyWindow, "all %d objects of the archive were loaded before or left out: none is left", n).At("%s", uri).
-			Try("`backfill status` shows by which plans; if that is right, say --allow-empty")
+			Try("`backfill status --dataset F` shows by which plans; if that is right, say --allow-empty")
 	}
 	if n := p.now.Folders.Skipped; n > 0 {
 		return fail.New(fail.EmptyWindow, "the archive holds no object for the window; %d dated folders of other times were not listed", n).At("%s", uri).
 			Try("check archive.folder_time, its zone above all; if an empty window is right, say --allow-empty")
 	}
 	return fail.New(fail.EmptyWindow, "the archive holds no object to load").At("%s", uri).
-		Try("check archive.uri; if an empty archive is right, say --allow-empty")
+		Try("check archive.uri, `backfill doctor --dataset F` names what stands beside it; if an empty archive is right, say --allow-empty")
 }
 
 // objects returns what to read: everything listed, or for append what no

@@ -42,7 +42,7 @@ func comparable(ctx context.Context, w *workspace.Workspace, row publish.LedgerR
 	receipt, err := w.Runs.Slice(ctx, row.ReceiptKey, row.ReceiptSHA256)
 	if err == nil && receipt.Lanes != canon.Format {
 		return nil, fail.New(fail.Incomplete, "plan %d was loaded by another version of this program, which fingerprints rows otherwise", row.Seq).
-			At("%s", w.TargetName()).Try("run the backfill of its days again, or reconcile with the version that loaded it")
+			At("%s", w.TargetName()).Try("load its days again with `backfill run`, or reconcile with the version that loaded them")
 	}
 	return receipt, err
 }

@@ -142,7 +142,7 @@ func find(ctx context.Context, w *workspace.Workspace, s publish.Session, name s
 		}
 	}
 	if folder == "" {
-		return nil, nil, "", fail.New(fail.NotFoundInput, "there is no report %s of %s", name, w.TargetName()).Try("backfill reconcile --history lists them")
+		return nil, nil, "", fail.New(fail.NotFoundInput, "there is no report %s of %s", name, w.TargetName()).Try("`backfill reconcile --dataset F --history` lists them")
 	}
 	return nil, rows, folder, nil
 }

@@ -69,7 +69,7 @@ func (r *Result) Error() error {
 	switch tieout.Verdict(r.Report.Verdict) {
 	case tieout.NotReconciled:
 		if r.Report.Way == tieout.ByArchive {
-			return fail.New(fail.Break, "%s", r.Report.Sentence).Try("the report lists every row that differs; backfill repair --report %s shows what would mend the table", r.URI)
+			return fail.New(fail.Break, "%s", r.Report.Sentence).Try("the report lists every row that differs; `backfill repair --dataset F --report %s` shows what would mend the table", r.URI)
 		}
 		return fail.New(fail.Break, "%s", r.Report.Sentence).
 			Try("the report lists every break; %s", remedy(r.mode))
@@ -78,7 +78,7 @@ func (r *Result) Error() error {
 			return fail.New(fail.Incomplete, "%s", r.Report.Sentence).Try("the report lists what is unknown, and the rows that differ")
 		}
 		if len(r.Report.Plans) == 0 {
-			return fail.New(fail.Incomplete, "%s", r.Report.Sentence).Try("load the window with backfill run, then reconcile")
+			return fail.New(fail.Incomplete, "%s", r.Report.Sentence).Try("load the window with `backfill run`, then reconcile")
 		}
 		return fail.New(fail.Incomplete, "%s", r.Report.Sentence).
 			Try("the report lists what is unknown; a gap that is known can be declared in archive.gaps with its reason")
@@ -107,7 +107,7 @@ func Reconcile(ctx context.Context, w *workspace.Workspace, session publish.Sess
 	}
 	if o.Way == tieout.ByReceipts && o.Plan == nil && len(held) == 0 && len(w.Dataset.Table.Key) > 0 {
 		return nil, fail.New(fail.Incomplete, "no load of %s by this dataset stands in the ledger, so that there are no receipts to compare the table with", o.Window).
-			At("%s", w.TargetName()).Try("another pipeline loaded it: compare with the archive itself by --way archive; else load the window with backfill run")
+			At("%s", w.TargetName()).Try("another pipeline loaded it: compare with the archive itself by --way archive; else load the window with `backfill run`")
 	}
 	parts, uncovered, err := cover(held, o.Window, w.Calendar())
 	if err != nil {
@@ -212,7 +212,7 @@ func (g *gathering) add(ctx context.Context, p part) error {
 	}
 	if head.Dataset.ConvertDigest != g.w.Dataset.ConvertDigest {
 		return fail.New(fail.Incomplete, "plan %d was loaded with another form of dataset %s: other columns, totals, archive, calendar or suppression list", head.Seq, g.w.Dataset.Name).
-			At("%s", g.w.TargetName()).Try("reconcile with the dataset file that was loaded, or run the backfill again with this one")
+			At("%s", g.w.TargetName()).Try("reconcile with the dataset file that was loaded, or load the window again with this one: `backfill run`")
 	}
 	chunks, err := g.w.Runs.Chunks(ctx, head)
 	if err != nil {

@@ -179,7 +179,7 @@ func fits(w *workspace.Workspace, rep *report.Report, uri string) error {
 		return fail.New(fail.Usage, "the report is of another table or form of the dataset").At("%s", uri).Try("give the dataset file that was reconciled")
 	case rep.Rows == nil:
 		return fail.New(fail.Usage, "the report compared no rows, so that it names none to repair").At("%s", uri).
-			Try("reconcile with --way archive, or run the backfill again")
+			Try("reconcile with --way archive, or load the window again with `backfill run`")
 	}
 	return nil
 }
