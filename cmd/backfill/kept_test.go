@@ -126,7 +126,29 @@ func TestTiesAreUnknown(t *testing.T) {
 		b.put(1, 2, entry{"c", 5, 1, "3.00", false})
 		b.run(6, 5, 7)
 		o := b.run(6, 5, 7)
-		if !strings.Contains(o.result.Error, "1 keys have equal versions in several partitions, on 2026-03-05") {
+		if !strings.Contains(o.result.Error, "1 keys have equal versions in several partitions or without proven offsets, on 2026-03-05") {
+			t.Errorf("%s: %s", mode, o.result.Error)
+		}
+	}
+}
+
+// TestUnplacedTiesAreUnknown: of equal versions of one partition the later offset
+// is true; where nothing proves offsets, which is true is not known.
+func TestUnplacedTiesAreUnknown(t *testing.T) {
+	for _, mode := range []string{"replace_window", "upsert", "insert_missing"} {
+		placed := newBook(t, "placed_"+mode, mode, "87600h")
+		placed.put(0, 0, entry{"a", 5, 1, "1.00", false}, entry{"a", 5, 1, "1.10", false})
+		placed.run(0, 5, 6)
+		placed.want("a|05 00|1|1.10|f|1|")
+
+		unplaced := newBook(t, "unplaced_"+mode, mode, "87600h")
+		lines := ""
+		for _, e := range []entry{{"a", 5, 1, "1.00", false}, {"a", 5, 1, "1.10", false}, {"b", 5, 1, "2.00", false}, {"b", 5, 1, "2.00", false}} {
+			lines += e.line() + "\n"
+		}
+		unplaced.write("book/currency=USD/book+0+0000000000.json", lines)
+		o := unplaced.run(6, 5, 6)
+		if !strings.Contains(o.result.Error, "1 keys have equal versions in several partitions or without proven offsets, on 2026-03-05") {
 			t.Errorf("%s: %s", mode, o.result.Error)
 		}
 	}

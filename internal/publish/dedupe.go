@@ -111,8 +111,8 @@ func (p *publisher) dropOlder(ctx context.Context) (superseded int64, err error)
 	return deleted - inserted, nil
 }
 
-// readTies finds the keys whose newest version stands in several partitions:
-// nothing orders these, so that people are told.
+// readTies finds the keys whose newest version stands in several partitions, or
+// has no proven offset: nothing orders these, so that people are told.
 func (p *publisher) readTies(ctx context.Context, stage, newest string) error {
 	day, err := p.t.daySQL(p.l.Head.Window, p.l.Calendar)
 	if err != nil {
@@ -126,9 +126,9 @@ func (p *publisher) readTies(ctx context.Context, stage, newest string) error {
 }
 
 // tieSource is the newest row of each key of which the stage holds an equal
-// version of another partition, for cellsSQL. An upsert goes on to compare
-// offsets with that row's; for the other modes it only matters where the content
-// differs.
+// version of another partition, or one of other content where either has no
+// proven offset, for cellsSQL. An upsert goes on to compare offsets with that
+// row's; for the other modes partitions only matter where the content differs.
 func (t *target) tieSource(stage, newest string) string {
 	needed := slices.Concat(t.Key, t.Totals, t.By)
 	for i, c := range t.Columns {
@@ -146,12 +146,15 @@ func (t *target) tieSource(stage, newest string) string {
 		a, b := "_row."+t.columns[at], "_top."+t.columns[at]
 		on = append(on, fmt.Sprintf("(%s = %s OR (%s IS NULL AND %s IS NULL))", a, b, a, b))
 	}
-	topic, partition := quoteOwn(schema.TopicColumn), quoteOwn(schema.PartitionColumn)
-	apart := "_row." + topic + " <> _top." + topic + " OR _row." + partition + " <> _top." + partition
-	if t.Mode != Upsert {
-		row1, row2 := t.text.SQL("_row", canon.Stage)
-		top1, top2 := t.text.SQL("_top", canon.Stage)
-		apart = "(" + apart + ")\n  AND (" + row1 + " <> " + top1 + "\n  OR " + row2 + " <> " + top2 + ")"
+	topic, partition, offset := quoteOwn(schema.TopicColumn), quoteOwn(schema.PartitionColumn), quoteOwn(schema.OffsetColumn)
+	row1, row2 := t.text.SQL("_row", canon.Stage)
+	top1, top2 := t.text.SQL("_top", canon.Stage)
+	differs := "(" + row1 + " <> " + top1 + "\n  OR " + row2 + " <> " + top2 + ")"
+	elsewhere := "_row." + topic + " <> _top." + topic + " OR _row." + partition + " <> _top." + partition
+	unplaced := "_row." + offset + " IS NULL OR _top." + offset + " IS NULL"
+	apart := "(" + elsewhere + "\n  OR " + unplaced + ")\n  AND " + differs
+	if t.Mode == Upsert {
+		apart = elsewhere + "\n  OR (" + unplaced + ")\n  AND " + differs
 	}
 	return "(\nSELECT " + strings.Join(names, ", ") + "\nFROM " + quoteOwn(newest) + " AS _top\nJOIN " + quoteOwn(stage) + " AS _row\n  ON " +
 		strings.Join(on, " AND ") + "\n" +

@@ -208,7 +208,7 @@ type publisher struct {
 	keeper  *keeper           // nil: replaced rows are not kept
 	temp    []string          // quoted temp tables to drop
 	gone    int64             // rows that vanished in committed slices
-	ties    account.Cells     // keys of an upsert whose newest version stands in several partitions, by day and group
+	ties    account.Cells     // keys whose newest version nothing tells, by day and group: see readTies
 	out     outside           // what a replacement knows of the table outside of its window
 	pending int64             // and in the transaction
 	texts   texts

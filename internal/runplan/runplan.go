@@ -271,8 +271,8 @@ type SliceReceipt struct {
 	Outdated  account.Cells `json:"superseded_by_table,omitempty"`
 	Already   account.Cells `json:"already,omitempty"`
 	Differing account.Cells `json:"differing,omitempty"`
-	// Keys of an upsert whose newest version stood in several partitions of the
-	// archive: one was taken, nothing says that it is the newest.
+	// Keys whose newest version stood in several partitions of the archive, or had
+	// no proven offset and a rival of other content: one was taken, nothing says that it is the newest.
 	Ties account.Cells `json:"ties,omitempty"`
 	// Rows of the table outside of the plan's window whose key the slice inserted:
 	// older versions, and such of which nothing says whether they are older. They

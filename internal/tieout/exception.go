@@ -51,7 +51,7 @@ func (r *Result) exceptions(in Input) {
 	rows("stand_twice", in.Twins, "rows on %s have keys that were loaded for other days, too, and nothing says which version is newer")
 	r.differing(in, add)
 	if n := sumRows(in.Ties); n > 0 {
-		r.Unknown = append(r.Unknown, fmt.Sprintf("%d keys have equal versions in several partitions, on %s: one was taken, which is newest is not known", n, dayText(in.Ties)))
+		r.Unknown = append(r.Unknown, fmt.Sprintf("%d keys have equal versions in several partitions or without proven offsets, on %s: one was taken, which is newest is not known", n, dayText(in.Ties)))
 	}
 	if n := in.DoubledOffsets; n > 0 {
 		r.Unknown = append(r.Unknown, fmt.Sprintf("%d offsets of appended rows stood more than once after their load: their records were archived again in another object, or two records claim one offset; all rows were kept", n))

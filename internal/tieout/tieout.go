@@ -62,7 +62,7 @@ type Input struct {
 	Inserted   int64
 
 	Stale, Twins account.Cells // rows outside of the days of a load, of keys that it inserted: older versions, and such of unknown order
-	Ties         account.Cells // keys whose newest version stood in several partitions
+	Ties         account.Cells // keys whose newest version stood in several partitions, or had no proven offset and a rival
 	Doubled      int64         // keys of appends that stood more than once after them, summed
 
 	DoubledOffsets int64       // likewise offsets
