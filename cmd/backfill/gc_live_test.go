@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,4 +150,27 @@ func aged(t *testing.T, root string, by time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestTwoGCs: another gc at the same time changes nothing of what is left.
+func TestTwoGCs(t *testing.T) {
+	l := newLane(t)
+	file, report := gcScene(t, l)
+	var other atomic.Bool
+	l.watch(t, func(op s3d.Op) s3d.Action {
+		if op.Kind == "GetObject" && op.Phase == s3d.Before && strings.Contains(op.Key, "/plans/") && other.CompareAndSwap(false, true) {
+			_, wait := l.start(t, l.env(), "gc", "--apply", "--dataset", file)
+			if o := wait(); o.exit != 0 || gone(o.result.GC, "plan") != 1 {
+				t.Errorf("the other gc: exit %d: %s", o.exit, o.stdout)
+			}
+		}
+		return s3d.Continue
+	}, nil)
+	l.run(t, 0, "gc", "--apply", "--dataset", file)
+	l.unwatch()
+	undangling(t, l)
+	if o := l.run(t, 0, "gc", "--dataset", file); len(o.result.GC.Goes) > 0 {
+		t.Errorf("a third gc finds %+v", o.result.GC.Goes)
+	}
+	l.run(t, 0, "reconcile", "--verify", report, "--dataset", file)
 }

@@ -2,6 +2,8 @@ package gc
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -132,12 +134,8 @@ func (c *collector) plans(ctx context.Context) error {
 			continue
 		}
 		group.Go(func() error {
-			head, err := c.w.Runs.Plan(ctx, it.Key)
-			if err != nil {
-				return err
-			}
-			ids, err := c.w.Runs.ChunkIDs(ctx, head)
-			if err != nil {
+			head, ids, err := c.read(ctx, it.Key)
+			if err != nil || head == nil {
 				return err
 			}
 			lock.Lock()
@@ -153,6 +151,25 @@ func (c *collector) plans(ctx context.Context) error {
 		})
 	}
 	return group.Wait()
+}
+
+// read reads a plan and the ids of its chunks; nil when another gc removed it
+// since it was listed.
+func (c *collector) read(ctx context.Context, key string) (*runplan.Head, []runplan.ChunkID, error) {
+	head, err := c.w.Runs.Plan(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	ids, err := c.w.Runs.ChunkIDs(ctx, head)
+	if err != nil { // the plan goes before its lists do
+		if _, again := c.w.Runs.Plan(ctx, key); errors.Is(again, fs.ErrNotExist) {
+			return nil, nil, nil
+		}
+	}
+	return head, ids, err
 }
 
 func (c *collector) uses(chunks []runplan.ChunkID, u use) {

@@ -12,6 +12,7 @@ package gc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -175,7 +176,7 @@ func (c *collector) uploads(ctx context.Context) error {
 
 const maxUploads = 100_000
 
-var errMany = fail.New(fail.Internal, "too many")
+var errMany = errors.New("too many")
 
 func (c *collector) note(format string, args ...any) {
 	c.result.Notes = append(c.result.Notes, fmt.Sprintf(format, args...))
