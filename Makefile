@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build worker e2e demo loadtest loadairflow soak test faults mutations browser guarantees archives errors metrics race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
+.PHONY: help build worker e2e demo loadtest loadairflow soak test faults mutations browser guarantees archives errors metrics receiver race check dags format vet staticcheck vulnerabilities imports fuzz bench microbench image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ errors: ## write the page of error codes from the program
 
 metrics: ## write the page of metrics from the program
 	BACKFILL_UPDATE_README=1 $(GO) test -count=1 -run TestMetricsPage ./internal/metrics
+
+receiver: ## runs into Prometheus' statsd_exporter, another's receiver of DogStatsD, over UDP and a unix socket
+	@mkdir -p bin && test -x bin/statsd_exporter || GOBIN=$(CURDIR)/bin $(GO) install github.com/prometheus/statsd_exporter@v0.31.0
+	BACKFILL_STATSD_EXPORTER=$(CURDIR)/bin/statsd_exporter $(GO) test -count=1 -v -run TestMetricsReceived ./cmd/backfill
 
 race: ## all tests under the race detector
 	$(GO) test -race -timeout 60m ./...

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"backfill/internal/account"
@@ -44,11 +45,11 @@ func (p *program) agent() string {
 }
 
 // measure sends metrics while the command works; the returned function sends
-// the last ones, and flushes.
-func (p *program) measure(ctx context.Context, cmd command) (end func(fail.Exit)) {
+// the last ones, and flushes, once.
+func (p *program) measure(ctx context.Context, cmd command) (end func(fail.Exit, *result)) {
 	address := p.agent()
 	if address == "" || !cmd.works {
-		return func(fail.Exit) {}
+		return func(fail.Exit, *result) {}
 	}
 	g := &gauge{sender: metrics.Open(address), last: map[string]int64{}}
 	ctx, stop := context.WithCancel(ctx)
@@ -66,11 +67,14 @@ func (p *program) measure(ctx context.Context, cmd command) (end func(fail.Exit)
 			}
 		}
 	}()
-	return func(exit fail.Exit) {
-		stop()
-		<-stopped
-		g.sender.Send(append(g.beat(p.times.Snapshot()), p.outcome(exit)...), p.tags(cmd)...)
-		g.sender.Close(metricsClose)
+	var once sync.Once
+	return func(exit fail.Exit, r *result) {
+		once.Do(func() {
+			stop()
+			<-stopped
+			g.sender.Send(append(g.beat(p.times.Snapshot()), p.outcome(exit, r)...), p.tags(cmd)...)
+			g.sender.Close(metricsClose)
+		})
 	}
 }
 
@@ -110,8 +114,8 @@ func (g *gauge) beat(s timing.Snapshot) []metrics.Point {
 }
 
 // outcome is what the command did, as its result has it.
-func (p *program) outcome(exit fail.Exit) []metrics.Point {
-	r, code := &p.result, "exit:"+strconv.Itoa(int(exit))
+func (p *program) outcome(exit fail.Exit, r *result) []metrics.Point {
+	code := "exit:" + strconv.Itoa(int(exit))
 	points := []metrics.Point{{Name: metrics.Commands, Value: 1, Tags: []string{code}}, {Name: metrics.CommandTime, Value: now().Sub(p.started).Milliseconds(), Tags: []string{code}}}
 	add := func(name metrics.Name, n int64, tags ...string) {
 		if n > 0 {

@@ -39,10 +39,11 @@ type program struct {
 	started  time.Time
 	halt     *workspace.Halt
 	pulse    *progress.Pulse
-	labels   atomic.Pointer[labels] // of logs and metrics; nil before anything is known
-	profiler *profiler              // nil: no profiles were asked for
-	screen   *progress.Screen       // nil: nobody sits at a terminal
-	terminal *os.File               // the one that stdout is; nil: it is none
+	labels   atomic.Pointer[labels]                   // of logs and metrics; nil before anything is known
+	profiler *profiler                                // nil: no profiles were asked for
+	screen   *progress.Screen                         // nil: nobody sits at a terminal
+	terminal *os.File                                 // the one that stdout is; nil: it is none
+	measured atomic.Pointer[func(fail.Exit, *result)] // sends the last metrics; nil: the command has not begun
 	times    *timing.Times
 	space    *workspace.Workspace // the one that was opened; nil: none was
 	ended    chan struct{}        // closed when the command has returned
@@ -106,10 +107,11 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 	rest := p.watch(ctx, cmd)
 	defer rest()
 	measured := p.measure(ctx, cmd)
+	p.measured.Store(&measured)
 	p.profiles(cmd)
 	err := recovered(ctx, p, cmd)
 	rest()
-	measured(exitOf(ctx, err))
+	measured(exitOf(ctx, err), &p.result)
 	p.account(ctx, cmd, exitOf(ctx, err))
 	close(p.ended)
 	return p.finish(ctx, cmd, err, p.result)

@@ -97,6 +97,9 @@ func (p *program) wind(ctx context.Context, cmd command, cause stopped, finish t
 		case <-finished.C:
 			cancel(cause)
 		case <-end.C:
+			if measured := p.measured.Load(); measured != nil {
+				(*measured)(cause.exit, &result{}) // what the work under way found may still change
+			}
 			p.exit(int(p.finish(ctx, cmd, cause, result{})))
 		case <-p.signals:
 			p.exit(int(cause.exit))

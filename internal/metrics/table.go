@@ -92,7 +92,7 @@ func WritePage(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Kind, m.Unit, tags, m.Meaning)
 	}
-	b.WriteString(logs)
+	b.WriteString(monitors + logs)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -111,4 +111,30 @@ Lines of ` + "`--log-format json`" + ` are joined with metrics and results by th
 | ` + "`run`, `seq`" + ` | likewise | the run's id and the plan's number of its table, as in the result; no tags of metrics, which stay few |
 | ` + "`dd.trace_id`, `dd.span_id`" + ` | every line, where ` + "`TRACEPARENT`" + ` (W3C Trace Context) is set and sound | the span that started the process; backfill makes no spans, so it invents no ids |
 | ` + "`exit`, `code`, `hint`, `go_on_with`" + ` | the record of a failure, the last one | exit code, error code, what to do, and the command to type where trying again helps |
+`
+
+// monitors say why their thresholds are what they are.
+const monitors = `
+## Monitors
+
+Each message ends with the commands to type. Import ` + "`datadog-monitors.json`" + ` one by one, and add whom to notify. F stands for the dataset file.
+
+| monitor | fires at | why there |
+|---|---|---|
+| NOT RECONCILED | the first one | money; one is too many |
+| a command failed for good | the first exit code 1, 2, 4, 5 or 6 | no try again ends it |
+| the environment fails again and again | 4 exit codes 3 in an hour | Airflow's tries absorb a few; a fourth says that they don't get through |
+| records go to quarantine | the first | each is money that no table has yet; raise it where some are known to be bad |
+| what is verified grows old | 3 days | the usual ` + "`lateness: 72h`" + `: younger days can't be settled yet. Set it to lateness and a day |
+| little memory is left | 1.8 GB | nine tenths of a limit of 2 GB; set it to nine tenths of yours. The runtime's own limit is at eight tenths, so more is not the heap |
+| nothing was proven for a day | none in 24 h | for daily runs; mute it for others |
+| loads wait for each other | 10 min in 15 min, of all loads of a table | the usual ` + "`--lock-timeout`" + `: from there on loads give up. A wait counts when it ends |
+
+Throttling and retries have no count of their own: the SDK tries again inside a request, and it shows as waiting of stages for S3, then as exit code 3.
+A queue in front of Airflow's pool is Airflow's own metric (` + "`airflow.pool.queued_slots`" + `); what waits inside is the lock.
+
+## OpenTelemetry
+
+Not built in: the OTLP exporter over HTTP with its SDK made an empty HTTP client 8.7 MB larger (gRPC and protobuf come along: 12 more modules in use) and would say the same a second time.
+The Datadog agent takes DogStatsD as it is, and so does the OpenTelemetry collector by its ` + "`statsd`" + ` receiver, which sends it on as OTLP.
 `
