@@ -46,7 +46,7 @@ func runInfer(ctx context.Context, p *program) error {
 		return err
 	}
 	p.result.Records, p.result.Objects, p.result.Dataset = r.Records, r.Objects, r.YAML
-	if len(r.Masked) > 0 {
+	if len(r.Masked) > 0 && p.env("BACKFILL_MASK_KEY") == "" && p.env("BACKFILL_MASK_KEY_FILE") == "" {
 		p.log.Warn("masked columns need a key, kept as a secret: export BACKFILL_MASK_KEY=$(openssl rand -hex 32)")
 	}
 	return p.writeDataset(r.YAML)
