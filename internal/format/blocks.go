@@ -7,12 +7,16 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// The library decompresses snappy into the size that the block names, and LZ4
-// into a buffer that it doubles until the block fits, which one that is damaged
-// never does. So blocks are looked at before it sees them.
+// The library decompresses snappy into the size that the block names, LZ4 into a
+// buffer that it doubles until the block fits, which one that is damaged never
+// does, and the others for as long as there is more. So blocks are looked at
+// before it sees them.
 
 var errLZ4 = errors.New("a page's LZ4 block is damaged")
 
@@ -43,16 +47,91 @@ func (p *Parquet) surveyBlock(h *format.PageHeader, codec format.CompressionCode
 		if n, used := binary.Uvarint(some); used <= 0 || n > uint64(plain) {
 			return damaged(fmt.Errorf("a page's snappy block has %d bytes, and its header says %d", n, plain))
 		}
-	case format.Lz4Raw:
+	case format.Lz4Raw, format.Zstd, format.Gzip, format.Brotli:
 		if p.blocks == nil {
 			p.blocks = bufio.NewReaderSize(nil, readBytes)
 		}
 		p.blocks.Reset(io.NewSectionReader(p.spool, at, size))
-		if err := walkLZ4(p.blocks, plain); err != nil {
+		if err := p.become(codec, plain); err != nil {
 			return damaged(err)
 		}
 	}
 	return nil
+}
+
+// become checks that a block becomes no more than most bytes, or, where its own
+// headers are enough for that, than the pages may take.
+func (p *Parquet) become(codec format.CompressionCodec, most int64) (err error) {
+	var plain io.Reader
+	switch codec {
+	case format.Lz4Raw:
+		return walkLZ4(p.blocks, most)
+	case format.Zstd:
+		return walkZstd(p.blocks, max(most, p.limits.PageBytes))
+	case format.Brotli:
+		plain = brotli.NewReader(p.blocks)
+	default:
+		if p.inflate == nil {
+			p.inflate = new(gzip.Reader)
+		}
+		err, plain = p.inflate.Reset(p.blocks), p.inflate
+	}
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(plain, most+1))
+	if err == nil && n > most {
+		err = fmt.Errorf("a page has more than the %d bytes that its header says", most)
+	}
+	return err
+}
+
+// maxZstdBlock is the most that a compressed block of zstd becomes.
+const maxZstdBlock = 128 << 10
+
+// walkZstd adds up what the blocks of all frames may become, by their headers.
+func walkZstd(r *bufio.Reader, most int64) error {
+	for n := int64(0); ; {
+		head, err := r.Peek(zstd.HeaderMaxSize)
+		if len(head) == 0 && err == io.EOF {
+			return nil
+		}
+		var h zstd.Header
+		if err := h.Decode(head); err != nil {
+			return fmt.Errorf("a page's zstd frame: %w", err)
+		}
+		if _, err := r.Discard(h.HeaderSize); err != nil {
+			return err
+		}
+		rest := int64(h.SkippableSize)
+		if h.HasCheckSum {
+			rest = 4
+		}
+		for last := h.Skippable; !last; {
+			var b [3]byte
+			if _, err := io.ReadFull(r, b[:]); err != nil {
+				return fmt.Errorf("a page's zstd block: %w", err)
+			}
+			word := int64(b[0]) | int64(b[1])<<8 | int64(b[2])<<16
+			size, becomes := word>>3, word>>3
+			switch word >> 1 & 3 {
+			case 1: // one byte, repeated
+				size = 1
+			case 2:
+				becomes = maxZstdBlock
+			}
+			if n += becomes; n > most {
+				return fmt.Errorf("a page's zstd blocks may become more than %d bytes", most)
+			}
+			if _, err := io.CopyN(io.Discard, r, size); err != nil {
+				return fmt.Errorf("a page's zstd block: %w", err)
+			}
+			last = word&1 == 1
+		}
+		if _, err := io.CopyN(io.Discard, r, rest); err != nil {
+			return fmt.Errorf("a page's zstd frame: %w", err)
+		}
+	}
 }
 
 // walkLZ4 reads a block's sequences: literals, then a copy of earlier bytes,

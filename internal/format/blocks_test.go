@@ -3,10 +3,15 @@ package format
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go/format"
 	"github.com/pierrec/lz4/v4"
 
 	"backfill/internal/fail"
@@ -79,3 +84,55 @@ func TestParquetBlocks(t *testing.T) {
 		}
 	}
 }
+
+// TestPagesThatGrow: blocks of the codecs that tell no size are let through when
+// they become what the header says, and refused when they become more than
+// pages may take.
+func TestPagesThatGrow(t *testing.T) {
+	const most, pages = 1 << 20, 8 << 20
+	write := func(w io.WriteCloser, size int) {
+		if _, err := io.CopyN(w, zeros{}, int64(size)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	frames := func(b *bytes.Buffer, size int) {
+		b.WriteString("\x50\x2a\x4d\x18\x03\x00\x00\x00abc") // a frame to skip
+		for _, options := range [][]zstd.EOption{{zstd.WithEncoderCRC(true)}, {zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderCRC(false)}} {
+			w, err := zstd.NewWriter(b, append(options, zstd.WithEncoderConcurrency(1))...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(w, size/2)
+		}
+	}
+	for codec, compress := range map[format.CompressionCodec]func(*bytes.Buffer, int){
+		format.Gzip:   func(b *bytes.Buffer, size int) { write(gzip.NewWriter(b), size) },
+		format.Brotli: func(b *bytes.Buffer, size int) { write(brotli.NewWriter(b), size) },
+		format.Zstd:   frames,
+	} {
+		p := &Parquet{limits: Limits{PageBytes: pages}, blocks: bufio.NewReader(nil)}
+		become := func(block []byte) error {
+			p.blocks.Reset(bytes.NewReader(block))
+			return p.become(codec, most)
+		}
+		var sound, grown bytes.Buffer
+		compress(&sound, most)
+		compress(&grown, 4*pages)
+		if err := become(sound.Bytes()); err != nil {
+			t.Errorf("%s: %v", codec, err)
+		}
+		if err := become(grown.Bytes()); err == nil || !strings.Contains(err.Error(), "more than") {
+			t.Errorf("%s: %d bytes that become %d: %v", codec, grown.Len(), 4*pages, err)
+		}
+		if err := become(sound.Bytes()[:sound.Len()/2]); err == nil {
+			t.Errorf("%s: half a block is let through", codec)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/parquet-go/parquet-go"
 
 	"backfill/internal/decode"
@@ -23,19 +24,20 @@ const (
 
 // Parquet gives the rows of a Parquet file as JSON objects. It must be closed.
 type Parquet struct {
-	spool  *spool
-	limits Limits
-	file   *parquet.File
-	root   *column
-	groups []parquet.RowGroup
-	open   parquet.Rows
-	rows   []parquet.Row
-	given  int   // in rows
-	read   int64 // rows
-	said   int64 // rows of the groups so far, by their own account
-	err    error
-	cells  cursor
-	blocks *bufio.Reader // for the survey
+	spool   *spool
+	limits  Limits
+	file    *parquet.File
+	root    *column
+	groups  []parquet.RowGroup
+	open    parquet.Rows
+	rows    []parquet.Row
+	given   int   // in rows
+	read    int64 // rows
+	said    int64 // rows of the groups so far, by their own account
+	err     error
+	cells   cursor
+	blocks  *bufio.Reader // for the survey
+	inflate *gzip.Reader  // of pages; nil: none was met
 }
 
 // NewParquet reads an object. Errors: fail.Damaged, with the cause; fail.BadLayout
