@@ -89,12 +89,18 @@ func columns(f *os.File) int {
 const longestCommand = 2000
 
 // commandLine gives the command as a person types it again; "" for one that
-// nobody typed: it holds a whole dataset.
+// nobody typed: it holds a whole dataset. What asks for a new plan is left out
+// once that stands: asked for again, its work would be done anew.
 func (p *program) commandLine() string {
+	l := p.labels.Load()
+	planned := l != nil && l.seq != 0
 	words := []string{"backfill"}
 	for i, a := range p.args {
-		if strings.HasPrefix(a, "--dataset-text") {
+		switch name, _, _ := strings.Cut(a, "="); {
+		case strings.HasPrefix(a, "--dataset-text"):
 			return ""
+		case planned && (name == "--replan" || name == "--reconvert"):
+			continue
 		}
 		if i > 0 { // the command is one word or two
 			a = quoted(a)

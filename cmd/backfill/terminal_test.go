@@ -159,7 +159,7 @@ func TestCtrlC(t *testing.T) {
 		return s3d.Continue
 	}, nil)
 	args := append([]string{"run"}, a.window(flags...)...)
-	s = sitDown(t, h, 80, nil, args...)
+	s = sitDown(t, h, 80, nil, append(args, "--replan")...) // which the plan has answered by then
 	close(started)
 	screen := s.end(t, 130)
 	h.unwatch()
