@@ -13,6 +13,10 @@ type Source struct {
 	LayoutWhy string
 	Constants bool // the layout needs topic and partition said
 	Topic     string
+	Join      []string // kinds of side files that the dataset reads
+	JoinWhy   string
+	Ignore    []string // kinds of side files that it leaves out
+	IgnoreWhy string
 	Format    string
 	Sampled   string // which objects were looked at, for people
 	Idle      time.Duration
@@ -89,6 +93,12 @@ func (p *Proposal) archive(w *writer, src Source) {
 	if src.Constants {
 		w.say("names say neither topic nor partition", "  topic: %s", quoted(src.Topic))
 		w.line("  partition: 0")
+	}
+	if len(src.Join) > 0 {
+		w.say(src.JoinWhy, "  join: [%s]", strings.Join(src.Join, ", "))
+	}
+	if len(src.Ignore) > 0 {
+		w.say(src.IgnoreWhy, "  ignore: [%s]", strings.Join(src.Ignore, ", "))
 	}
 	w.say("codec and format are told from each object's bytes", "  format: %s", src.Format)
 	w.say("a guess: how much later than its event time a record may be archived", "  lateness: 72h")

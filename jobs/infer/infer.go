@@ -52,19 +52,15 @@ type Result struct {
 // Infer samples the archive and returns a dataset file that compiles. w is
 // opened over the archive with layout auto, or the one that Options name.
 func Infer(ctx context.Context, w *workspace.Workspace, o Options) (*Result, error) {
-	sample, err := w.Sample(ctx, mostKeys)
-	if fail.Is(err, fail.BadLayout) && sample.Fits == 0 && len(sample.Objects) > 0 {
-		nobody := kafka.Partition(0)
-		w.Dataset.Archive.Layout = dataset.Layout{Name: dataset.LayoutUnnamed, Topic: identifier(lastStep(o.URI)), Partition: (*int32)(&nobody)}
-		sample, err = w.Sample(ctx, mostKeys)
-	}
+	sample, sides, err := listed(ctx, w, o)
 	if err != nil {
 		return nil, err
 	}
+	sample.Data = slices.DeleteFunc(sample.Data, func(c runplan.Chunk) bool { return c.Objects[0].Tombstones }) // keys without a value
 	if len(sample.Data) == 0 {
 		return nil, fail.New(fail.EmptyWindow, "there is no object with records to look at").At("%s", o.URI).Try("check the URI, case included: it is the folder of one topic, such as s3://bucket/topics/payroll.events")
 	}
-	in := &inference{w: w, o: o, sample: sample, survey: survey.New(), formats: map[string]int{}}
+	in := &inference{w: w, o: o, sample: sample, sides: sides, survey: survey.New(), formats: map[string]int{}}
 	for _, c := range sample.Spread(mostObjects) {
 		if err := in.look(ctx, c); err != nil {
 			return nil, err
@@ -85,6 +81,7 @@ type inference struct {
 	w       *workspace.Workspace
 	o       Options
 	sample  *workspace.Sample
+	sides   *sides // nil: none stand beside values
 	survey  *survey.Survey
 	objects int
 	formats map[string]int // of objects
@@ -164,6 +161,9 @@ func (in *inference) source() survey.Source {
 	if in.sample.Name == dataset.LayoutUnnamed {
 		src.Constants, src.Topic = true, identifier(topic)
 		src.LayoutWhy = "LOOK: no archiver's way to name objects fits; a record is known by its object and row, and offsets are unproven. A {key_pattern: …} says more"
+	}
+	if in.sides != nil {
+		in.sides.describe(&src)
 	}
 	src.Idle, src.IdleWhy = 24*time.Hour, "a guess: how long a partition may be silent at a window's end and still count as settled"
 	return src

@@ -49,8 +49,8 @@ func (l sampled) Folder(ctx context.Context, dir string, object func(objstore.Ob
 var errEnough = errors.New("enough")
 
 // Sample lists at most limit objects of the archive and reads their names by
-// the dataset's layout. When no layout fits, or more than one does, the sample
-// comes with the error.
+// the dataset's layout. When no layout fits, more than one does, or the one
+// does not read every name, the sample comes with the error.
 func (w *Workspace) Sample(ctx context.Context, limit int) (*Sample, error) {
 	s := &Sample{All: true, Written: map[kafka.TopicPartition]time.Time{}}
 	err := w.Archive.List(ctx, "", func(o objstore.Object) error {
@@ -73,7 +73,7 @@ func (w *Workspace) Sample(ctx context.Context, limit int) (*Sample, error) {
 	}
 	found, err := archive.List(ctx, sampled{w.Archive, s.Objects}, choice.Layout, archive.Wanted{}, archive.Limits{})
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	class := map[string]string{}
 	for _, o := range s.Objects {
