@@ -6,7 +6,7 @@ import "slices"
 var remedies = map[Reason]string{
 	MalformedJSON: "Look at the bytes: often another format, an envelope or a side file under the same prefix. If the producer wrote it so, the record is lost to columns and stays in quarantine.",
 	CutOff:        "The upload was cut: restore the object from its bucket's versions or a replica.",
-	InvalidUTF8:   "The producer wrote another character set. Ask it to write UTF-8; the record stays in quarantine.",
+	InvalidUTF8:   "The producer wrote another character set. Ask it to write UTF-8; the record stays in quarantine. Of a .keys or tombstone file: its keys may be framed for a schema registry, which the record's detail says; leave such files out by archive.ignore, or have the sink write keys as JSON or Avro.",
 	TooLong:       "A record of more than 8 MiB is rarely one event: look whether the file has separators at all, and whether archive.format is right. It can't be loaded.",
 	TooDeep:       "Such nesting is rarely real: look at the bytes.",
 	NoEnvelope:    "Correct records.envelope, or leave other producers' records out by records.where.",

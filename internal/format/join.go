@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ type Side struct {
 	Headers bool   // its records are headers; else they are keys
 	Wrapped bool   // keys stand in a record {key}, as Parquet has them
 	Records decode.Records
+
+	framed bool // a row of it began as a schema registry's serializers write
 }
 
 // join makes records of values and side files.
@@ -63,16 +66,21 @@ func (j *join) Next(dst []byte) ([]byte, error) {
 			ended = over
 		}
 		var spoiled *decode.BadRecord
+		if errors.As(err, &spoiled) {
+			s.framed = s.framed || bytes.HasPrefix(spoiled.Raw, []byte(rawFrame))
+		} else if !over {
+			s.framed = s.framed || bytes.HasPrefix(text, []byte(textFrame))
+		}
 		switch {
 		case over && !ended:
-			return dst, j.differ("the side file %s ends before row %d%s: it has fewer records than the values", s.Object)
+			return dst, j.differ("the side file %s ends before row %d%s: it has fewer records than the values", s)
 		case over:
-		case err != nil && !errors.As(err, &spoiled):
+		case err != nil && spoiled == nil:
 			return dst, s.broken(err)
 		case ended:
-			return dst, j.differ("the side file %s goes on at row %d%s, where the values end: it has more records", s.Object)
+			return dst, j.differ("the side file %s goes on at row %d%s, where the values end: it has more records", s)
 		case bad == nil && spoiled != nil:
-			bad = &decode.BadRecord{Reason: spoiled.Reason, Detail: "in the side file " + s.Object + ": " + spoiled.Detail, Raw: spoiled.Raw}
+			bad = &decode.BadRecord{Reason: spoiled.Reason, Detail: "in the side file " + s.Object + ": " + spoiled.Detail + s.framing(), Raw: spoiled.Raw}
 		}
 	}
 	if ended {
@@ -116,12 +124,29 @@ func (j *join) append(dst []byte) ([]byte, error) {
 }
 
 // differ says at which row files stop to agree.
-func (j *join) differ(format, object string) error {
+func (j *join) differ(format string, s *Side) error {
 	at := ""
 	if j.first != kafka.NoOffset {
 		at = fmt.Sprintf(" (offset %d, counted from the name)", j.first+kafka.Offset(j.row))
 	}
-	return fail.New(fail.Damaged, format+", so that which key or header belongs to which value is not known", object, j.row, at)
+	return fail.New(fail.Damaged, format+", so that which key or header belongs to which value is not known%s", s.Object, j.row, at, s.framing())
+}
+
+// A row of bytes that begins as a schema registry's serializers write, as it is
+// and as a JSON string: a zero, and four bytes of the schema's number, the first
+// of which is zero in any registry of less than 16 million schemas.
+const (
+	rawFrame  = "\x00\x00"
+	textFrame = `"\u0000\u0000`
+)
+
+// framing says what is to be done about framed keys, if such were met.
+func (s *Side) framing() string {
+	if !s.framed {
+		return ""
+	}
+	return "; its rows begin with the five bytes that a schema registry's serializers put before a key, and such keys are not opened: leave the files out by archive.ignore," +
+		" or have the sink write keys as JSON or Avro (key.converter of the registry, keys.format.class)"
 }
 
 func (s *Side) broken(err error) error {

@@ -168,6 +168,32 @@ func TestSpoiledKeySpoilsItsRecordAlone(t *testing.T) {
 	}
 }
 
+// TestFramedKeysAreNamed has keys as a schema registry's serializers write them,
+// archived as bytes: what is said of one that can't be read, and of a file that
+// the delimiter cuts inside of keys, names the frame and what to do.
+func TestFramedKeysAreNamed(t *testing.T) {
+	const framed, todo = "the five bytes that a schema registry's serializers put before a key", "archive.ignore"
+	a := newArchive().withSide(100, lines(events(100, 3)...), "keys", "A.keys.bin", lines("\x00\x00\x00\x00\x07plain", "\x00\x00\x00\x00\x07\xff", "\x00\x00\x00\x00\x07\x04k2"))
+	sink := &recorder{}
+	counts, err := newScanner(t, compileJoined(t, "keys", "value.note"), a).Chunk(context.Background(), a.cut(0)[0], sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts.Tally[account.Unreadable] != 1 || len(sink.rejects) != 1 || sink.rejects[0].Reason != "invalid_utf8" || !strings.Contains(sink.rejects[0].Detail, framed) || !strings.Contains(sink.rejects[0].Detail, todo) {
+		t.Errorf("%v, %+v", counts.Tally, sink.rejects)
+	}
+	a = newArchive().withSide(100, lines(events(100, 2)...), "keys", "A.keys.bin", lines("\x00\x00\x00\x00\x0ak0", "\x00\x00\x00\x00\x0ak1"))
+	_, err = newScanner(t, compileJoined(t, "keys", "value.note"), a).Chunk(context.Background(), a.cut(0)[0], &recorder{})
+	if !fail.Is(err, fail.Damaged) || !strings.Contains(err.Error(), "goes on at row 2") || !strings.Contains(err.Error(), framed) || !strings.Contains(err.Error(), todo) {
+		t.Errorf("%v", err)
+	}
+	a = newArchive().withSide(100, lines(events(100, 1)...), "keys", "A.keys.bin", lines("\xff"))
+	sink = &recorder{}
+	if _, err = newScanner(t, compileJoined(t, "keys", "value.note"), a).Chunk(context.Background(), a.cut(0)[0], sink); err != nil || len(sink.rejects) != 1 || strings.Contains(sink.rejects[0].Detail, framed) {
+		t.Errorf("a key without a frame: %v, %+v", err, sink.rejects)
+	}
+}
+
 // TestTombstoneFilesAreNoGap has tombstones between values: their offsets are
 // found, and prove those of the values before them.
 func TestTombstoneFilesAreNoGap(t *testing.T) {
