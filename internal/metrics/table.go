@@ -135,6 +135,6 @@ A queue in front of Airflow's pool is Airflow's own metric (` + "`airflow.pool.q
 
 ## OpenTelemetry
 
-Not built in: the OTLP exporter over HTTP with its SDK made an empty HTTP client 8.7 MB larger (gRPC and protobuf come along: 12 more modules in use) and would say the same a second time.
+Not built in: the OTLP exporter over HTTP with its SDK made an empty HTTP client 8.7 MB larger (gRPC and protobuf come along: more than a dozen indirect modules) and would say the same a second time.
 The Datadog agent takes DogStatsD as it is, and so does the OpenTelemetry collector by its ` + "`statsd`" + ` receiver, which sends it on as OTLP.
 `
