@@ -99,7 +99,7 @@ func (p *program) main(ctx context.Context, args []string) fail.Exit {
 	p.log = p.newLogger(cmd)
 	p.settle(cmd)
 	p.halt, p.ended = workspace.NewHalt(), make(chan struct{})
-	p.times = timing.New(now)
+	p.times = timing.New(now, timing.ReadAllocs)
 	p.pulse = progress.NewPulse(now, func(line string) { p.log.Info(line) })
 	p.pulse.Step("%s", cmd.name)
 	ctx, done := p.heed(ctx, cmd)

@@ -40,6 +40,17 @@ func TestWhereTheTimeGoes(t *testing.T) {
 	if stages["fetch"].Bytes < o.result.Bytes || stages["decompress"].Bytes <= stages["fetch"].Bytes || stages["upload"].Bytes == 0 {
 		t.Errorf("fetch %d of %d, decompress %d, upload %d bytes", stages["fetch"].Bytes, o.result.Bytes, stages["decompress"].Bytes, stages["upload"].Bytes)
 	}
+	for _, s := range []timing.Stage{timing.Copy, timing.Commit} {
+		if stages[s.String()].Allocs == nil {
+			t.Errorf("%s has no allocations", s)
+		}
+	}
+	if a := stages["decode"].Allocs; a != nil {
+		t.Errorf("decode has allocations of its own: %+v", *a)
+	}
+	if l := spent.Lanes; l == nil || l.Bytes == 0 || l.Objects == 0 || l.Bytes > spent.Process.Allocated || l.Objects > spent.Process.Objects {
+		t.Errorf("while lanes worked %+v were allocated, of the process's %+v", l, *spent.Process)
+	}
 	lines := strings.Split(strings.TrimSpace(o.stderr), "\n")
 	if last := lines[len(lines)-1]; last != "DEBUG where the time went: "+spent.String() {
 		t.Errorf("last line %q", last)

@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Process is what the whole process used since it began. Allocations are not
-// known per stage: the runtime counts them for the process.
+// Process is what the whole process used since it began.
 type Process struct {
 	CPU        float64 `json:"cpu_seconds"` // user and system, by getrusage
 	MaxRSS     int64   `json:"max_rss_bytes"`
@@ -27,9 +26,7 @@ func ReadProcess() *Process {
 	metrics.Read(samples)
 	var values [5]uint64
 	for i, s := range samples {
-		if s.Value.Kind() == metrics.KindUint64 {
-			values[i] = s.Value.Uint64()
-		}
+		values[i] = count(s.Value)
 	}
 	p := &Process{Allocated: values[0], Objects: values[1], Collected: values[2], Heap: values[3], Goroutines: values[4]}
 	var used syscall.Rusage

@@ -16,6 +16,7 @@ type Snapshot struct {
 	Working    float64  `json:"workers_wall_seconds,omitempty"` // the part of it in which workers ran
 	Bottleneck string   `json:"bottleneck"`                     // one sentence
 	Stages     []Spent  `json:"stages"`                         // those that were met, in the order of a run
+	Lanes      *Allocs  `json:"while_lanes_worked,omitempty"`   // nil: none worked
 	Process    *Process `json:"process,omitempty"`
 }
 
@@ -27,7 +28,8 @@ type Spent struct {
 	Share   float64  `json:"share"`             // of the run's wall time, 0 to 1; waiting included
 	Bytes   int64    `json:"bytes,omitempty"`
 	Rows    int64    `json:"rows,omitempty"`
-	Calls   int64    `json:"calls"` // statements, blocks or batches
+	Calls   int64    `json:"calls"`            // statements, blocks or batches
+	Allocs  *Allocs  `json:"allocs,omitempty"` // of a step; nil on lanes, see Snapshot.Lanes
 }
 
 // Waited is how long a stage waited for another one.
@@ -44,13 +46,18 @@ func (t *Times) Snapshot() Snapshot {
 	}
 	now := t.now()
 	t.mu.Lock()
-	worked := t.worked
+	worked, lanes := t.worked, t.lanes
 	if t.working > 0 {
 		worked += now.Sub(t.since)
+		lanes = lanes.plus(t.allocs().since(t.before))
 	}
 	codecs := maps.Clone(t.codecs)
 	t.mu.Unlock()
-	return t.weigh(now.Sub(t.started), worked, codecs)
+	r := t.weigh(now.Sub(t.started), worked, codecs)
+	if worked > 0 || lanes != (Allocs{}) {
+		r.Lanes = &lanes
+	}
+	return r
 }
 
 // weigh spreads the wall time over the stages: steps have their own, and the
@@ -76,6 +83,9 @@ func (t *Times) weigh(wall, worked time.Duration, codecs map[string]int64) Snaps
 	for s := range Stages {
 		c := &t.stages[s]
 		e := Spent{Stage: s.String(), Busy: seconds(c.busy.Load()), Share: share(s, t.spent(s)), Bytes: c.bytes.Load(), Rows: c.rows.Load(), Calls: c.calls.Load()}
+		if !s.ofWorkers() {
+			e.Allocs = &Allocs{Bytes: c.allocated.Load(), Objects: c.objects.Load()}
+		}
 		best.take(s, Stages, share(s, c.busy.Load()))
 		for on := range Stages {
 			if ns := t.waits[s][on].Load(); ns > 0 {

@@ -2,13 +2,21 @@
 // busy in it, how long somebody waited and for whom, and the bytes and rows
 // that went through.
 //
-//	steps of one goroutine   list ─ copy ─ check ─ … ─ commit      Step
+//	steps of one goroutine   list ─ copy ─ check ─ … ─ commit      Begin
 //	lanes of workers         fetch│decompress│decode│… in turn     Lane
 //
 // Times are of the clock, taken once per block or batch and never per record:
 // the operating system gives no CPU time of a goroutine. On lanes they are near
 // to CPU time while there are no more workers than processors; what the
 // process used in all, by getrusage, stands beside them.
+//
+// Allocations are those of the whole process between the beginning and the end
+// of a step, see [Allocs]: what ran beside the step counts too. Lanes run side
+// by side, and the runtime counts for no goroutine by itself, so lanes have one
+// figure together: what the process allocated while they worked. How it splits
+// between decoding, encoding and the others is in the heap profile that
+// --profile keeps. Counters are read when a step or a work begins and ends,
+// never by a lane.
 //
 // Anybody may read a [Snapshot] at any time. Jobs and scan write; the package
 // knows neither.
@@ -24,6 +32,7 @@ import (
 // for concurrent use.
 type Times struct {
 	now     func() time.Time
+	allocs  func() Allocs // since the process began
 	started time.Time
 	stages  [Stages]counter
 	waits   [Stages][Stages]atomic.Int64 // nanoseconds that the first waited for the second
@@ -32,33 +41,36 @@ type Times struct {
 	working int           // Works under way
 	since   time.Time     // when the first of them began
 	worked  time.Duration // of those that ended
+	before  Allocs        // the process's when the first of them began
+	lanes   Allocs        // while they worked, of those that ended
 	codecs  map[string]int64
 }
 
 // counter is one stage.
-type counter struct{ busy, bytes, rows, calls atomic.Int64 }
-
-// New returns counters at zero.
-func New(now func() time.Time) *Times {
-	return &Times{now: now, started: now(), codecs: map[string]int64{}}
+type counter struct {
+	busy, bytes, rows, calls atomic.Int64
+	allocated, objects       atomic.Uint64 // of steps
 }
 
-// Step counts a step of one goroutine that took so long.
-func (t *Times) Step(s Stage, took time.Duration) {
-	if t == nil {
-		return
-	}
-	t.stages[s].busy.Add(int64(took))
-	t.stages[s].calls.Add(1)
+// New returns counters at zero. Its arguments are the clock and what the process
+// allocated up to now, as ReadAllocs tells.
+func New(now func() time.Time, allocs func() Allocs) *Times {
+	return &Times{now: now, allocs: allocs, started: now(), codecs: map[string]int64{}}
 }
 
-// Begin starts a step; the returned function ends it.
+// Begin starts a step of one goroutine; the returned function ends it.
 func (t *Times) Begin(s Stage) (end func()) {
 	if t == nil {
 		return func() {}
 	}
-	from := t.now()
-	return func() { t.Step(s, t.now().Sub(from)) }
+	from, before := t.now(), t.allocs()
+	return func() {
+		c, took, made := &t.stages[s], t.now().Sub(from), t.allocs().since(before)
+		c.busy.Add(int64(took))
+		c.calls.Add(1)
+		c.allocated.Add(made.Bytes)
+		c.objects.Add(made.Objects)
+	}
 }
 
 // Passed counts bytes and rows that went through a stage.
@@ -81,7 +93,7 @@ func (t *Times) Unpacked(codec string, bytes int64) {
 }
 
 // Work begins the time in which lanes work; the returned function ends it.
-// Works may overlap: their time counts once.
+// Works may overlap: their time and allocations count once.
 func (t *Times) Work() (end func()) {
 	if t == nil {
 		return func() {}
@@ -89,7 +101,7 @@ func (t *Times) Work() (end func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.working == 0 {
-		t.since = t.now()
+		t.since, t.before = t.now(), t.allocs()
 	}
 	t.working++
 	return sync.OnceFunc(func() {
@@ -97,6 +109,7 @@ func (t *Times) Work() (end func()) {
 		defer t.mu.Unlock()
 		if t.working--; t.working == 0 {
 			t.worked += t.now().Sub(t.since)
+			t.lanes = t.lanes.plus(t.allocs().since(t.before))
 		}
 	})
 }

@@ -9,11 +9,18 @@ import (
 	"backfill/internal/timing"
 )
 
-// clock is a time that tests move.
-type clock struct{ at time.Time }
+// clock is a time, and a heap, that tests move.
+type clock struct {
+	at   time.Time
+	heap timing.Allocs
+}
 
-func (c *clock) now() time.Time       { return c.at }
-func (c *clock) pass(d time.Duration) { c.at = c.at.Add(d) }
+func (c *clock) now() time.Time        { return c.at }
+func (c *clock) allocs() timing.Allocs { return c.heap }
+func (c *clock) pass(d time.Duration)  { c.at = c.at.Add(d) }
+func (c *clock) allocate(bytes, objects uint64) {
+	c.heap.Bytes, c.heap.Objects = c.heap.Bytes+bytes, c.heap.Objects+objects
+}
 
 func newClock() *clock { return &clock{at: time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)} }
 
@@ -32,7 +39,7 @@ func find(t *testing.T, s timing.Snapshot, stage timing.Stage) timing.Spent {
 // to the one around them.
 func TestLane(t *testing.T) {
 	c := newClock()
-	times := timing.New(c.now)
+	times := timing.New(c.now, c.allocs)
 	end := times.Work()
 	lane := times.Lane()
 	lane.Enter(timing.Decode)
@@ -121,7 +128,7 @@ func TestBottleneck(t *testing.T) {
 	}
 	for _, test := range cases {
 		c := newClock()
-		times := timing.New(c.now)
+		times := timing.New(c.now, c.allocs)
 		test.run(c, times)
 		if got := times.Snapshot().Bottleneck; got != test.want {
 			t.Errorf("%q, want %q", got, test.want)
@@ -132,7 +139,6 @@ func TestBottleneck(t *testing.T) {
 // TestNobodyCounts: nil times and lanes are for callers that have no use for them.
 func TestNobodyCounts(t *testing.T) {
 	var times *timing.Times
-	times.Step(timing.Copy, time.Second)
 	times.Begin(timing.Copy)()
 	times.Work()()
 	times.Passed(timing.Copy, 1, 1)
@@ -150,7 +156,7 @@ func TestNobodyCounts(t *testing.T) {
 
 // TestConcurrentUse: lanes of many goroutines, read at any time.
 func TestConcurrentUse(t *testing.T) {
-	times := timing.New(time.Now)
+	times := timing.New(time.Now, timing.ReadAllocs)
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
@@ -173,7 +179,7 @@ func TestConcurrentUse(t *testing.T) {
 
 // TestMoveAllocatesNothing: lanes move on the data plane.
 func TestMoveAllocatesNothing(t *testing.T) {
-	lane := timing.New(time.Now).Lane()
+	lane := timing.New(time.Now, timing.ReadAllocs).Lane()
 	if n := testing.AllocsPerRun(100, func() {
 		at := lane.Enter(timing.Decode)
 		lane.Back(lane.Wait(timing.Fetch))
@@ -192,7 +198,7 @@ func TestProcess(t *testing.T) {
 }
 
 func BenchmarkMove(b *testing.B) {
-	lane := timing.New(time.Now).Lane()
+	lane := timing.New(time.Now, timing.ReadAllocs).Lane()
 	for b.Loop() {
 		lane.Back(lane.Enter(timing.Decode))
 	}

@@ -35,7 +35,11 @@ func (w Work) String() string {
 func (s Snapshot) String() string {
 	text := fmt.Sprintf("%s of %.1f s", s.Bottleneck, s.Wall)
 	if s.Process != nil {
-		text += fmt.Sprintf("; %.1f CPU seconds, %d MiB allocated, %d MiB at most in memory", s.Process.CPU, s.Process.Allocated>>20, s.Process.MaxRSS>>20)
+		text += fmt.Sprintf("; %.1f CPU seconds, %d MiB allocated", s.Process.CPU, s.Process.Allocated>>20)
+		if s.Lanes != nil {
+			text += fmt.Sprintf(" (%d MiB while lanes worked)", s.Lanes.Bytes>>20)
+		}
+		text += fmt.Sprintf(", %d MiB at most in memory", s.Process.MaxRSS>>20)
 	}
 	return text
 }
