@@ -13,7 +13,7 @@ func TestCreateTable(t *testing.T) {
 	a := h.generate(t, archivegen.Options{Seed: 51, Events: 60, Partitions: 1})
 	flags := append(a.window("--create-table"), "--set", "table.name=payroll.created", "--set", "staging.uri=s3://staging/created")
 	o := h.run(t, 4, append(append([]string{"plan"}, a.window()...), flags[7:]...)...)
-	if o.result.Code != "table_missing" || !strings.Contains(o.result.Hint, "create it (--create-table does)") || !strings.Contains(o.result.Hint, `CREATE TABLE "payroll"."created"`) {
+	if o.result.Code != "table_missing" || !strings.Contains(o.result.Hint, "say --create-table, which makes it so") || !strings.Contains(o.result.Hint, `CREATE TABLE "payroll"."created"`) {
 		t.Errorf("%s: %s (%s)", o.result.Code, o.result.Error, o.result.Hint)
 	}
 	o = h.run(t, 0, append([]string{"run"}, flags...)...)
