@@ -100,7 +100,7 @@ func unencrypted(r *http.Response) error {
 func TestEncryptionThatFails(t *testing.T) {
 	h := shared
 	a := h.generate(t, archivegen.Options{Seed: 13, Events: 100, Partitions: 1, Codec: "gzip", EventsPerObject: 100})
-	args := a.window(append(h.table(t, "encrypted"), "--set", "staging.kms_key="+stagingKey)...)
+	args := a.window(append(h.table(t, "by_kms_key"), "--set", "staging.kms_key="+stagingKey)...)
 	cases := []struct {
 		name, check string
 		meddle      func(*http.Response) error
