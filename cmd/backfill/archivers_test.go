@@ -98,12 +98,7 @@ func TestSameRowsWhateverTheArchiver(t *testing.T) {
 		if o := h.run(t, exit, append([]string{"reconcile", "--way", "archive"}, a.window(append(settings(layout), "--set", "table.name=payroll."+table, "--set", "staging.uri=s3://staging/"+table)...)...)...); exit == 0 && !strings.Contains(o.stdout, "RECONCILED") {
 			t.Errorf("by the archive itself: %s", o.stdout)
 		}
-		rows := h.rows(t, `SELECT event_id, type, employee_id, company_id, gross_amount, tax_amount, net_amount, currency, pay_run_id, occurred_at,
- version, bank_account, source, JSON_SERIALIZE(details) FROM payroll.`+table+` ORDER BY event_id`)
-		for i, row := range rows {
-			rows[i] = spelledAlike(t, row)
-		}
-		return rows
+		return alike(t, h, table)
 	}
 	want := load(t, "")
 	if len(want) == 0 {
@@ -116,6 +111,18 @@ func TestSameRowsWhateverTheArchiver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// alike are the rows of a table of payroll events, however their archiver spelled
+// the JSON in them.
+func alike(t *testing.T, h *harness, table string) []string {
+	t.Helper()
+	rows := h.rows(t, `SELECT event_id, type, employee_id, company_id, gross_amount, tax_amount, net_amount, currency, pay_run_id, occurred_at,
+ version, bank_account, source, JSON_SERIALIZE(details) FROM payroll.`+table+` ORDER BY event_id`)
+	for i, row := range rows {
+		rows[i] = spelledAlike(t, row)
+	}
+	return rows
 }
 
 // spelledAlike spells the JSON at a row's end in one way: formats escape the same
